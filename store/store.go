@@ -1,0 +1,188 @@
+// Package store is bytes by key: ranges and conditional writes over a directory or a bucket. It owns
+// the contract every back end keeps (storetest holds the suite) and the checks made once for all of
+// them; it knows nothing of rasters. The invariant: a reader sees an object whole or not at all, and
+// a conditional write that was acknowledged is never lost.
+package store
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// Sentinels that callers branch on with errors.Is.
+var (
+	// ErrNotFound: no object under that key.
+	ErrNotFound = fault.New(fault.NotFound, "object not found")
+	// ErrConflict: a conditional write met another object than it expected.
+	ErrConflict = fault.New(fault.Conflict, "object changed or already exists")
+)
+
+// Info describes an object. ETag changes whenever the content is written anew.
+type Info struct {
+	Key      string
+	Size     int64
+	ETag     string
+	Modified time.Time
+}
+
+// Range selects bytes of an object. The zero value is the whole object; Length 0 means "to the end".
+type Range struct {
+	Offset int64
+	Length int64
+}
+
+// Condition guards a write. The zero value writes whatever is there.
+type Condition struct {
+	// IfAbsent writes only where no object exists (If-None-Match: *).
+	IfAbsent bool
+	// IfMatch writes only over the object with this ETag (If-Match).
+	IfMatch string
+}
+
+// Driver is what a back end implements. Keys are slash-separated, relative, already checked. Every
+// write is durable when Put returns. Errors for missing objects and failed conditions wrap
+// ErrNotFound and ErrConflict.
+type Driver interface {
+	// Get opens a range; Info belongs to the very object the body is read from.
+	Get(ctx context.Context, key string, r Range) (io.ReadCloser, Info, error)
+	// Put writes an object atomically and returns its Info.
+	Put(ctx context.Context, key string, body io.Reader, c Condition) (Info, error)
+	// Stat describes an object without its body.
+	Stat(ctx context.Context, key string) (Info, error)
+	// List yields every object whose key begins with prefix, in byte order of the keys.
+	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
+	// Delete removes an object; a missing one is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// Bucket is what users hold: a driver below a prefix. It is safe for concurrent use.
+type Bucket struct {
+	driver Driver
+	prefix string // "" or ends in "/"
+	url    string
+}
+
+// New wraps a driver. url names the place for people, such as "file:///data" or "s3://b/p".
+func New(d Driver, url string) *Bucket { return &Bucket{driver: d, url: strings.TrimSuffix(url, "/")} }
+
+// Sub returns the bucket below a prefix.
+func (b *Bucket) Sub(prefix string) *Bucket {
+	p := strings.Trim(prefix, "/")
+	return &Bucket{driver: b.driver, prefix: b.prefix + p + "/", url: b.url + "/" + p}
+}
+
+// URL names the place, without a slash at the end.
+func (b *Bucket) URL() string { return b.url }
+
+// Read returns the bytes of a range and the Info of that very object.
+func (b *Bucket) Read(ctx context.Context, key string, r Range) ([]byte, Info, error) {
+	rc, info, err := b.Open(ctx, key, r)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer rc.Close()
+	data, err := io.ReadAll(rc)
+	if err != nil {
+		return nil, Info{}, fault.New(fault.Unavailable, "read %s: %w", b.name(key), err)
+	}
+	if r.Length > 0 && int64(len(data)) != r.Length {
+		return nil, Info{}, fault.New(fault.Corrupt, "read %s: %d bytes at %d wanted, %d there", b.name(key), r.Length, r.Offset, len(data))
+	}
+	return data, info, nil
+}
+
+// Open streams a range of an object.
+func (b *Bucket) Open(ctx context.Context, key string, r Range) (io.ReadCloser, Info, error) {
+	if err := checkKey(key); err != nil {
+		return nil, Info{}, err
+	}
+	rc, info, err := b.driver.Get(ctx, b.prefix+key, r)
+	if err != nil {
+		return nil, Info{}, wrap("get", b.name(key), err)
+	}
+	info.Key = key
+	return rc, info, nil
+}
+
+// Write stores bytes under a key if the condition holds.
+func (b *Bucket) Write(ctx context.Context, key string, data []byte, c Condition) (Info, error) {
+	return b.WriteFrom(ctx, key, bytes.NewReader(data), c)
+}
+
+// WriteFrom stores what a reader yields under a key if the condition holds.
+func (b *Bucket) WriteFrom(ctx context.Context, key string, body io.Reader, c Condition) (Info, error) {
+	if err := checkKey(key); err != nil {
+		return Info{}, err
+	}
+	info, err := b.driver.Put(ctx, b.prefix+key, body, c)
+	if err != nil {
+		return Info{}, wrap("put", b.name(key), err)
+	}
+	info.Key = key
+	return info, nil
+}
+
+// Stat describes an object.
+func (b *Bucket) Stat(ctx context.Context, key string) (Info, error) {
+	if err := checkKey(key); err != nil {
+		return Info{}, err
+	}
+	info, err := b.driver.Stat(ctx, b.prefix+key)
+	if err != nil {
+		return Info{}, wrap("stat", b.name(key), err)
+	}
+	info.Key = key
+	return info, nil
+}
+
+// List yields the objects whose key begins with prefix, in byte order; "" lists all.
+func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		for info, err := range b.driver.List(ctx, b.prefix+prefix) {
+			if err != nil {
+				yield(Info{}, wrap("list", b.name(prefix), err))
+				return
+			}
+			info.Key = strings.TrimPrefix(info.Key, b.prefix)
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Delete removes an object; a missing one is no error.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if err := b.driver.Delete(ctx, b.prefix+key); err != nil {
+		return wrap("delete", b.name(key), err)
+	}
+	return nil
+}
+
+func (b *Bucket) name(key string) string { return b.url + "/" + key }
+
+func wrap(op, name string, err error) error {
+	return fault.New(fault.KindOf(err), "%s %s: %w", op, name, err)
+}
+
+// checkKey refuses keys that could leave the bucket or that some back end cannot hold.
+func checkKey(key string) error {
+	if key == "" || len(key) > 1000 || strings.HasPrefix(key, "/") || strings.HasSuffix(key, "/") {
+		return fault.New(fault.Invalid, "bad object key %q", key)
+	}
+	for _, part := range strings.Split(key, "/") {
+		if part == "" || part == "." || part == ".." || strings.ContainsAny(part, "\\\x00") {
+			return fault.New(fault.Invalid, "bad object key %q", key)
+		}
+	}
+	return nil
+}
