@@ -1,0 +1,153 @@
+"""Run every test of Terrapin and end with one table of what was skipped and why.
+
+Go with the race detector, the Python client's tests against the binary, and the demo itself. The exit
+status is 1 if anything failed, or, with TERRAPIN_REFEREES=required, if a check against a program that
+was not written here (a referee) was skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+# A skip whose reason holds one of these words kept a referee from judging.
+REFEREE_WORDS = ("TERRAPIN_PYTHON", "TERRAPIN_BIN", "referee", "icechunk", "official")
+
+
+@dataclass
+class Tally:
+    """What ran: counts, and (suite, test, reason) of every skip."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def add(self, suite: str, test: str, reason: str) -> None:
+        self.skipped.append((suite, test, " ".join(reason.split()) or "no reason given"))
+
+
+def run_go(tally: Tally) -> None:
+    """Run `go test -race` over the module, printing a line a package and the output of failures."""
+    command = ["go", "test", "-race", "-timeout", "20m", "-json", "./..."]
+    output: dict[tuple[str, str], list[str]] = {}
+    with subprocess.Popen(
+        command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                print(line, end="")
+                continue
+            key = (event.get("Package", event.get("ImportPath", "")), event.get("Test", ""))
+            action = event.get("Action")
+            if action in ("output", "build-output"):
+                output.setdefault(key, []).append(event["Output"])
+            elif action in ("pass", "fail", "skip", "build-fail"):
+                finish_go(tally, key, action, output.pop(key, []), event.get("Elapsed", 0.0))
+    if process.returncode != 0 and tally.failed == 0:
+        tally.failed += 1
+        print(f"go test ended with status {process.returncode}")
+
+
+def finish_go(
+    tally: Tally, key: tuple[str, str], action: str, lines: list[str], elapsed: float
+) -> None:
+    package, test = key
+    short = package.removeprefix("github.com/terrapin-eo/terrapin").removeprefix("/") or "."
+    if not test:
+        if action == "skip":
+            return  # a package without tests
+        print(f"{'ok  ' if action == 'pass' else 'FAIL'} {short}  {elapsed:.1f}s", flush=True)
+        if action != "pass":
+            tally.failed += 1
+            print("".join(lines))
+        return
+    if action == "pass":
+        tally.passed += 1
+    elif action == "skip":
+        reasons = [part for part in lines if "=== " not in part and "--- SKIP" not in part]
+        tally.add(short, test, "".join(reasons))
+    else:
+        tally.failed += 1
+        print("".join(lines))
+
+
+def run_pytest(tally: Tally, binary: Path) -> None:
+    """Run the Python tests in the same environment, against the built binary."""
+    report = Path(tempfile.mkdtemp()) / "pytest.xml"
+    environment = os.environ | {
+        "TERRAPIN_BIN": str(binary),
+        "PYTHONPATH": str(TOP / "clients/python/src"),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), "clients/python"]
+    status = subprocess.run(command, cwd=TOP, env=environment, check=False).returncode
+    if not report.exists():
+        tally.failed += 1
+        return
+    for case in ET.parse(report).iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name')}"
+        skip = case.find("skipped")
+        if skip is not None:
+            tally.add("clients/python", name, skip.get("message", ""))
+        elif case.find("failure") is not None or case.find("error") is not None:
+            tally.failed += 1
+        else:
+            tally.passed += 1
+    if status != 0 and tally.failed == 0:
+        tally.failed += 1
+
+
+def run_demo(tally: Tally, binary: Path) -> None:
+    """Run the demo twice in a folder of its own: the second run must work like the first."""
+    with tempfile.TemporaryDirectory() as folder:
+        for attempt in ("first", "second"):
+            started = time.monotonic()
+            command = [sys.executable, str(TOP / "demo/run.py"), "--binary", str(binary)]
+            status = subprocess.run(
+                [*command, "--out", folder], cwd=TOP, check=False, env=os.environ
+            ).returncode
+            print(f"demo, {attempt} run: {time.monotonic() - started:.0f}s, status {status}")
+            if status == 0:
+                tally.passed += 1
+            else:
+                tally.failed += 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", type=Path, required=True)
+    parser.add_argument("--only", choices=("go", "python", "demo"), help="run one part")
+    options = parser.parse_args()
+    binary = options.binary.resolve()
+    tally = Tally()
+    if options.only in (None, "go"):
+        run_go(tally)
+    if options.only in (None, "python"):
+        run_pytest(tally, binary)
+    if options.only in (None, "demo"):
+        run_demo(tally, binary)
+
+    print("\nskipped, and why:" if tally.skipped else "\nnothing was skipped")
+    for suite, test, reason in tally.skipped:
+        print(f"  {suite:28} {test:50} {reason[:160]}")
+    missed = [s for s in tally.skipped if any(word in s[2] for word in REFEREE_WORDS)]
+    required = os.environ.get("TERRAPIN_REFEREES") == "required"
+    if missed and required:
+        print(f"a referee was skipped {len(missed)} times, and TERRAPIN_REFEREES=required")
+    print(f"{tally.passed} passed, {tally.failed} failed, {len(tally.skipped)} skipped")
+    return 1 if tally.failed or (missed and required) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

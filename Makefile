@@ -1,0 +1,61 @@
+# Terrapin. `make demo` and `make test` do everything; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := bin/terrapin
+GO_FILES := $(shell git ls-files -co --exclude-standard '*.go' 2>/dev/null)
+PY_SRC := clients/python/src clients/python/tests demo .ci
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: build ## the whole job on the bundled Sentinel-2 scenes (DATA=FOLDER: ingest and check another folder)
+	@python=$$(.ci/setup python); "$$python" demo/run.py --binary $(BIN) $(if $(DATA),--data "$(DATA)")
+
+.PHONY: demo-serve
+demo-serve: build ## serve what the demo made, until Ctrl-C
+	@test -d demo-out/data || { echo "run 'make demo' first"; exit 1; }
+	$(BIN) serve --data demo-out/data --http 127.0.0.1:8080 --flight 127.0.0.1:8081
+
+.PHONY: test
+test: build ## every test: Go with -race, Python, the official readers, the demo; ends with a table of skips
+	@python=$$(.ci/setup python); TERRAPIN_PYTHON=$$python "$$python" .ci/suite.py --binary $(BIN)
+
+.PHONY: build
+build: setup ## bin/terrapin
+	go build -trimpath -o $(BIN) ./cmd/terrapin
+
+.PHONY: setup
+setup: ## install what is missing to build (says what and why)
+	@.ci/setup build
+
+.PHONY: lint
+lint: setup check-generate ## gofmt, vet, staticcheck, ruff, mypy
+	@unformatted=$$(gofmt -l $(GO_FILES)); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	go vet ./...
+	$$(.ci/setup lint) ./...
+	python=$$(.ci/setup python); "$$python" -m ruff check $(PY_SRC) && "$$python" -m ruff format --check $(PY_SRC) && cd clients/python && "$$python" -m mypy --strict src
+
+.PHONY: fmt
+fmt: ## format Go and Python
+	gofmt -w $(GO_FILES)
+	python=$$(.ci/setup python); "$$python" -m ruff format $(PY_SRC) && "$$python" -m ruff check --fix $(PY_SRC)
+
+.PHONY: generate
+generate: build ## write the generated files again: docs/cli.md
+	$(BIN) reference > docs/cli.md
+
+.PHONY: check-generate
+check-generate: build ## fail if a generated file is not what generate would write
+	@$(BIN) reference | diff -u docs/cli.md - || { echo "docs/cli.md is stale: run 'make generate'"; exit 1; }
+
+.PHONY: bench
+bench: build ## benchmarks: our side beside its limit in one run, as ratios
+	@python=$$(.ci/setup python); "$$python" benchmarks/streaming.py --binary $(BIN)
+
+.PHONY: clean
+clean: ## remove what was built here (the cache outside the tree stays)
+	rm -rf bin demo-out
