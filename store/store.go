@@ -7,6 +7,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"strings"
@@ -21,6 +22,8 @@ var (
 	ErrNotFound = fault.New(fault.NotFound, "object not found")
 	// ErrConflict: a conditional write met another object than it expected.
 	ErrConflict = fault.New(fault.Conflict, "object changed or already exists")
+	// ErrRange: the range begins at or after the end of a non-empty object.
+	ErrRange = fault.New(fault.Invalid, "range outside of the object")
 )
 
 // Info describes an object. ETag changes whenever the content is written anew.
@@ -46,8 +49,9 @@ type Condition struct {
 }
 
 // Driver is what a back end implements. Keys are slash-separated, relative, already checked. Every
-// write is durable when Put returns. Errors for missing objects and failed conditions wrap
-// ErrNotFound and ErrConflict.
+// write is durable when Put returns. Errors for missing objects, failed conditions and ranges that
+// begin beyond the end wrap ErrNotFound, ErrConflict and ErrRange; a range that only ends beyond the
+// end yields what is there.
 type Driver interface {
 	// Get opens a range; Info belongs to the very object the body is read from.
 	Get(ctx context.Context, key string, r Range) (io.ReadCloser, Info, error)
@@ -83,6 +87,9 @@ func (b *Bucket) URL() string { return b.url }
 // Read returns the bytes of a range and the Info of that very object.
 func (b *Bucket) Read(ctx context.Context, key string, r Range) ([]byte, Info, error) {
 	rc, info, err := b.Open(ctx, key, r)
+	if r.Length > 0 && errors.Is(err, ErrRange) { // whoever asks for a length knows that it should be there
+		return nil, Info{}, fault.New(fault.Corrupt, "read %s: shorter than what points to it says: %w", b.name(key), err)
+	}
 	if err != nil {
 		return nil, Info{}, err
 	}

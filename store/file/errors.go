@@ -1,0 +1,37 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
+	"golang.org/x/sys/unix"
+)
+
+// missing reports whether an error means that there is no such object. A key below another object's
+// key has a file where a folder would be.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, store.ErrNotFound)
+}
+
+// explain turns what the system said into a kind and a cure.
+func explain(op string, err error) error {
+	var known *fault.Error
+	switch {
+	case errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return err
+	case op == "open" && missing(err):
+		return store.ErrNotFound
+	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
+		return fault.New(fault.Unavailable, "%s: the disk is full: %w", op, err).WithCure("free space and do it again; nothing was changed")
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
+		return fault.New(fault.Precondition, "%s: not allowed: %w", op, err).WithCure("give this user the right to write there, or name another directory")
+	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
+		return fault.New(fault.Unavailable, "%s: too many open files: %w", op, err).WithCure("raise the limit of open files (ulimit -n)")
+	case errors.Is(err, unix.ENAMETOOLONG) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EISDIR) || errors.Is(err, fs.ErrExist):
+		return fault.New(fault.Invalid, "%s: the key does not fit beside what is there: %w", op, err)
+	}
+	return fault.New(fault.Internal, "%s: %w", op, err)
+}
