@@ -1,0 +1,164 @@
+package stream
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/datasets"
+)
+
+// Number is a float64 whose JSON is a string where JSON has no number for it: "NaN", "Infinity".
+type Number float64
+
+// MarshalJSON writes the shortest number that reads back the same.
+func (n Number) MarshalJSON() ([]byte, error) {
+	switch v := float64(n); {
+	case math.IsNaN(v):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(v, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(v, -1):
+		return []byte(`"-Infinity"`), nil
+	default:
+		return strconv.AppendFloat(nil, v, 'g', -1, 64), nil
+	}
+}
+
+func number(v *float64) *Number {
+	if v == nil {
+		return nil
+	}
+	n := Number(*v)
+	return &n
+}
+
+// gridFacts places what is sent on the ground.
+type gridFacts struct {
+	Cube     string    `json:"cube"`
+	Snapshot string    `json:"snapshot"`
+	Cell     string    `json:"cell"`
+	Grid     cube.Grid `json:"grid"`
+}
+
+// imageFacts say what the numbers of the image are.
+type imageFacts struct {
+	Bands []string `json:"bands"`
+	// DType is that of the image column, CubeDType the stored one.
+	DType     cube.DType `json:"dtype"`
+	CubeDType cube.DType `json:"cube_dtype"`
+	Nodata    *Number    `json:"nodata"`
+	// Contracts lists every slice that rows may use, in time order.
+	Contracts []contractFacts `json:"contracts"`
+	Slots     int             `json:"slots"`
+	Size      int             `json:"size"`
+}
+
+type contractFacts struct {
+	Slice    cube.SliceID `json:"slice"`
+	Datetime string       `json:"datetime"`
+	Item     string       `json:"item"`
+	cube.Contract
+}
+
+type runFacts struct {
+	// Samples counts the split or the area; Rows and Steps are those of this stream.
+	Samples uint64 `json:"samples"`
+	Steps   uint64 `json:"steps"`
+	Rows    uint64 `json:"rows"`
+}
+
+type statFacts struct {
+	Band  string `json:"band"`
+	Count uint64 `json:"count"`
+	Mean  Number `json:"mean"`
+	Std   Number `json:"std"`
+	Min   Number `json:"min"`
+	Max   Number `json:"max"`
+}
+
+type sampleFacts struct {
+	Dataset string `json:"dataset"`
+	Digest  string `json:"digest"`
+	gridFacts
+	imageFacts
+	Values     datasets.Values  `json:"values"`
+	Normalise  bool             `json:"normalise"`
+	Statistics []statFacts      `json:"statistics"`
+	Labels     *labelFacts      `json:"labels"`
+	Classes    []datasets.Class `json:"classes"`
+	Ignore     *Number          `json:"ignore"`
+	Order      string           `json:"order"`
+	Split      string           `json:"split"`
+	Seed       uint64           `json:"seed"`
+	Epoch      uint64           `json:"epoch"`
+	Shuffle    bool             `json:"shuffle"`
+	BatchSize  int              `json:"batch_size"`
+	Rank       int              `json:"rank"`
+	WorldSize  int              `json:"world_size"`
+	Start      uint64           `json:"start"`
+	Tail       string           `json:"tail"`
+	runFacts
+}
+
+type labelFacts struct {
+	Set      string     `json:"set"`
+	Revision string     `json:"revision"`
+	Digest   string     `json:"digest"`
+	DType    cube.DType `json:"dtype"`
+}
+
+func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
+	v := s.version
+	f := sampleFacts{
+		Dataset: v.Ref(), Digest: v.Digest,
+		gridFacts: gridFacts{Cube: v.Cube, Snapshot: v.Snapshot, Cell: v.Cell, Grid: v.Grid},
+		imageFacts: imageFacts{
+			Bands: v.Bands, DType: info.Shape.DType, CubeDType: v.DType, Nodata: number(v.Nodata),
+			Contracts: make([]contractFacts, 0, len(v.Slices)), Slots: v.Slots, Size: v.Size,
+		},
+		Values: v.Values, Normalise: v.Normalise, Statistics: make([]statFacts, 0, len(v.Stats)),
+		Classes: []datasets.Class{},
+		Order:   v.Order, Split: t.Split, Seed: t.Seed, Epoch: t.Epoch, Shuffle: t.Shuffle,
+		BatchSize: t.BatchSize, Rank: t.Rank, WorldSize: t.WorldSize, Start: t.Start, Tail: t.Tail,
+		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
+	}
+	for _, p := range v.Slices {
+		f.Contracts = append(f.Contracts, contractFacts{Slice: p.ID, Datetime: stamp(p.Time), Item: p.Item, Contract: p.Contract})
+	}
+	for _, b := range v.Stats {
+		f.Statistics = append(f.Statistics, statFacts{b.Band, b.Count, Number(b.Mean), Number(b.Std), Number(b.Min), Number(b.Max)})
+	}
+	if l := v.Labels; l != nil {
+		f.Labels = &labelFacts{Set: l.Set, Revision: l.Revision, Digest: l.Digest, DType: l.DType}
+		f.Classes, f.Ignore = l.Classes, number(&l.Ignore)
+	}
+	return f
+}
+
+type windowFacts struct {
+	gridFacts
+	imageFacts
+	// Area is the part of the grid that the cores partition.
+	Area    cube.Window `json:"area"`
+	Overlap int         `json:"overlap"`
+	Start   uint64      `json:"start"`
+	runFacts
+}
+
+func (s *windowSource) facts(t WindowTicket, info Info) windowFacts {
+	spec := s.view.Spec()
+	f := windowFacts{
+		gridFacts: gridFacts{Cube: spec.Name, Snapshot: s.view.Snapshot(), Cell: s.cell.Path, Grid: s.cell.Grid},
+		imageFacts: imageFacts{
+			Bands: s.names, DType: spec.DType, CubeDType: spec.DType, Nodata: number(spec.Nodata),
+			Slots: len(s.slices), Size: t.Size,
+		},
+		Area: s.tiling.area, Overlap: t.Overlap, Start: t.Start,
+		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
+	}
+	for _, sl := range s.slices {
+		f.Contracts = append(f.Contracts, contractFacts{Slice: sl.ID, Datetime: stamp(sl.Time), Item: sl.Item, Contract: sl.Contract})
+	}
+	return f
+}

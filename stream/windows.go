@@ -1,0 +1,224 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// windowSource reads an area window by window, row-major, each window once.
+type windowSource struct {
+	reader *read.Reader
+	view   *layout.View
+	cell   layout.Cell
+	slices []cube.Slice
+	ids    []cube.SliceID
+	bands  []int
+	names  []string
+	tiling tiling
+}
+
+// tiling cuts an area into windows of one size whose cores partition it. A core is size−overlap
+// pixels wide (less at the far edges); its window reaches overlap/2 pixels further at the near side
+// and the rest at the far side, over the area's and the grid's edge where need be.
+type tiling struct {
+	area          cube.Window
+	size, overlap int
+}
+
+func (t tiling) stride() int { return t.size - t.overlap }
+func (t tiling) rows() int   { return (t.area.Height + t.stride() - 1) / t.stride() }
+func (t tiling) cols() int   { return (t.area.Width + t.stride() - 1) / t.stride() }
+func (t tiling) len() uint64 { return uint64(t.rows()) * uint64(t.cols()) }
+
+func (t tiling) at(i uint64) Place {
+	s := t.stride()
+	core := cube.Window{
+		Row: t.area.Row + int(i/uint64(t.cols()))*s, Col: t.area.Col + int(i%uint64(t.cols()))*s,
+		Height: s, Width: s,
+	}
+	return Place{
+		Window: cube.Window{Row: core.Row - t.overlap/2, Col: core.Col - t.overlap/2, Height: t.size, Width: t.size},
+		Core:   core.Intersect(t.area),
+	}
+}
+
+func (e *Engine) openWindows(ctx context.Context, t WindowTicket) (*windowSource, WindowTicket, error) {
+	c, err := e.cfg.Cubes(ctx, t.Cube)
+	if err != nil {
+		return nil, t, err
+	}
+	view, err := c.At(ctx, t.Version)
+	if err != nil {
+		return nil, t, err
+	}
+	t.Version = view.Snapshot()
+	cell, err := findCell(view, t.Cell)
+	if err != nil {
+		return nil, t, err
+	}
+	t.Cell = cell.Path
+	s := &windowSource{reader: e.cfg.Reader, view: view, cell: cell, tiling: tiling{area: cell.Grid.All(), size: t.Size, overlap: t.Overlap}}
+	if t.Bounds != nil {
+		if s.tiling.area, err = snap(cell.Grid, t.Bounds); err != nil {
+			return nil, t, err
+		}
+	}
+	if s.slices, err = between(cell.Slices, t.Time); err != nil {
+		return nil, t, err
+	}
+	for _, sl := range s.slices {
+		s.ids = append(s.ids, sl.ID)
+	}
+	s.bands, s.names, err = pickBands(view.Spec().Bands, t.Bands)
+	return s, t, err
+}
+
+// findCell picks a cell by path; "" does where there is only one.
+func findCell(v *layout.View, path string) (layout.Cell, error) {
+	var paths []string
+	cells := v.Cells()
+	for _, c := range cells {
+		if c.Path == path || path == "" && len(cells) == 1 {
+			return c, nil
+		}
+		paths = append(paths, c.Path)
+	}
+	if path == "" {
+		return layout.Cell{}, fault.New(fault.Invalid, "ticket: key \"cell\" is missing: the cube has %d cells", len(cells)).
+			WithCure("name one of %s", strings.Join(paths, ", "))
+	}
+	return layout.Cell{}, fault.New(fault.NotFound, "ticket: key \"cell\": no cell %q in the cube", path).
+		WithCure("name one of %s", strings.Join(paths, ", "))
+}
+
+// snapTolerance forgives bounds that miss a pixel edge by rounding only.
+const snapTolerance = 1e-6
+
+// snap returns the pixels that bounds touch, clipped to the grid.
+func snap(g cube.Grid, bounds []float64) (cube.Window, error) {
+	inv, err := g.Transform.Invert()
+	if err != nil {
+		return cube.Window{}, err
+	}
+	c0, r0 := inv.Apply(bounds[0], bounds[3])
+	c1, r1 := inv.Apply(bounds[2], bounds[1])
+	lo := func(v float64) int { return int(math.Floor(clamp(v + snapTolerance))) }
+	hi := func(v float64) int { return int(math.Ceil(clamp(v - snapTolerance))) }
+	w := cube.Window{Row: lo(r0), Col: lo(c0)}
+	w.Height, w.Width = hi(r1)-w.Row, hi(c1)-w.Col
+	if w = w.Intersect(g.All()); w.Empty() {
+		x0, y0, x1, y1 := g.Bounds()
+		return cube.Window{}, fault.New(fault.Invalid, "ticket: key \"bounds\": %v lies outside the cube", bounds).
+			WithCure("the cube spans [%v, %v, %v, %v] in %s", x0, y0, x1, y1, g.CRS)
+	}
+	return w, nil
+}
+
+// clamp keeps far-away coordinates inside what an int holds.
+func clamp(v float64) float64 { return math.Max(-1e9, math.Min(1e9, v)) }
+
+// between returns the slices acquired from the first to the last time, both included.
+func between(all []cube.Slice, span []string) ([]cube.Slice, error) {
+	first, last := int64(math.MinInt64), int64(math.MaxInt64)
+	if span != nil {
+		var err error
+		if first, err = parseTime(span[0], false, first); err != nil {
+			return nil, err
+		}
+		if last, err = parseTime(span[1], true, last); err != nil {
+			return nil, err
+		}
+	}
+	if first > last {
+		return nil, fault.New(fault.Invalid, "ticket: key \"time\": %s is after %s", span[0], span[1]).WithCure("give the first time first")
+	}
+	var out []cube.Slice
+	for _, s := range all {
+		if s.Micros() >= first && s.Micros() <= last {
+			out = append(out, s)
+		}
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	if len(all) == 0 {
+		return nil, fault.New(fault.NotFound, "the cube has no scenes yet").WithCure("ingest scenes first")
+	}
+	return nil, fault.New(fault.NotFound, "ticket: key \"time\": no scene from %s to %s", span[0], span[1]).
+		WithCure("the cube has %d scenes from %s to %s", len(all), stamp(all[0].Time), stamp(all[len(all)-1].Time))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// parseTime reads an RFC 3339 time or a date, in µs; a date that ends a span means its whole day, and
+// ".." or "" leaves the end open.
+func parseTime(s string, end bool, open int64) (int64, error) {
+	if s == "" || s == ".." {
+		return open, nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t.UnixMicro(), nil
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "ticket: key \"time\": %q is no time", s).
+			WithCure(`write RFC 3339 such as "2021-03-01T00:00:00Z", a date such as "2021-03-01", or ".."`)
+	}
+	if end {
+		t = t.AddDate(0, 0, 1).Add(-time.Microsecond)
+	}
+	return t.UnixMicro(), nil
+}
+
+// pickBands finds bands by name, in the order wanted.
+func pickBands(all []cube.Band, wanted []string) ([]int, []string, error) {
+	known := make([]string, len(all))
+	for i, b := range all {
+		known[i] = b.Name
+	}
+	if wanted == nil {
+		wanted = known
+	}
+	index := make([]int, len(wanted))
+	for i, name := range wanted {
+		if index[i] = slices.Index(known, name); index[i] < 0 {
+			return nil, nil, fault.New(fault.NotFound, "ticket: key \"bands\": no band %q in the cube", name).
+				WithCure("its bands are %s", strings.Join(known, ", "))
+		}
+		if slices.Contains(wanted[:i], name) {
+			return nil, nil, fault.New(fault.Invalid, "ticket: key \"bands\": %q stands there twice", name).WithCure("name a band once")
+		}
+	}
+	return index, wanted, nil
+}
+
+func (s *windowSource) shape() Shape {
+	return Shape{
+		Slots: len(s.slices), Bands: len(s.bands), Height: s.tiling.size, Width: s.tiling.size,
+		DType: s.view.Spec().DType, Placed: true,
+	}
+}
+
+func (s *windowSource) fill(ctx context.Context, pos uint64, dst row) error {
+	*dst.place = s.tiling.at(pos)
+	*dst.id = fmt.Sprintf("r%dc%d", dst.place.Core.Row, dst.place.Core.Col)
+	for i, sl := range s.slices {
+		dst.times[i] = sl.Micros()
+	}
+	q := read.Request{Cell: s.cell.Path, Slices: s.ids, Window: dst.place.Window, Bands: s.bands}
+	if err := s.reader.Read(ctx, s.view, q, dst.image, dst.valid); err != nil {
+		return fault.New(fault.KindOf(err), "read window %d at row %d, column %d: %w", pos, dst.place.Window.Row, dst.place.Window.Col, err)
+	}
+	return nil
+}
+
+func (s *windowSource) pad(row) { panic("stream: window runs have no padding rows") }
