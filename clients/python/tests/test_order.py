@@ -1,0 +1,102 @@
+"""The Python order against the vectors that the Go implementation is held to."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def _load():
+    """The module by its file: it needs nothing else of the package, nor the package's dependencies."""
+    path = ROOT / "clients/python/src/terrapin/order.py"
+    spec = importlib.util.spec_from_file_location("terrapin_order_alone", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+order = _load()
+VECTORS = json.loads((ROOT / "testdata/conformance/order.json").read_text())
+
+
+def test_the_vectors_are_of_this_algorithm():
+    assert VECTORS["algorithm"] == order.ALGORITHM
+    assert len(VECTORS["permutations"]) > 10
+    assert len(VECTORS["plans"]) > 5
+
+
+@pytest.mark.parametrize("v", VECTORS["permutations"], ids=lambda v: f"{v['split']}-{v['n']}-{v['seed']}-{v['epoch']}")
+def test_permutation(v):
+    o = order.Order(
+        v["digest"], v["split"], int(v["n"]), seed=int(v["seed"]), epoch=int(v["epoch"]), shuffle=v["shuffle"]
+    )
+    if "positions" in v:
+        assert [o[int(p)] for p in v["positions"]] == [int(i) for i in v["at"]]
+    else:
+        assert list(o) == v.get("indices", [])
+        assert sorted(o) == list(range(int(v["n"])))
+
+
+@pytest.mark.parametrize("v", VECTORS["plans"], ids=str)
+def test_plan(v):
+    p = order.Plan(v["n"], v["batch_size"], v["world_size"], v["start"], v["tail"] or None)
+    parts = [
+        [[(q := p.part(step, rank)).first, q.count, q.pad] for rank in range(v["world_size"])]
+        for step in range(p.steps)
+    ]
+    assert parts == v["parts"]
+
+
+def test_a_chain_of_resumes_gives_every_position_once():
+    rng = random.Random(3)
+    for _ in range(100):
+        n = rng.randrange(150)
+        seen: list[int] = []
+        start = 0
+        while start < n:
+            p = order.Plan(n, rng.randint(1, 9), rng.randint(1, 8), start, "pad")
+            steps = rng.randint(1, p.steps)
+            for step in range(steps):
+                for rank in range(p.world_size):
+                    part = p.part(step, rank)
+                    seen.extend(range(part.first, part.first + part.count))
+            start = p.after(steps)
+        assert seen == list(range(n))
+
+
+def test_sequence_behaviour():
+    o = order.Order("td1:00", "train", 10, seed=4)
+    assert len(o) == 10
+    assert o[-1] == o[9]
+    assert o[2:4] == [o[2], o[3]]
+    with pytest.raises(IndexError):
+        o[10]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"n": 4, "batch_size": 0},
+        {"n": 4, "batch_size": 1, "start": 5},
+        {"n": 4, "batch_size": 1, "tail": "wrap"},
+        {"n": 4, "batch_size": 1, "world_size": 2, "tail": "short"},
+    ],
+)
+def test_bad_plans_are_refused(arguments):
+    with pytest.raises(ValueError, match="tail|at least|beyond"):
+        order.Plan(**arguments)
+
+
+def test_numbers_beyond_64_bits_are_refused():
+    with pytest.raises(ValueError, match="seed -1"):
+        order.Order("td1:00", "train", 4, seed=-1)
