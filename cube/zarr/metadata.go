@@ -1,0 +1,267 @@
+package zarr
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+type named struct {
+	Name   string          `json:"name"`
+	Config json.RawMessage `json:"configuration,omitempty"`
+}
+
+// UnmarshalJSON accepts the short form too, in which an extension is its name alone.
+func (n *named) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return json.Unmarshal(text, &n.Name)
+	}
+	type plain named
+	return json.Unmarshal(text, (*plain)(n))
+}
+
+type arrayDoc struct {
+	Format       int               `json:"zarr_format"`
+	NodeType     string            `json:"node_type"`
+	Shape        []int             `json:"shape"`
+	DType        dtypeName         `json:"data_type"`
+	Grid         named             `json:"chunk_grid"`
+	Keys         named             `json:"chunk_key_encoding"`
+	Fill         json.RawMessage   `json:"fill_value"`
+	Codecs       []named           `json:"codecs"`
+	Attrs        map[string]any    `json:"attributes,omitempty"`
+	Dims         []*string         `json:"dimension_names,omitempty"`
+	Transformers []json.RawMessage `json:"storage_transformers,omitempty"`
+}
+
+type dtypeName string
+
+// UnmarshalJSON accepts both forms of an extension without a configuration.
+func (d *dtypeName) UnmarshalJSON(text []byte) error {
+	var n named
+	if err := json.Unmarshal(text, &n); err != nil {
+		return err
+	}
+	if len(n.Config) > 0 && string(n.Config) != "{}" {
+		return fault.New(fault.Unsupported, "data type %q with a configuration", n.Name)
+	}
+	*d = dtypeName(n.Name)
+	return nil
+}
+
+// JSON is the text of the array's zarr.json.
+func (a Array) JSON() ([]byte, error) {
+	if err := a.Check(); err != nil {
+		return nil, err
+	}
+	grid, err := json.Marshal(map[string]any{"chunk_shape": nonNil(a.Chunks)})
+	if err != nil {
+		return nil, err
+	}
+	doc := arrayDoc{
+		Format: 3, NodeType: "array", Shape: nonNil(a.Shape), DType: dtypeName(a.DType), Attrs: a.Attrs,
+		Grid: named{"regular", grid}, Keys: a.keys.doc(), Fill: a.fillJSON(),
+	}
+	for _, c := range a.chain() {
+		doc.Codecs = append(doc.Codecs, c.doc())
+	}
+	for _, d := range a.Dims {
+		doc.Dims = append(doc.Dims, &d)
+	}
+	return marshal(doc)
+}
+
+func nonNil(s []int) []int {
+	if s == nil {
+		return []int{}
+	}
+	return s
+}
+
+func marshal(doc any) ([]byte, error) {
+	text, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "zarr metadata: %w", err)
+	}
+	return text, nil
+}
+
+func (a Array) fillJSON() json.RawMessage {
+	switch {
+	case a.DType == String:
+		return json.RawMessage(`""`)
+	case math.IsNaN(a.Fill):
+		return json.RawMessage(`"NaN"`)
+	case math.IsInf(a.Fill, 1):
+		return json.RawMessage(`"Infinity"`)
+	case math.IsInf(a.Fill, -1):
+		return json.RawMessage(`"-Infinity"`)
+	case a.DType.Float():
+		s := strconv.FormatFloat(a.Fill, 'g', -1, 64)
+		if !strings.ContainsAny(s, ".e") {
+			s += ".0"
+		}
+		return json.RawMessage(s)
+	}
+	i, _ := new(big.Float).SetFloat64(a.Fill).Int(nil) // all digits, never an exponent
+	return json.RawMessage(i.String())
+}
+
+// ParseArray reads an array's zarr.json and refuses what it cannot decode.
+func ParseArray(text []byte) (Array, error) {
+	var doc arrayDoc
+	if err := parse(text, &doc, "array"); err != nil {
+		return Array{}, err
+	}
+	if doc.Format != 3 || doc.NodeType != "array" {
+		return Array{}, fault.New(fault.Unsupported, "zarr.json: format %d, node type %q, wanted an array of format 3", doc.Format, doc.NodeType)
+	}
+	if len(doc.Transformers) > 0 {
+		return Array{}, fault.New(fault.Unsupported, "zarr.json: storage transformers")
+	}
+	a := Array{Shape: doc.Shape, DType: cube.DType(doc.DType), Attrs: doc.Attrs}
+	var err error
+	if a.Chunks, err = parseGrid(doc.Grid); err != nil {
+		return Array{}, err
+	}
+	if a.keys, err = parseKeys(doc.Keys); err != nil {
+		return Array{}, err
+	}
+	if a.Fill, err = parseFill(doc.Fill, a.DType); err != nil {
+		return Array{}, err
+	}
+	for _, d := range doc.Dims {
+		if d == nil {
+			d = new(string)
+		}
+		a.Dims = append(a.Dims, *d)
+	}
+	a.Codecs = []Codec{}
+	for _, c := range doc.Codecs {
+		codec, err := parseCodec(c)
+		if err != nil {
+			return Array{}, err
+		}
+		a.Codecs = append(a.Codecs, codec)
+	}
+	if err := a.Check(); err != nil {
+		return Array{}, err
+	}
+	return a, nil
+}
+
+// parse decodes a zarr.json; a member it does not know is refused unless it says that it need not
+// be understood, as the format demands.
+func parse(text []byte, into any, what string) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(into); err != nil {
+		return fault.New(fault.Corrupt, "zarr.json of %s: %w", what, err)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return fault.New(fault.Corrupt, "zarr.json of %s: %w", what, err)
+	}
+	for name, value := range members {
+		if knownMembers[name] {
+			continue
+		}
+		var extension struct {
+			MustUnderstand *bool `json:"must_understand"`
+		}
+		if json.Unmarshal(value, &extension) != nil || extension.MustUnderstand == nil || *extension.MustUnderstand {
+			return fault.New(fault.Unsupported, "zarr.json of %s: unknown member %q", what, name)
+		}
+	}
+	return nil
+}
+
+var knownMembers = map[string]bool{
+	"zarr_format": true, "node_type": true, "shape": true, "data_type": true, "chunk_grid": true, "chunk_key_encoding": true,
+	"fill_value": true, "codecs": true, "attributes": true, "dimension_names": true, "storage_transformers": true, "consolidated_metadata": true,
+}
+
+func parseGrid(n named) ([]int, error) {
+	var grid struct {
+		ChunkShape []int `json:"chunk_shape"`
+	}
+	if n.Name != "regular" {
+		return nil, fault.New(fault.Unsupported, "zarr.json: chunk grid %q", n.Name)
+	}
+	if err := json.Unmarshal(n.Config, &grid); err != nil {
+		return nil, fault.New(fault.Corrupt, "zarr.json: chunk grid: %w", err)
+	}
+	return grid.ChunkShape, nil
+}
+
+func parseFill(raw json.RawMessage, d cube.DType) (float64, error) {
+	bad := func() (float64, error) { return 0, fault.New(fault.Corrupt, "zarr.json: fill value %s of %s", raw, d) }
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		switch {
+		case d == String:
+			return 0, nil
+		case !d.Float():
+			return bad()
+		case s == "NaN":
+			return math.NaN(), nil
+		case s == "Infinity":
+			return math.Inf(1), nil
+		case s == "-Infinity":
+			return math.Inf(-1), nil
+		}
+		return parseHexFill(s, d)
+	}
+	var f *float64
+	if err := json.Unmarshal(raw, &f); err != nil || f == nil {
+		return bad()
+	}
+	return *f, nil
+}
+
+// parseHexFill reads the form that gives the bits; a NaN of other than the canonical bits is refused.
+func parseHexFill(s string, d cube.DType) (float64, error) {
+	bits, err := strconv.ParseUint(strings.TrimPrefix(s, "0x"), 16, 8*d.Size())
+	if err != nil || !strings.HasPrefix(s, "0x") {
+		return 0, fault.New(fault.Corrupt, "zarr.json: fill value %q of %s", s, d)
+	}
+	f := math.Float64frombits(bits)
+	if d == cube.Float32 {
+		f = float64(math.Float32frombits(uint32(bits)))
+	}
+	if math.IsNaN(f) && bits != 0x7fc00000 && bits != 0x7ff8000000000000 {
+		return 0, fault.New(fault.Unsupported, "zarr.json: fill value %q is a NaN with a payload", s)
+	}
+	return f, nil
+}
+
+type groupDoc struct {
+	Format   int            `json:"zarr_format"`
+	NodeType string         `json:"node_type"`
+	Attrs    map[string]any `json:"attributes"`
+}
+
+// GroupJSON is the text of a group's zarr.json.
+func GroupJSON(attrs map[string]any) ([]byte, error) {
+	if attrs == nil {
+		attrs = map[string]any{}
+	}
+	return marshal(groupDoc{3, "group", attrs})
+}
+
+// ParseGroup returns the attributes of a group's zarr.json.
+func ParseGroup(text []byte) (map[string]any, error) {
+	var doc groupDoc
+	if err := parse(text, &doc, "group"); err != nil {
+		return nil, err
+	}
+	if doc.Format != 3 || doc.NodeType != "group" {
+		return nil, fault.New(fault.Unsupported, "zarr.json: format %d, node type %q, wanted a group of format 3", doc.Format, doc.NodeType)
+	}
+	return doc.Attrs, nil
+}

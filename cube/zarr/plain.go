@@ -1,0 +1,147 @@
+package zarr
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+// WritePlain writes data, the whole 2-D array in C order, as a plain Zarr v3 array below prefix. The
+// metadata comes last, so an array that opens is whole. Chunks of nothing but fill are left out.
+func WritePlain(ctx context.Context, b *store.Bucket, prefix string, a Array, data []byte) error {
+	meta, err := a.JSON()
+	if err != nil {
+		return err
+	}
+	if len(a.Shape) != 2 || len(data) != a.Shape[0]*a.Shape[1]*a.DType.Size() {
+		return fault.New(fault.Internal, "write array %s: %d bytes for shape %v of %s", prefix, len(data), a.Shape, a.DType)
+	}
+	p := Plain{bucket: b.Sub(prefix), array: a}
+	chunk := make([]byte, a.ChunkBytes())
+	n := a.NumChunks()
+	for cy := range n[0] {
+		for cx := range n[1] {
+			a.FillChunk(chunk)
+			at := p.chunkWindow(cy, cx)
+			cube.CopyWindow(chunk, at, data, cube.Window{Height: a.Shape[0], Width: a.Shape[1]}, a.DType.Size())
+			if a.IsFill(chunk) {
+				continue
+			}
+			encoded, err := a.Encode(chunk)
+			if err != nil {
+				return err
+			}
+			if _, err := p.bucket.Write(ctx, a.ChunkKey(cy, cx), encoded, store.Condition{}); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = p.bucket.Write(ctx, "zarr.json", meta, store.Condition{})
+	return err
+}
+
+// Plain is a 2-D Zarr array kept directly in a bucket.
+type Plain struct {
+	bucket *store.Bucket
+	array  Array
+}
+
+// OpenPlain reads the metadata of the array below prefix.
+func OpenPlain(ctx context.Context, b *store.Bucket, prefix string) (*Plain, error) {
+	sub := b.Sub(strings.Trim(prefix, "/"))
+	text, _, err := sub.Read(ctx, "zarr.json", store.Range{})
+	if err != nil {
+		return nil, err
+	}
+	a, err := ParseArray(text)
+	if err == nil && (len(a.Shape) != 2 || a.DType == String) {
+		err = fault.New(fault.Unsupported, "shape %v of %s, wanted a raster", a.Shape, a.DType)
+	}
+	if err != nil {
+		return nil, fault.New(fault.KindOf(err), "open array %s: %w", sub.URL(), err)
+	}
+	return &Plain{bucket: sub, array: a}, nil
+}
+
+// Array is the array's metadata.
+func (p *Plain) Array() Array { return p.array }
+
+func (p *Plain) chunkWindow(cy, cx int) cube.Window {
+	h, w := p.array.Chunks[0], p.array.Chunks[1]
+	return cube.Window{Row: cy * h, Col: cx * w, Height: h, Width: w}
+}
+
+// read decodes one chunk into buf.
+func (p *Plain) read(ctx context.Context, cy, cx int, buf []byte) error {
+	key := p.array.ChunkKey(cy, cx)
+	encoded, _, err := p.bucket.Read(ctx, key, store.Range{})
+	if errors.Is(err, store.ErrNotFound) {
+		p.array.FillChunk(buf)
+		return nil
+	}
+	if err == nil {
+		err = p.array.Decode(buf, encoded)
+	}
+	if err != nil {
+		return fault.New(fault.KindOf(err), "read chunk %d,%d of %s: %w", cy, cx, p.bucket.URL(), err)
+	}
+	return nil
+}
+
+// each calls visit for every chunk that a window touches, row by row.
+func (p *Plain) each(ctx context.Context, w cube.Window, visit func(at cube.Window, chunk []byte) error) error {
+	in := w.Intersect(cube.Window{Height: p.array.Shape[0], Width: p.array.Shape[1]})
+	if in.Empty() {
+		return nil
+	}
+	buf := make([]byte, p.array.ChunkBytes())
+	h, wd := p.array.Chunks[0], p.array.Chunks[1]
+	for cy := in.Row / h; cy <= (in.Row+in.Height-1)/h; cy++ {
+		for cx := in.Col / wd; cx <= (in.Col+in.Width-1)/wd; cx++ {
+			if err := p.read(ctx, cy, cx, buf); err != nil {
+				return err
+			}
+			if err := visit(p.chunkWindow(cy, cx), buf); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ReadWindow fills dst with a window in C order; pixels outside of the array become outside.
+func (p *Plain) ReadWindow(ctx context.Context, w cube.Window, outside float64, dst []byte) error {
+	size := p.array.DType.Size()
+	if len(dst) != w.Height*w.Width*size {
+		return fault.New(fault.Internal, "read window %+v: a buffer of %d bytes", w, len(dst))
+	}
+	Array{DType: p.array.DType, Fill: outside}.FillChunk(dst)
+	bounds := cube.Window{Height: p.array.Shape[0], Width: p.array.Shape[1]}
+	return p.each(ctx, w, func(at cube.Window, chunk []byte) error {
+		cube.CopyPart(dst, w, chunk, at, at.Intersect(bounds), size)
+		return nil
+	})
+}
+
+// ChunkDigests returns the SHA-256, in hex, of every chunk a window touches, row by row: that of the
+// decoded values cropped to the array, little-endian and in C order.
+func (p *Plain) ChunkDigests(ctx context.Context, w cube.Window) ([]string, error) {
+	size := p.array.DType.Size()
+	bounds := cube.Window{Height: p.array.Shape[0], Width: p.array.Shape[1]}
+	var digests []string
+	err := p.each(ctx, w, func(at cube.Window, chunk []byte) error {
+		part := at.Intersect(bounds)
+		values := make([]byte, part.Height*part.Width*size)
+		cube.CopyWindow(values, part, chunk, at, size)
+		sum := sha256.Sum256(values)
+		digests = append(digests, hex.EncodeToString(sum[:]))
+		return nil
+	})
+	return digests, err
+}
