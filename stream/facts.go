@@ -147,17 +147,17 @@ type windowFacts struct {
 }
 
 func (s *windowSource) facts(t WindowTicket, info Info) windowFacts {
-	spec := s.view.Spec()
+	spec := s.View.Spec()
 	f := windowFacts{
-		gridFacts: gridFacts{Cube: spec.Name, Snapshot: s.view.Snapshot(), Cell: s.cell.Path, Grid: s.cell.Grid},
+		gridFacts: gridFacts{Cube: spec.Name, Snapshot: s.View.Snapshot(), Cell: s.Cell.Path, Grid: s.Cell.Grid},
 		imageFacts: imageFacts{
 			Bands: s.names, DType: spec.DType, CubeDType: spec.DType, Nodata: number(spec.Nodata),
-			Slots: len(s.slices), Size: t.Size,
+			Slots: len(s.Slices), Size: t.Size,
 		},
 		Area: s.tiling.area, Overlap: t.Overlap, Start: t.Start,
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}
-	for _, sl := range s.slices {
+	for _, sl := range s.Slices {
 		f.Contracts = append(f.Contracts, contractFacts{Slice: sl.ID, Datetime: stamp(sl.Time), Item: sl.Item, Contract: sl.Contract})
 	}
 	return f

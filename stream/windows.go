@@ -16,14 +16,22 @@ import (
 
 // windowSource reads an area window by window, row-major, each window once.
 type windowSource struct {
+	Scope
 	reader *read.Reader
-	view   *layout.View
-	cell   layout.Cell
-	slices []cube.Slice
 	ids    []cube.SliceID
 	bands  []int
 	names  []string
 	tiling tiling
+}
+
+// Scope is the part of a cube that a window ticket names.
+type Scope struct {
+	View *layout.View
+	Cell layout.Cell
+	// Area is what the bounds touch, clipped to the grid.
+	Area cube.Window
+	// Slices are those whose acquisition time lies within the ticket's.
+	Slices []cube.Slice
 }
 
 // tiling cuts an area into windows of one size whose cores partition it. A core is size−overlap
@@ -51,34 +59,41 @@ func (t tiling) at(i uint64) Place {
 	}
 }
 
-func (e *Engine) openWindows(ctx context.Context, t WindowTicket) (*windowSource, WindowTicket, error) {
+// Scope finds what a window ticket names, without planning a run.
+func (e *Engine) Scope(ctx context.Context, t WindowTicket) (Scope, error) {
 	c, err := e.cfg.Cubes(ctx, t.Cube)
 	if err != nil {
-		return nil, t, err
+		return Scope{}, err
 	}
-	view, err := c.At(ctx, t.Version)
-	if err != nil {
-		return nil, t, err
+	var s Scope
+	if s.View, err = c.At(ctx, t.Version); err != nil {
+		return Scope{}, err
 	}
-	t.Version = view.Snapshot()
-	cell, err := findCell(view, t.Cell)
-	if err != nil {
-		return nil, t, err
+	if s.Cell, err = findCell(s.View, t.Cell); err != nil {
+		return Scope{}, err
 	}
-	t.Cell = cell.Path
-	s := &windowSource{reader: e.cfg.Reader, view: view, cell: cell, tiling: tiling{area: cell.Grid.All(), size: t.Size, overlap: t.Overlap}}
+	s.Area = s.Cell.Grid.All()
 	if t.Bounds != nil {
-		if s.tiling.area, err = snap(cell.Grid, t.Bounds); err != nil {
-			return nil, t, err
+		if s.Area, err = snap(s.Cell.Grid, t.Bounds); err != nil {
+			return Scope{}, err
 		}
 	}
-	if s.slices, err = between(cell.Slices, t.Time); err != nil {
+	s.Slices, err = between(s.Cell.Slices, t.Time)
+	return s, err
+}
+
+// openWindows resolves a window ticket and returns it with its snapshot and cell pinned.
+func (e *Engine) openWindows(ctx context.Context, t WindowTicket) (*windowSource, WindowTicket, error) {
+	scope, err := e.Scope(ctx, t)
+	if err != nil {
 		return nil, t, err
 	}
-	for _, sl := range s.slices {
+	t.Version, t.Cell = scope.View.Snapshot(), scope.Cell.Path
+	s := &windowSource{Scope: scope, reader: e.cfg.Reader, tiling: tiling{area: scope.Area, size: t.Size, overlap: t.Overlap}}
+	for _, sl := range s.Slices {
 		s.ids = append(s.ids, sl.ID)
 	}
-	s.bands, s.names, err = pickBands(view.Spec().Bands, t.Bands)
+	s.bands, s.names, err = pickBands(s.View.Spec().Bands, t.Bands)
 	return s, t, err
 }
 
@@ -203,19 +218,19 @@ func pickBands(all []cube.Band, wanted []string) ([]int, []string, error) {
 
 func (s *windowSource) shape() Shape {
 	return Shape{
-		Slots: len(s.slices), Bands: len(s.bands), Height: s.tiling.size, Width: s.tiling.size,
-		DType: s.view.Spec().DType, Placed: true,
+		Slots: len(s.Slices), Bands: len(s.bands), Height: s.tiling.size, Width: s.tiling.size,
+		DType: s.View.Spec().DType, Placed: true,
 	}
 }
 
 func (s *windowSource) fill(ctx context.Context, pos uint64, dst row) error {
 	*dst.place = s.tiling.at(pos)
 	*dst.id = fmt.Sprintf("r%dc%d", dst.place.Core.Row, dst.place.Core.Col)
-	for i, sl := range s.slices {
+	for i, sl := range s.Slices {
 		dst.times[i] = sl.Micros()
 	}
-	q := read.Request{Cell: s.cell.Path, Slices: s.ids, Window: dst.place.Window, Bands: s.bands}
-	if err := s.reader.Read(ctx, s.view, q, dst.image, dst.valid); err != nil {
+	q := read.Request{Cell: s.Cell.Path, Slices: s.ids, Window: dst.place.Window, Bands: s.bands}
+	if err := s.reader.Read(ctx, s.View, q, dst.image, dst.valid); err != nil {
 		return fault.New(fault.KindOf(err), "read window %d at row %d, column %d: %w", pos, dst.place.Window.Row, dst.place.Window.Col, err)
 	}
 	return nil

@@ -1,0 +1,163 @@
+package flight
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/apache/arrow/go/v17/arrow/flight"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/stream"
+)
+
+// infoMetadata is the app_metadata of a FlightInfo.
+type infoMetadata struct {
+	Steps   uint64 `json:"steps"`
+	Samples uint64 `json:"samples"`
+	Rows    uint64 `json:"rows"`
+	Digest  string `json:"digest,omitempty"`
+}
+
+// stepMetadata is the app_metadata of a record batch: which step it belongs to, and which part of it
+// it is where steps are cut.
+type stepMetadata struct {
+	Step  uint64 `json:"step"`
+	Part  int    `json:"part"`
+	Parts int    `json:"parts"`
+}
+
+// open parses a ticket and opens its run.
+func (s *Server) open(ctx context.Context, ticket []byte) (*stream.Run, error) {
+	t, err := stream.ParseTicket(ticket)
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Engine.Open(ctx, t)
+}
+
+func command(d *flight.FlightDescriptor) ([]byte, error) {
+	if d.GetType() != flight.DescriptorCMD {
+		return nil, fault.New(fault.Invalid, "the descriptor is no command").
+			WithCure(`send a command descriptor that holds a ticket, such as {"dataset": "crops@v3"}`)
+	}
+	return d.GetCmd(), nil
+}
+
+// GetFlightInfo says what a ticket gives. Its endpoint's ticket is the one given, except that names
+// which may mean something else tomorrow are pinned.
+func (s *Server) GetFlightInfo(ctx context.Context, d *flight.FlightDescriptor) (*flight.FlightInfo, error) {
+	cmd, err := command(d)
+	if err != nil {
+		return nil, err
+	}
+	run, err := s.open(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
+	info := run.Info()
+	ticket := cmd
+	if !info.Pinned {
+		ticket = info.Ticket.JSON()
+	}
+	md, err := json.Marshal(infoMetadata{Steps: info.Steps, Samples: info.Samples, Rows: info.Rows, Digest: info.Digest})
+	if err != nil {
+		return nil, fault.New(fault.Internal, "describe the run: %w", err)
+	}
+	return &flight.FlightInfo{
+		Schema:           flight.SerializeSchema(schemaOf(info), memory.DefaultAllocator),
+		FlightDescriptor: d,
+		Endpoint:         []*flight.FlightEndpoint{{Ticket: &flight.Ticket{Ticket: ticket}}},
+		TotalRecords:     int64(info.Rows),
+		TotalBytes:       -1,
+		Ordered:          true,
+		AppMetadata:      md,
+	}, nil
+}
+
+// GetSchema is the schema of GetFlightInfo alone.
+func (s *Server) GetSchema(ctx context.Context, d *flight.FlightDescriptor) (*flight.SchemaResult, error) {
+	info, err := s.GetFlightInfo(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return &flight.SchemaResult{Schema: info.Schema}, nil
+}
+
+// DoGet streams the batches of a ticket.
+func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) error {
+	ctx := out.Context()
+	run, err := s.open(ctx, t.GetTicket())
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	schema := schemaOf(run.Info())
+	send := &sender{out: out}
+	w := ipc.NewWriterWithPayloadWriter(send, ipc.WithSchema(schema))
+	for {
+		b, err := run.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if send.metadata, err = json.Marshal(stepMetadata{b.Step, b.Part, b.Parts}); err != nil {
+			return fault.New(fault.Internal, "describe step %d: %w", b.Step, err)
+		}
+		send.body.Reset()
+		send.body.Grow(len(b.Image) + len(b.Valid) + len(b.Label) + b.Rows*1024)
+		if err := w.Write(recordOf(schema, b)); err != nil {
+			return sendError(ctx, err)
+		}
+	}
+	// A stream without a batch still has its schema.
+	if err := w.Close(); err != nil {
+		return sendError(ctx, err)
+	}
+	return nil
+}
+
+// sendError tells a client that went away from a failure of ours.
+func sendError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fault.New(fault.Canceled, "send a batch: %w", ctx.Err())
+	}
+	return fault.New(fault.Unavailable, "send a batch: %w", err)
+}
+
+// sender puts encoded messages on the wire. The first is the schema, which carries no step.
+type sender struct {
+	out      flight.FlightService_DoGetServer
+	body     bytes.Buffer
+	metadata []byte
+	begun    bool
+}
+
+// Start is part of ipc.PayloadWriter.
+func (s *sender) Start() error { return nil }
+
+// Close is part of ipc.PayloadWriter.
+func (s *sender) Close() error { return nil }
+
+// WritePayload sends one message; the buffer is free again when Send returns.
+func (s *sender) WritePayload(p ipc.Payload) error {
+	meta := p.Meta()
+	defer meta.Release()
+	s.body.Reset()
+	if err := p.SerializeBody(&s.body); err != nil {
+		return err
+	}
+	data := &flight.FlightData{DataHeader: meta.Bytes(), DataBody: s.body.Bytes()}
+	if s.begun {
+		data.AppMetadata = s.metadata
+	}
+	s.begun = true
+	return s.out.Send(data)
+}
