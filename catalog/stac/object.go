@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -93,13 +94,7 @@ func Number(v float64) any {
 func (e Extent) object() object {
 	intervals := make([][2]any, 0, len(e.Temporal))
 	for _, i := range e.Temporal {
-		var out [2]any
-		for k, t := range i {
-			if t != nil {
-				out[k] = Time(*t)
-			}
-		}
-		intervals = append(intervals, out)
+		intervals = append(intervals, timePair(i[0], i[1]))
 	}
 	return object{"spatial": object{"bbox": e.Spatial}, "temporal": object{"interval": intervals}}
 }
@@ -112,4 +107,14 @@ func escapePath(key string) string {
 		parts[i] = url.PathEscape(p)
 	}
 	return strings.Join(parts, "/")
+}
+
+// timePair writes an interval; an open end is null.
+func timePair(ends ...*time.Time) (out [2]any) {
+	for i, t := range ends {
+		if t != nil {
+			out[i] = Time(*t)
+		}
+	}
+	return out
 }

@@ -171,7 +171,7 @@ func (i Item) JSON() (json.RawMessage, error) {
 		}
 	}
 	out := object{"type": "Feature", "stac_version": Version, "id": i.ID, "collection": i.Collection, "geometry": nil,
-		"properties": props, "links": links(i.Links), "assets": assets(i.Assets), "stac_extensions": extensions(i.Extensions)}
+		"properties": props, "links": links(withCollection(i)), "assets": assets(i.Assets), "stac_extensions": extensions(i.Extensions)}
 	if i.Geometry != nil {
 		out["geometry"] = i.Geometry
 		out["bbox"] = i.BBox
@@ -211,6 +211,14 @@ func (c Catalog) JSON() (json.RawMessage, error) {
 		"links": links(c.Links), "stac_extensions": extensions(c.Extensions)}
 	out.put("title", c.Title, c.Title != "")
 	return out.with(c.Fields)
+}
+
+// withCollection adds the link that an item with a collection must have.
+func withCollection(i Item) []Link {
+	if slices.ContainsFunc(i.Links, func(l Link) bool { return l.Rel == "collection" }) {
+		return i.Links
+	}
+	return append(slices.Clone(i.Links), Link{Rel: "collection", Href: CollectionHref(i.Collection), Type: TypeJSON})
 }
 
 func extensions(uris []string) []string {
