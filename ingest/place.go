@@ -1,0 +1,123 @@
+package ingest
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/crs"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/gdal"
+)
+
+// place finds where a scene lies on the cube's grid: all its rasters on the same window.
+func (r *run) place(sc *scene) error {
+	for i, p := range sc.bands {
+		raster := sc.rasters[p.raster]
+		w, err := r.placeRaster(raster)
+		if err != nil {
+			return err
+		}
+		if i > 0 && w != sc.window {
+			return fault.New(fault.Invalid, "%s covers other pixels than %s of the same scene", raster.Path(), sc.rasters[sc.bands[0].raster].Path()).
+				WithCure("cut them to the same extent: %s", r.warp(raster))
+		}
+		sc.window = w
+	}
+	return nil
+}
+
+func (r *run) placeRaster(raster *gdal.Raster) (cube.Window, error) {
+	g, err := raster.Grid()
+	if err != nil {
+		return cube.Window{}, err
+	}
+	w, err := r.spec.Grid.Place(g)
+	if err == nil {
+		return w, nil
+	}
+	e := fault.New(fault.Invalid, "%s does not lie on the cube's grid: %w", raster.Path(), err)
+	if _, hit := r.extent(g); !hit {
+		x0, y0, x1, y1 := r.spec.Grid.Bounds()
+		return cube.Window{}, e.WithCure("no warping mends that: the cube covers %.10g,%.10g to %.10g,%.10g in %s; make a cube for this area, or leave the scene out", x0, y0, x1, y1, r.spec.Grid.CRS)
+	}
+	return cube.Window{}, e.WithCure("%s", r.warp(raster))
+}
+
+// extent is the part of the cube that a raster covers, snapped outwards to whole pixels, and whether
+// there is any. Where the raster's CRS is beyond our own arithmetic it is the whole cube.
+func (r *run) extent(g cube.Grid) (cube.Window, bool) {
+	grid := r.spec.Grid
+	to, err := crs.Transform(g.CRS, grid.CRS)
+	if err != nil {
+		return grid.All(), true
+	}
+	inverse, err := grid.Transform.Invert()
+	if err != nil {
+		return grid.All(), true
+	}
+	const steps = 32
+	c0, r0, c1, r1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
+	for i := range steps + 1 {
+		u, v := float64(g.Width)*float64(i)/steps, float64(g.Height)*float64(i)/steps
+		for _, p := range [][2]float64{{u, 0}, {u, float64(g.Height)}, {0, v}, {float64(g.Width), v}} {
+			x, y := g.Transform.Apply(p[0], p[1])
+			if x, y, err = to(x, y); err != nil {
+				return grid.All(), true
+			}
+			col, row := inverse.Apply(x, y)
+			c0, c1 = math.Min(c0, col), math.Max(c1, col)
+			r0, r1 = math.Min(r0, row), math.Max(r1, row)
+		}
+	}
+	const slack = 1e-6 // of a pixel: a border that is met exactly is not crossed
+	limit := func(v float64) int { return int(math.Max(-1e9, math.Min(1e9, v))) }
+	w := cube.Window{Col: limit(math.Floor(c0 + slack)), Row: limit(math.Floor(r0 + slack))}
+	w.Width, w.Height = limit(math.Ceil(c1-slack))-w.Col, limit(math.Ceil(r1-slack))-w.Row
+	w = w.Intersect(grid.All())
+	return w, !w.Empty()
+}
+
+// warp is the command that puts a raster on the cube's grid.
+func (r *run) warp(raster *gdal.Raster) string {
+	grid := r.spec.Grid
+	w := grid.All()
+	if g, err := raster.Grid(); err == nil {
+		w, _ = r.extent(g)
+	}
+	x0, y0, x1, y1 := grid.WindowBounds(w)
+	nodata := ""
+	if r.spec.Nodata != nil {
+		for _, b := range raster.Bands {
+			if b.Nodata == nil {
+				nodata = fmt.Sprintf(" -dstnodata %.17g", *r.spec.Nodata)
+			}
+		}
+	}
+	return fmt.Sprintf("gdalwarp -t_srs %s -te %.17g %.17g %.17g %.17g -tr %.17g %.17g -r near%s %s %s",
+		grid.CRS, x0, y0, x1, y1, grid.Transform[0], -grid.Transform[4], nodata, quote(raster.Path()), quote(mended(raster.Path())))
+}
+
+// mended is the name proposed for a corrected copy; it keeps what a datetime pattern finds.
+func mended(path string) string {
+	return strings.TrimSuffix(path, filepath.Ext(path)) + "_mended.tif"
+}
+
+// quote makes a path one word of a shell.
+func quote(path string) string {
+	if strings.IndexFunc(path, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-+=:,@", c))
+	}) < 0 && path != "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
