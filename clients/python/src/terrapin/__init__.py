@@ -1,0 +1,60 @@
+"""Terrapin: versioned Earth-observation training data, streamed exactly.
+
+::
+
+    import terrapin
+    tp = terrapin.connect("http://localhost:8080")        # or terrapin.open("./terrapin-data")
+    for batch in tp.loader("crops@v3", batch_size=32, seed=1):
+        step(batch["image"], batch["label"])
+"""
+
+from .client import Client, connect, open
+from .cubes import Cube, Windows
+from .datasets import Dataset
+from .errors import (
+    CanceledError,
+    ConflictError,
+    CorruptError,
+    InternalError,
+    InvalidError,
+    NotFoundError,
+    PreconditionError,
+    TerrapinError,
+    TooLargeError,
+    UnavailableError,
+    UnsupportedError,
+)
+from .loader import Batch, Loader
+from .models import Models
+from .predictions import Predictions
+from .types import Area, Spec, State, Window
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Area",
+    "Batch",
+    "CanceledError",
+    "Client",
+    "ConflictError",
+    "CorruptError",
+    "Cube",
+    "Dataset",
+    "InternalError",
+    "InvalidError",
+    "Loader",
+    "Models",
+    "NotFoundError",
+    "PreconditionError",
+    "Predictions",
+    "Spec",
+    "State",
+    "TerrapinError",
+    "TooLargeError",
+    "UnavailableError",
+    "UnsupportedError",
+    "Window",
+    "Windows",
+    "connect",
+    "open",
+]

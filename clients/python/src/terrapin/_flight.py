@@ -1,0 +1,190 @@
+"""Arrow Flight: connections that mind forks, errors as kinds, tensor columns as arrays without a copy."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.flight as flight
+
+from .errors import CorruptError, PreconditionError, TerrapinError, UnavailableError, of_text
+
+_CODE_KIND = {
+    "INTERNAL": "internal",
+    "UNKNOWN": "internal",
+    "INVALID_ARGUMENT": "invalid",
+    "OUT_OF_RANGE": "invalid",
+    "NOT_FOUND": "not_found",
+    "ALREADY_EXISTS": "conflict",
+    "ABORTED": "conflict",
+    "FAILED_PRECONDITION": "precondition",
+    "DATA_LOSS": "corrupt",
+    "UNAVAILABLE": "unavailable",
+    "CANCELLED": "canceled",
+    "DEADLINE_EXCEEDED": "canceled",
+    "RESOURCE_EXHAUSTED": "too_large",
+    "UNIMPLEMENTED": "unsupported",
+}
+_CLASS_KIND = (
+    (flight.FlightUnavailableError, "unavailable"),
+    (flight.FlightCancelledError, "canceled"),
+    (flight.FlightTimedOutError, "canceled"),
+    (pa.ArrowKeyError, "not_found"),
+    (pa.ArrowInvalid, "invalid"),
+    (pa.ArrowNotImplementedError, "unsupported"),
+)
+_CONTEXT = re.compile(r"gRPC client debug context: ([A-Z_]+):(.*)", re.DOTALL)
+_PREFIX = re.compile(r"^(?:Unknown: )?(?:Flight|gRPC) [a-z -]*(?:error|call|failed)?[a-z ,]*with message: ")
+_TAIL = re.compile(r"(?:\. Detail: .*)?\. (?:gRPC client debug context|Client context): .*\Z", re.DOTALL)
+
+ERRORS = (flight.FlightError, pa.ArrowException, pa.ArrowKeyError, OSError)
+"""What pyarrow raises for a failed call."""
+
+
+def fault(error: BaseException) -> TerrapinError:
+    """The kind, message and cure in an error of pyarrow.flight.
+
+    pyarrow folds several gRPC codes into one exception class, so the code is read from the text that the
+    C++ client appends; the class decides only where that is missing.
+    """
+    if isinstance(error, TerrapinError):
+        return error
+    text = str(error.args[0]) if error.args else str(error)
+    kind = next((k for c, k in _CLASS_KIND if isinstance(error, c)), "internal")
+    if found := _CONTEXT.search(text):
+        kind = _CODE_KIND.get(found[1], kind)
+    return of_text(kind, _PREFIX.sub("", _TAIL.sub("", text)))
+
+
+_open = 0
+_inherited = False
+
+
+def _after_fork_in_child() -> None:
+    global _inherited
+    _inherited = _inherited or _open > 0
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class Connection:
+    """One Flight connection of this process; close it, or use it as a context manager.
+
+    gRPC does not survive a fork. Connections live only as long as a stream, so a process that forks between
+    streams is safe; one that was forked in the middle of a stream is told so instead of hanging.
+    """
+
+    def __init__(self, url: str, actor: str | None) -> None:
+        global _open
+        if _inherited:
+            raise PreconditionError(
+                "this process was forked while its parent was reading a Terrapin stream; gRPC does not survive that",
+                "fork before iterating, or start the process with multiprocessing's spawn method",
+            )
+        self._pid = os.getpid()
+        headers = [(b"terrapin-actor", actor.encode())] if actor else []
+        self._options = flight.FlightCallOptions(headers=headers)
+        try:
+            self._client = flight.connect(url, generic_options=[("grpc.enable_http_proxy", 0)])
+        except ERRORS as e:
+            raise fault(e) from e
+        _open += 1
+        self._closed = False
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def info(self, command: dict[str, Any]) -> Any:
+        """GetFlightInfo of a ticket: schema, endpoints and counts, no pixels."""
+        with faults():
+            descriptor = flight.FlightDescriptor.for_command(json.dumps(command, allow_nan=False).encode())
+            return self._client.get_flight_info(descriptor, self._options)
+
+    def get(self, ticket: dict[str, Any]) -> Any:
+        """DoGet: a stream reader."""
+        with faults():
+            return self._client.do_get(flight.Ticket(json.dumps(ticket, allow_nan=False).encode()), self._options)
+
+    def put(self, command: dict[str, Any], schema: Any) -> tuple[Any, Any]:
+        """DoPut: a stream writer and the reader of what the server answers."""
+        with faults():
+            descriptor = flight.FlightDescriptor.for_command(json.dumps(command, allow_nan=False).encode())
+            writer, reader = self._client.do_put(descriptor, schema, self._options)
+            return writer, reader
+
+    def close(self) -> None:
+        """End the connection and every stream on it; closing twice does nothing."""
+        global _open
+        if self._closed or self._pid != os.getpid():
+            return
+        self._closed = True
+        _open -= 1
+        self._client.close()
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Raise what pyarrow raises inside the block as Terrapin errors."""
+    try:
+        yield
+    except TerrapinError:
+        raise
+    except ERRORS as e:
+        raise fault(e) from e
+
+
+def is_lost(error: TerrapinError) -> bool:
+    """Whether an error says that the server or the network went away."""
+    return isinstance(error, UnavailableError)
+
+
+def metadata(schema: Any) -> dict[str, Any]:
+    """The JSON that every Terrapin stream carries in its schema."""
+    raw = (schema.metadata or {}).get(b"terrapin")
+    if raw is None:
+        raise CorruptError("the stream's schema has no `terrapin` metadata", "is this a Terrapin server?")
+    document: dict[str, Any] = json.loads(raw)
+    return document
+
+
+def array(column: Any) -> npt.NDArray[Any]:
+    """A column as a NumPy array [rows, ...] on Arrow's own buffer: read-only and without a copy.
+
+    Fixed-shape tensors take their shape; plain fixed-size lists one more axis per level; numbers stay 1-D.
+    """
+    shape: tuple[int, ...] = (len(column),)
+    kind = column.type
+    if isinstance(kind, pa.FixedShapeTensorType):
+        if kind.permutation not in (None, list(range(len(kind.shape)))):
+            raise CorruptError(f"tensor column with permutation {kind.permutation}: only C order is spoken here")
+        shape += tuple(kind.shape)
+        column = column.storage.flatten()
+    else:
+        while pa.types.is_fixed_size_list(column.type):
+            shape += (column.type.list_size,)
+            column = column.flatten()
+    if column.null_count:
+        raise CorruptError("a tensor column has nulls; missing pixels are told by `valid`")
+    if sys.byteorder == "big":
+        raise PreconditionError("big-endian machines are not supported")
+    values: npt.NDArray[Any] = column.to_numpy(zero_copy_only=True).reshape(shape)
+    return values
+
+
+def tensor_array(values: npt.NDArray[Any]) -> Any:
+    """A NumPy array [rows, ...] as a fixed-shape tensor column on the same memory."""
+    values = np.ascontiguousarray(values)
+    kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(values.dtype), list(values.shape[1:]))
+    size = int(np.prod(values.shape[1:], dtype=np.int64))
+    storage = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), size)
+    return pa.ExtensionArray.from_storage(kind, storage)

@@ -1,0 +1,148 @@
+"""The server of a data directory on this machine: attach to the one that holds it, else start one."""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .errors import NotFoundError, PreconditionError, UnavailableError
+
+LOCK = "terrapin.lock"
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+_LOCK_SECONDS = 10.0
+
+
+class Server:
+    """A server process that this process started, and stops again."""
+
+    def __init__(self, process: subprocess.Popen[bytes], endpoints: dict[str, Any]) -> None:
+        self.endpoints = endpoints
+        self._process = process
+        self._pid = os.getpid()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Ask the server to drain and end (SIGTERM); only the process that started it may."""
+        if os.getpid() != self._pid:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+def attach_or_start(path: str | os.PathLike[str], binary: str | None) -> tuple[dict[str, Any], Server | None]:
+    """The endpoints of the server of a data directory, and the server where it had to be started."""
+    directory = Path(path).expanduser().absolute()
+    if directory.exists() and not directory.is_dir():
+        raise PreconditionError(f"open {directory}: not a directory", "give the folder of a data directory")
+    if held := _wait_for_holder(directory):
+        return held, None
+    server = _start(directory, _find_binary(binary))
+    if isinstance(server, Server):
+        return server.endpoints, server
+    # Somebody else may have been quicker in the moment between the two.
+    if held := _wait_for_holder(directory):
+        return held, None
+    raise PreconditionError(f"open {directory}: `terrapin serve` ended before it was ready: {server}")
+
+
+def _wait_for_holder(directory: Path) -> dict[str, Any] | None:
+    """The endpoints in the lock file while a server holds it, None when nobody does."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        state = _holder(directory / LOCK)
+        if state is None or "http" in state:
+            return state
+        if time.monotonic() > deadline:
+            raise PreconditionError(
+                f"data directory {directory} is in use by another terrapin command",
+                "try again when it has ended, or stop it",
+            )
+        time.sleep(0.05)
+
+
+def _holder(lock: Path) -> dict[str, Any] | None:
+    """What the lock file says while it is held ({} while it has no URLs yet); None when it is free."""
+    try:
+        f = lock.open("rb")
+    except FileNotFoundError:
+        return None
+    with f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with contextlib.suppress(ValueError):
+                document = json.loads(f.read())
+                if isinstance(document, dict) and document.get("http"):
+                    return document
+            return {}
+        return None
+
+
+def _find_binary(binary: str | None) -> str:
+    wanted = binary or os.environ.get("TERRAPIN_BIN") or "terrapin"
+    found = shutil.which(wanted)
+    if found is None:
+        raise NotFoundError(
+            f"open: no terrapin program at {wanted!r}",
+            "put `terrapin` on PATH, set TERRAPIN_BIN, or pass binary=; `make build` in the repository builds it",
+        )
+    return found
+
+
+def _start(directory: Path, binary: str) -> Server | str:
+    """Start a server and wait until it is ready; the text of its refusal when it ends before."""
+    command = [binary, "serve", "--data", str(directory), "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--json"]
+    with tempfile.TemporaryFile() as log:
+        # A session of its own: Ctrl-C in the terminal must reach this process, which then stops the server.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+        server = Server(process, {})
+        try:
+            line = _ready_line(process)
+            if line:
+                server.endpoints = json.loads(line)
+                return server
+            process.wait()
+        except BaseException:
+            server.stop()
+            raise
+        server.stop()
+        log.seek(0)
+        said = log.read().decode(errors="replace").strip()
+    return said[-2000:] or f"exit code {process.returncode}"
+
+
+def _ready_line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    deadline = time.monotonic() + _READY_SECONDS
+    line = b""
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+            raise UnavailableError(f"`terrapin serve` was not ready after {_READY_SECONDS:.0f} s", "look at its log")
+        piece = os.read(process.stdout.fileno(), 65536)
+        if not piece:
+            return b""
+        line += piece
+    return line

@@ -1,0 +1,291 @@
+"""The way in: connect to a server, or open a data directory, and ask for what it holds."""
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from ._flight import Connection
+from ._http import Http, Reply
+from ._local import Server, attach_or_start
+from ._upload import plan
+from .cubes import Cube
+from .datasets import Dataset
+from .errors import InvalidError, UnsupportedError
+from .loader import Loader
+from .models import Models
+from .order import Tail
+from .predictions import Predictions
+
+__all__ = ["Client", "connect", "open"]
+
+StrPath = str | os.PathLike[str]
+Document = dict[str, Any]
+_WILDCARDS = {"0.0.0.0", "::", ""}
+
+
+def connect(url: str, *, actor: str | None = None) -> "Client":
+    """Connect to a running server by its HTTP address, such as ``http://localhost:8080``.
+
+    ``actor`` is recorded with every write; without it TERRAPIN_USER, else the server's default, is.
+    Raises UnavailableError when nothing listens there and InvalidError when it is something else than Terrapin.
+    """
+    return Client(Http(url, actor))
+
+
+def open(path: StrPath, *, binary: str | None = None, actor: str | None = None) -> "Client":
+    """Open a data directory: attach to the server that holds it, or start one and stop it again on close.
+
+    The program is ``binary``, else TERRAPIN_BIN, else ``terrapin`` on PATH. Use the result as a context manager, or
+    call :meth:`Client.close`. A server started here ends with the block, also on an exception; if this process is
+    killed outright, the server stays and the next ``open`` attaches to it.
+    """
+    endpoints, server = attach_or_start(path, binary)
+    try:
+        return Client(Http(str(endpoints["http"]), actor), server)
+    except BaseException:
+        if server:
+            server.stop()
+        raise
+
+
+class Client:
+    """One server: its datasets, cubes, models and predictions. Safe to share between threads.
+
+    It may be pickled and carried through forks; only the process that started a server stops it.
+    """
+
+    def __init__(self, http: Http, server: Server | None = None) -> None:
+        """Use :func:`terrapin.connect` or :func:`terrapin.open`."""
+        self._http = http
+        self._server = server
+        self._closing = threading.Lock()
+        about = http.get_json("v1/server", timeout=10)
+        if not isinstance(about, dict) or "flight" not in about:
+            raise InvalidError(
+                f"{http.url} is not a Terrapin server", "give the HTTP address that `terrapin serve` prints"
+            )
+        self.version: str = str(about.get("version", ""))
+        """Version of the server."""
+        self.stac: str = _reachable(str(about.get("stac") or http.url + "/"), http.url)
+        """Root of the STAC API, for pystac-client and browsers."""
+        self.flight: str = _reachable(str(about["flight"]), http.url)
+        """Address of Arrow Flight, for stock clients."""
+        if server:
+            atexit.register(server.stop)
+
+    @property
+    def url(self) -> str:
+        """HTTP address of the server."""
+        return self._http.url
+
+    def loader(
+        self,
+        dataset: str,
+        split: str = "train",
+        batch_size: int = 32,
+        seed: int = 0,
+        epoch: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+        shuffle: bool = True,
+        tail: Tail | None = None,
+        tensors: Literal["torch", "numpy"] | None = None,
+        patience: float = 5.0,
+    ) -> Loader:
+        """Stream one split of a dataset version as training batches; see :class:`terrapin.Loader` for their form.
+
+        ``dataset``      ``NAME@vN``, or ``NAME`` for its newest version, which stays pinned from here on
+        ``batch_size``   samples per batch and rank
+        ``seed, epoch``  with the version's digest they decide the order, bit for bit
+        ``rank, world_size``  this process's part; from torch.distributed where it is initialised
+        ``shuffle``      False is the base order: sorted by sample id
+        ``tail``         the last samples that do not fill a step: ``short`` (a smaller batch; default for one rank),
+                         ``drop`` (default for several) or ``pad`` (full batches with ``weight`` 0)
+        ``tensors``      default: ``torch`` where the program has imported it already, else ``numpy``
+        ``patience``     seconds to wait for a server that went away before giving up; it goes on exactly where it was
+
+        Raises NotFoundError for an unknown dataset, version or split (it says which exist).
+        """
+        has_torch = "torch" in sys.modules
+        kind: type[Loader] = Loader
+        if has_torch or tensors == "torch":
+            try:
+                from .torch import TorchLoader
+            except ImportError as e:
+                raise UnsupportedError(
+                    f'tensors="torch" needs PyTorch: {e}', "pip install 'terrapin[torch]', or use tensors=\"numpy\""
+                ) from None
+            kind = TorchLoader
+        return kind(
+            self._connection,
+            dataset,
+            split=split,
+            batch_size=batch_size,
+            seed=seed,
+            epoch=epoch,
+            rank=rank,
+            world_size=world_size,
+            shuffle=shuffle,
+            tail=tail,
+            tensors=tensors or ("torch" if has_torch else "numpy"),
+            patience=patience,
+        )
+
+    def dataset(self, name: str) -> Dataset:
+        """A dataset version, ``NAME@vN`` or ``NAME`` for the newest. Raises NotFoundError (it says which exist)."""
+        return Dataset(self, name)
+
+    def cube(self, name: str) -> Cube:
+        """A cube by name. Raises NotFoundError (it says which exist)."""
+        return Cube(self, name)
+
+    @property
+    def models(self) -> Models:
+        """The registered models."""
+        return Models(self)
+
+    def predictions(
+        self,
+        *,
+        model: str,
+        dataset: str | None = None,
+        cube: str | None = None,
+        names: Sequence[str] | None = None,
+        run: str | None = None,
+        bounds: Sequence[float] | None = None,
+    ) -> Predictions:
+        """Write a model's predictions back; a context manager, see :class:`terrapin.Predictions`.
+
+        ``model``    id of a registered model
+        ``dataset``  the version it was trained on, ``NAME@vN``; default: what the model says
+        ``cube``     the cube that was read; default: that of the first window written
+        ``names``    names of the K bands of the prediction; default: what the model says, else ``prediction``
+        ``run``      id of the run; default: derived from everything else, so that repeating is idempotent
+        ``bounds``   min x, min y, max x, max y in the cube's CRS of the area predicted; default: the whole cube
+        """
+        return Predictions(self, model=model, dataset=dataset, cube=cube, names=names, run=run, bounds=bounds)
+
+    def ingest(
+        self,
+        cube: str,
+        sources: Sequence[StrPath] | StrPath,
+        *,
+        datetime_pattern: str | None = None,
+        bands: Sequence[str] | None = None,
+        strict: bool = False,
+    ) -> Document:
+        """Upload scenes into a cube: files with all bands, folders of them, or STAC items with local assets.
+
+        ``datetime_pattern`` is a strptime pattern searched in the file's name (UTC). Returns the report: snapshot,
+        accepted, rejected (each with reason and cure) and skipped. A bad scene does not raise; see ``rejected``.
+        """
+        given = _listed(sources)
+        upload = plan(given)
+        args = _given(cube=cube, datetime_pattern=datetime_pattern, bands=bands and list(bands), strict=strict or None)
+        args |= {"sources": [os.fspath(s) for s in given], "layout": upload.layout}
+        return self._document("ingest", args, upload.files)
+
+    def import_labels(
+        self,
+        labels: str,
+        files: Sequence[StrPath] | StrPath,
+        *,
+        cube: str,
+        class_property: str | None = None,
+        classes: StrPath | None = None,
+        state: Literal["accepted", "draft"] | None = None,
+        replace: bool = False,
+        dry_run: bool = False,
+        strict: bool = False,
+    ) -> Document:
+        """Upload labels (GeoJSON polygons in WGS 84, class rasters on the cube's grid) as one new revision.
+
+        ``classes`` is a file that maps class names to values. Returns the report: labels, revision, digest, accepted
+        and rejected (each with reason and cure). A bad feature does not raise; see ``rejected``.
+        """
+        given = _listed(files)
+        upload = plan(given)
+        args = _given(
+            cube=cube,
+            class_property=class_property,
+            classes=Path(classes).read_text() if classes else None,
+            classes_name=Path(classes).name if classes else None,
+            state=state,
+            replace=replace or None,
+            dry_run=dry_run or None,
+            strict=strict or None,
+        )
+        args |= {"labels": labels, "files": [os.fspath(f) for f in given], "layout": upload.layout}
+        return self._document("labels.import", args, upload.files)
+
+    def commit(self, recipe: StrPath) -> Document:
+        """Commit a recipe, as the path of a YAML file or as its text (recognised by its line breaks).
+
+        Returns the report: dataset, version, created, digest, samples, leakage, collection. A recipe whose digest
+        exists returns that version with ``created`` false. Raises InvalidError with line and column.
+        """
+        if isinstance(recipe, str) and "\n" in recipe:
+            return self._document("dataset.commit", {"recipe": recipe})
+        return self._document("dataset.commit", {"recipe": Path(recipe).read_text(), "name": os.fspath(recipe)})
+
+    def verb(self, name: str, args: dict[str, Any] | None = None, files: Sequence[StrPath] = ()) -> Reply:
+        """Run any verb of the command line on the server, such as ``cube.create``.
+
+        ``args`` are its arguments and flags in snake_case; ``files`` are uploaded. Returns the exit code (0 all done,
+        1 something was refused, named in the document) and the document that ``--json`` prints.
+        """
+        return self._http.verb(name, args or {}, files)
+
+    def close(self) -> None:
+        """Stop the server if this client started it; closing twice does nothing."""
+        with self._closing:
+            server, self._server = self._server, None
+        if server:
+            atexit.unregister(server.stop)
+            server.stop()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<terrapin.Client {self.url}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy elsewhere reaches the same server, and never stops it.
+        return _reconnect, (self.url, self._http.actor)
+
+    def _document(self, name: str, args: Document, files: Sequence[StrPath] = ()) -> Document:
+        document: Document = self._http.verb(name, args, files).document
+        return document
+
+    def _connection(self) -> Connection:
+        return Connection(self.flight, self._http.actor)
+
+
+def _reconnect(url: str, actor: str | None) -> Client:
+    return connect(url, actor=actor)
+
+
+def _listed(sources: Sequence[StrPath] | StrPath) -> list[StrPath]:
+    return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+
+
+def _given(**values: Any) -> Document:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _reachable(address: str, http: str) -> str:
+    """A server that listens on every address is reached at the one it was connected by."""
+    parts, host = urlsplit(address), urlsplit(http).hostname or "localhost"
+    if (parts.hostname or "") not in _WILDCARDS:
+        return address
+    host = f"[{host}]" if ":" in host else host
+    return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host))

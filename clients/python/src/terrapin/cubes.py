@@ -1,0 +1,191 @@
+"""Cubes: what they hold, opening one as xarray, and reading an area window by window."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._flight import metadata
+from ._prefetch import Arrays, Prefetch, cut
+from .errors import InvalidError, UnsupportedError
+from .order import Plan
+from .types import Area, Window, affine, shifted
+
+if TYPE_CHECKING:
+    import xarray
+
+    from .client import Client
+
+__all__ = ["Cube", "Windows"]
+
+Time = str | datetime | date | np.datetime64 | None
+
+
+class Cube:
+    """A cube: imagery on one grid, by time and band, in an Icechunk repository."""
+
+    def __init__(self, client: "Client", name: str) -> None:
+        """Use :meth:`terrapin.Client.cube`."""
+        self._client = client
+        self.name = name
+        self.info: dict[str, Any] = self._show(None)
+        """Its location, newest snapshot, bands and cells (path, crs, transform, times, arrays), when it was opened."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Band names in stored order."""
+        return tuple(self.info["bands"])
+
+    def xarray(self, version: str | None = None, *, cell: str | None = None) -> "xarray.Dataset":
+        """Open the cube lazily as an xarray.Dataset with the official Icechunk library.
+
+        ``version`` is a tag, a branch or a snapshot id; the newest by default. ``cell`` is the path of a cell where
+        there are several. Variables: ``image`` (time, band, y, x) with the source's numbers, ``valid`` alike, 1 where
+        observed. Needs the extra ``terrapin[xarray]``. The files are read directly where they are on this machine,
+        else over HTTP.
+        """
+        try:
+            from .xarray import open_cell
+        except ImportError as e:
+            raise UnsupportedError(
+                f"cube(...).xarray() needs icechunk, zarr and xarray: {e}", "pip install 'terrapin[xarray]'"
+            ) from None
+        info = self._show(version)
+        return open_cell(
+            location=info["location"],
+            http=f"{self._client.url}/assets/cubes/{self.name}",
+            snapshot=info["snapshot"],
+            group=_pick(info["cells"], cell)["path"],
+        )
+
+    def windows(
+        self,
+        bounds: Sequence[float] | None = None,
+        time: tuple[Time, Time] | None = None,
+        *,
+        size: int = 256,
+        overlap: int = 0,
+        bands: Sequence[str] | None = None,
+        version: str | None = None,
+        cell: str | None = None,
+        batch_size: int = 8,
+        patience: float = 5.0,
+    ) -> "Windows":
+        """Read an area once, window by window, row by row; for inference.
+
+        ``bounds``      min x, min y, max x, max y in the cube's CRS, snapped outward to pixels; default: everything
+        ``time``        first and last acquisition time, both included (str, date, datetime or datetime64; None leaves
+                        an end open); default: everything
+        ``size``        height and width of a window in pixels
+        ``overlap``     pixels that neighbouring windows share; ``Window.core`` is the part that is a window's own
+        ``bands``       names, in the order wanted; default: all
+        ``batch_size``  windows fetched at once
+
+        Returns an iterable of :class:`terrapin.Window` with a length. It is pinned to one snapshot.
+        """
+        ticket: dict[str, Any] = {"cube": self.name, "size": size, "overlap": overlap}
+        if bounds is not None:
+            ticket["bounds"] = [float(v) for v in bounds]
+        if time is not None:
+            ticket["time"] = [_moment(t) for t in time]
+        if bands is not None:
+            ticket["bands"] = list(bands)
+        if version is not None:
+            ticket["version"] = version
+        if cell is not None:
+            ticket["cell"] = cell
+        return Windows(self._client, ticket, batch_size, patience)
+
+    def _show(self, version: str | None) -> dict[str, Any]:
+        args = {"cube": self.name} if version is None else {"cube": self.name, "version": version}
+        document: dict[str, Any] = self._client.verb("cube.show", args).document
+        return document
+
+    def __repr__(self) -> str:
+        times = sum(len(cell["times"]) for cell in self.info["cells"])
+        return f"<terrapin.Cube {self.name}: {times} times, bands {', '.join(self.bands)}>"
+
+
+class Windows:
+    """An area cut into windows; every iteration reads it from the beginning, with its own connection."""
+
+    def __init__(self, client: "Client", ticket: dict[str, Any], batch_size: int, patience: float) -> None:
+        """Use :meth:`terrapin.Cube.windows`."""
+        if batch_size < 1:
+            raise InvalidError(f"batch_size {batch_size} is less than one", "ask for at least one window at once")
+        self._client = client
+        self._patience = patience
+        with client._connection() as connection:
+            self._facts = metadata(connection.info({**ticket, "batch_size": 1}).schema)
+        f = self._facts
+        self._ticket = {**ticket, "version": f["snapshot"], "cell": f["cell"], "batch_size": batch_size}
+        self._ticket |= cut(batch_size, f["slots"], len(f["bands"]), f["size"], np.dtype(f["dtype"]))
+        self._plan = Plan(int(f["samples"]), batch_size, tail="short")
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Band names, in the order of the image's second axis."""
+        return tuple(self._facts["bands"])
+
+    @property
+    def area(self) -> Area:
+        """The area in pixels of the cell's grid."""
+        return Area(**self._facts["area"])
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return self._plan.n
+
+    def __iter__(self) -> Iterator[Window]:
+        pinned = ("snapshot", str(self._facts["snapshot"]))
+        prefetch = Prefetch(self._client._connection, self._ticket, self._plan, 0, pinned, self._patience)
+        try:
+            while (arrays := prefetch.next()) is not None:
+                for i in range(len(arrays["ids"])):
+                    yield self._window(arrays, i)
+        finally:
+            prefetch.close()
+
+    def _window(self, arrays: Arrays, i: int) -> Window:
+        f = self._facts
+        row, col, height, width = (int(arrays[k][i]) for k in ("row", "col", "height", "width"))
+        return Window(
+            image=arrays["image"][i],
+            valid=arrays["valid"][i],
+            times=arrays["times"][i],
+            row=row,
+            col=col,
+            height=height,
+            width=width,
+            core=Area(*(int(arrays[f"core_{k}"][i]) for k in ("row", "col", "height", "width"))),
+            area=self.area,
+            bands=self.bands,
+            crs=f["grid"]["crs"],
+            transform=shifted(affine(f["grid"]["transform"]), row, col),
+            cube=f["cube"],
+            snapshot=f["snapshot"],
+            cell=f["cell"],
+            slices=tuple(str(c["slice"]) for c in f["contracts"]),
+        )
+
+
+def _pick(cells: list[dict[str, Any]], path: str | None) -> dict[str, Any]:
+    paths = [str(cell["path"]) for cell in cells]
+    if path is None and len(cells) == 1:
+        return cells[0]
+    if path not in paths:
+        raise InvalidError(f"cell {path!r} is not in the cube", f"name one of {', '.join(paths)}")
+    return cells[paths.index(path)]
+
+
+def _moment(time: Time) -> str:
+    """A time as the ticket wants it: RFC 3339 in UTC, a date, or ".." for an open end."""
+    if time is None:
+        return ".."
+    if isinstance(time, np.datetime64):
+        return f"{np.datetime_as_string(time.astype('datetime64[us]'))}Z"
+    if isinstance(time, datetime):
+        aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return time.isoformat() if isinstance(time, date) else time

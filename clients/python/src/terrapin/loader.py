@@ -1,0 +1,307 @@
+"""The training loop's side of a stream: an iterable of batches that knows exactly where it stands."""
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from ._flight import Connection, faults, metadata
+from ._prefetch import Arrays, Prefetch, arrays_of, cancelled, cut
+from ._rank import topology
+from .errors import ConflictError, InvalidError, PreconditionError
+from .order import Plan, Tail
+from .types import Spec, State
+
+__all__ = ["Batch", "Loader"]
+
+Batch = dict[str, Any]
+"""One batch by key: image, valid, times, label, ids, position, and weight where the tail is padded."""
+
+_STATE_KEYS = ("digest", "split", "filter", "weights", "seed", "epoch", "order", "position")
+_BASE_ORDER = "base"
+
+
+class Loader:
+    """Batches of one split of a dataset version, in an order that is a value.
+
+    Iterating yields dicts. With N samples in the batch, T time slots, C bands and windows of H × W pixels::
+
+        image     [N, T, C, H, W]  dtype of the cube (``values: raw``) or float32
+        valid     [N, T, H, W]     uint8, 1 where every requested band is observed
+        times     [N, T]           int64, µs since 1970 UTC; minimum int64 is padding
+        label     [N, H, W]        dtype of the label set; absent without labels
+        ids       list of N str    sample ids
+        position  [N]              int64 position in the epoch; -1 is padding
+        weight    [N]              float32, only with ``tail="pad"``: 1, or 0 for padding
+
+    Tensors are torch tensors or NumPy arrays on the received memory, without a copy where possible; NumPy arrays are
+    read-only. One or two batches are read ahead in a thread; there are no worker processes.
+
+    A loader has one position. ``iter(loader)`` begins where it stands: at the start of its epoch, or at the position
+    of the state it was given. An iteration that is broken off does not move that beginning; one that runs to the end
+    advances the epoch. A newer iteration ends an older one, whose next step raises CanceledError.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        dataset: str,
+        *,
+        split: str = "train",
+        batch_size: int = 32,
+        seed: int = 0,
+        epoch: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+        shuffle: bool = True,
+        tail: Tail | None = None,
+        tensors: Literal["torch", "numpy"] = "numpy",
+        patience: float = 5.0,
+    ) -> None:
+        """Open a split; :meth:`terrapin.Client.loader` is the usual way here."""
+        self._connect = connect
+        self.batch_size = batch_size
+        self.rank, self.world_size = topology(rank, world_size)
+        self._seed = seed
+        self._epoch = epoch
+        self._shuffle = shuffle
+        self._start = 0
+        self._position = 0
+        self._patience = patience
+        self._live: weakref.ref[_Iteration] | None = None
+        self._convert = _converter(tensors)
+        request = {"dataset": dataset, "split": split, "tail": tail} if tail else {"dataset": dataset, "split": split}
+        # One sample per batch: the schema is the same, and no batch size is too large to ask.
+        with connect() as connection:
+            info = connection.info({**request, **self._ticket_tail(1)})
+        self.spec = Spec.from_metadata(metadata(info.schema))
+        # From here on this loader means this very version, whatever is committed meanwhile.
+        self._request = {**request, "dataset": self.spec.dataset, "digest": self.spec.digest}
+        self._tail = tail
+        self._plan(0)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next iteration reads, or the running one is in."""
+        return self._epoch
+
+    @property
+    def seed(self) -> int:
+        """Seed of the order."""
+        return self._seed
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of an epoch; setting the epoch the loader is in keeps its position."""
+        if epoch < 0:
+            raise InvalidError(f"epoch {epoch} is negative", "epochs count from 0")
+        if epoch != self._epoch:
+            self._end_live()
+            self._epoch, self._start, self._position = epoch, 0, 0
+
+    def __len__(self) -> int:
+        """Steps of a whole epoch, the same on every rank."""
+        return self._plan(0).steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        _refuse_workers()
+        self._end_live()
+        self._position = self._start
+        iteration = _Iteration(self)
+        self._live = weakref.ref(iteration)
+        return iteration
+
+    def __getitem__(self, index: int) -> Batch:
+        """One sample of the base order (sorted by id), under the keys of a batch but without its first axis.
+
+        ``ids`` is the sample's id and ``position`` its place; both stand alone, not in a list. Raises IndexError
+        beyond the split.
+        """
+        n = self.spec.samples
+        place = index + n if index < 0 else index
+        if not 0 <= place < n:
+            raise IndexError(f"sample {index} of a split of {n}")
+        with self._connect() as connection:
+            reader = connection.get(
+                {**self._request, "tail": "short", "shuffle": False, "batch_size": 1, "start": place}
+            )
+            with faults():
+                arrays = arrays_of(reader.read_chunk().data)
+            reader.cancel()
+        return {
+            name: column[0] if isinstance(column, list) else self._convert(column)[0] for name, column in arrays.items()
+        } | {"position": int(arrays["position"][0])}
+
+    def state_dict(self) -> State:
+        """Where the loader stands after the batches it has delivered; the same on every rank, plain JSON values.
+
+        Loading it into a loader of the same dataset version and split goes on with the very next sample, with any
+        batch size, rank and world size.
+        """
+        return {
+            "digest": self.spec.digest,
+            "split": self.spec.split,
+            "filter": None,
+            "weights": None,
+            "seed": self._seed,
+            "epoch": self._epoch,
+            "order": self._order,
+            "position": self._position,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go where a state says; its seed and epoch replace this loader's.
+
+        Raises ConflictError for the state of another dataset version, split, filter, weights or order, and
+        InvalidError for something that is no state.
+        """
+        missing = [key for key in _STATE_KEYS if key not in state]
+        unknown = [key for key in state if key not in _STATE_KEYS]
+        if missing or unknown:
+            raise InvalidError(
+                f"not a loader's state: missing {missing or 'nothing'}, unknown {unknown or 'nothing'}",
+                "pass what state_dict() returned",
+            )
+        mine = self.state_dict()
+        for key in ("digest", "split", "filter", "weights", "order"):
+            if state[key] != mine[key]:
+                raise ConflictError(
+                    f"the state is of another {key}: {state[key]!r}, this loader has {mine[key]!r}",
+                    f"open the loader that the state was saved from; this one is {self.spec.dataset}, "
+                    f"split {self.spec.split!r}",
+                )
+        numbers = {key: _count(key, state[key]) for key in ("seed", "epoch", "position")}
+        if numbers["position"] > self.spec.samples:
+            raise InvalidError(
+                f"position {numbers['position']} lies beyond the {self.spec.samples} samples of the split",
+                "pass what state_dict() returned",
+            )
+        self._end_live()
+        self._seed, self._epoch = numbers["seed"], numbers["epoch"]
+        self._start = self._position = numbers["position"]
+
+    def close(self) -> None:
+        """End a running iteration and its thread; the loader can be iterated again."""
+        self._end_live()
+
+    def __repr__(self) -> str:
+        s = self.spec
+        return (
+            f"<terrapin.Loader {s.dataset} {s.split}: {s.samples} samples, {len(self)} steps of {self.batch_size}, "
+            f"seed {self._seed}, epoch {self._epoch}, position {self._position}>"
+        )
+
+    @property
+    def _order(self) -> str:
+        return self.spec.order if self._shuffle else _BASE_ORDER
+
+    def _plan(self, start: int) -> Plan:
+        try:
+            return Plan(self.spec.samples, self.batch_size, self.world_size, start, self._tail)
+        except ValueError as e:
+            raise InvalidError(f"loader: {e}") from None
+
+    def _ticket_tail(self, batch_size: int) -> dict[str, Any]:
+        return {
+            "seed": self._seed,
+            "epoch": self._epoch,
+            "shuffle": self._shuffle,
+            "batch_size": batch_size,
+            "rank": self.rank,
+            "world_size": self.world_size,
+        }
+
+    def _prefetch(self, plan: Plan) -> Prefetch:
+        ticket = {**self._request, **self._ticket_tail(self.batch_size)}
+        ticket |= cut(self.batch_size, self.spec.slots, len(self.spec.bands), self.spec.size, self.spec.dtype)
+        return Prefetch(self._connect, ticket, plan, self.rank, ("digest", self.spec.digest), self._patience)
+
+    def _delivered(self, position: int) -> None:
+        self._position = position
+
+    def _finished(self) -> None:
+        self._live = None
+        self._epoch, self._start, self._position = self._epoch + 1, 0, 0
+
+    def _end_live(self) -> None:
+        live = self._live() if self._live else None
+        self._live = None
+        if live is not None:
+            live.end(superseded=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_live": None}
+
+
+class _Iteration(Iterator[Batch]):
+    """One run through the rest of an epoch; its thread ends with it, however it ends."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._prefetch: Prefetch | None = None
+        self._superseded = False
+        self._loader = loader
+        self._plan = loader._plan(loader._start)
+        self._step = 0
+        self._prefetch = loader._prefetch(self._plan)
+
+    def __next__(self) -> Batch:
+        if self._superseded:
+            raise cancelled()
+        if self._prefetch is None:
+            raise StopIteration
+        try:
+            arrays = self._prefetch.next()
+        except BaseException:
+            self.end()
+            raise
+        if arrays is None:
+            self.end()
+            self._loader._finished()
+            raise StopIteration
+        batch = _batch(arrays, self._loader._convert)
+        self._step += 1
+        self._loader._delivered(self._plan.after(self._step))
+        return batch
+
+    def end(self, superseded: bool = False) -> None:
+        """Stop reading; a superseded iteration says so when it is asked again."""
+        self._superseded = self._superseded or (superseded and self._prefetch is not None)
+        prefetch, self._prefetch = self._prefetch, None
+        if prefetch is not None:
+            prefetch.close()
+
+    def __del__(self) -> None:
+        self.end()
+
+
+def _batch(arrays: Arrays, convert: Callable[[Any], Any]) -> Batch:
+    return {name: column if isinstance(column, list) else convert(column) for name, column in arrays.items()}
+
+
+def _converter(tensors: str) -> Callable[[Any], Any]:
+    if tensors == "numpy":
+        return _same
+    if tensors == "torch":
+        from .torch import tensor
+
+        return tensor
+    raise InvalidError(f"tensors={tensors!r} is unknown", 'use "torch" or "numpy"')
+
+
+def _same(array: Any) -> Any:
+    return array
+
+
+def _count(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidError(f"the state's {key} is {value!r}, not a count", "pass what state_dict() returned")
+    return value
+
+
+def _refuse_workers() -> None:
+    """A worker process of a DataLoader would move its own copy of the position, so the state would be wrong."""
+    data = sys.modules.get("torch.utils.data")
+    if data is not None and data.get_worker_info() is not None:
+        raise PreconditionError(
+            "a Terrapin loader cannot be read in a DataLoader's worker process: its state would be lost there",
+            "use DataLoader(loader, batch_size=None, num_workers=0); batches are read ahead in a thread anyway",
+        )
