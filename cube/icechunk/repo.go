@@ -1,0 +1,273 @@
+package icechunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+const (
+	repoKey     = "repo"
+	mainBranch  = "main"
+	maxUpdates  = 1000
+	maxAttempts = 50
+	// immediate is how often a lost race is tried again before waiting.
+	immediate = 5
+)
+
+// Repo is an open repository. It is safe for concurrent use.
+type Repo struct {
+	bucket    *store.Bucket
+	cfg       Config
+	snapshots *cache[*Snapshot]
+	manifests *cache[*manifest]
+
+	writing sync.Mutex // one change of `repo` at a time; the compare-and-swap guards against strangers
+
+	mu     sync.Mutex
+	latest repoState
+}
+
+// repoState is the repo file as it was read once; nobody changes it.
+type repoState struct {
+	etag string
+	raw  []byte
+	info *repoInfo
+}
+
+func newRepo(b *store.Bucket, cfg Config) *Repo {
+	r := &Repo{bucket: b, cfg: cfg.withDefaults()}
+	r.snapshots = newCache(r.cfg.CacheBytes/4, r.loadSnapshot)
+	r.manifests = newCache(r.cfg.CacheBytes-r.cfg.CacheBytes/4, r.loadManifest)
+	return r
+}
+
+// Create makes a repository in an empty place, with the branch main at the initial snapshot.
+func Create(ctx context.Context, b *store.Bucket, cfg Config) (*Repo, error) {
+	r := newRepo(b, cfg)
+	exists := fault.New(fault.Conflict, "create repository: %s holds one already", b.URL()).WithCure("open it, or choose another place")
+	if _, err := b.Stat(ctx, repoKey); err == nil {
+		return nil, exists
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("create repository: %w", err)
+	}
+	now := r.micros()
+	metadata, err := encodeMetadata(map[string]any{"__icechunk": map[string]any{"is_root": true}})
+	if err != nil {
+		return nil, err
+	}
+	first := snapshotEntry{id: InitialID, flushed: now, message: "Repository initialized", metadata: metadata}
+	if _, err := r.putObject(ctx, transactionFile, InitialID, (&transactionLog{id: InitialID}).encode()); err != nil {
+		return nil, fmt.Errorf("create repository: %w", err)
+	}
+	snap := snapshotInfo{id: InitialID, flushed: now, message: first.message, metadata: metadata}
+	if _, err := r.putObject(ctx, snapshotFile, InitialID, snap.encode()); err != nil {
+		return nil, fmt.Errorf("create repository: %w", err)
+	}
+	info := &repoInfo{
+		branches: []named{{mainBranch, InitialID}}, snapshots: []snapshotEntry{first},
+		status: repoStatus{setAt: now}, updates: []update{{kind: repoInitialized, at: now}},
+	}
+	flat, err := info.encode()
+	if err != nil {
+		return nil, err
+	}
+	_, err = b.Write(ctx, repoKey, seal(repoFile, r.cfg.Writer, flat), store.Condition{IfAbsent: true})
+	if errors.Is(err, store.ErrConflict) {
+		return nil, exists
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create repository: %w", err)
+	}
+	return r, nil
+}
+
+// Open opens an existing repository.
+func Open(ctx context.Context, b *store.Bucket, cfg Config) (*Repo, error) {
+	r := newRepo(b, cfg)
+	if _, err := r.state(ctx); err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	return r, nil
+}
+
+func (r *Repo) micros() uint64 { return uint64(r.cfg.Now().UnixMicro()) }
+
+// state reads the repo file, decoding it only when it changed.
+func (r *Repo) state(ctx context.Context) (repoState, error) {
+	raw, info, err := r.bucket.Read(ctx, repoKey, store.Range{})
+	if errors.Is(err, store.ErrNotFound) {
+		return repoState{}, fault.New(fault.NotFound, "no Icechunk repository at %s: %w", r.bucket.URL(), err).
+			WithCure("check the place; a repository of spec version 2 has an object named %q there", repoKey)
+	}
+	if err != nil {
+		return repoState{}, err
+	}
+	r.mu.Lock()
+	known := r.latest
+	r.mu.Unlock()
+	if known.etag != "" && known.etag == info.ETag {
+		return known, nil
+	}
+	flat, err := unseal(repoFile, raw)
+	if err != nil {
+		return repoState{}, fmt.Errorf("%s/%s: %w", r.bucket.URL(), repoKey, err)
+	}
+	decoded, err := decodeRepo(flat)
+	if err != nil {
+		return repoState{}, fmt.Errorf("%s/%s: %w", r.bucket.URL(), repoKey, err)
+	}
+	st := repoState{etag: info.ETag, raw: raw, info: decoded}
+	r.mu.Lock()
+	r.latest = st
+	r.mu.Unlock()
+	return st, nil
+}
+
+// change plans one update of the repo file on a copy of its content. A nil update means that the
+// wanted state is there already: nothing to do, or an earlier attempt whose answer was lost.
+type change func(*repoInfo) (*update, error)
+
+// update applies a change by compare-and-swap until it holds. Losing a race to an unrelated change
+// plans it again on the new content; the change itself refuses what is not unrelated.
+func (r *Repo) update(ctx context.Context, plan change) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	var failed error
+	for attempt := range maxAttempts {
+		if attempt > immediate {
+			if err := pause(ctx, attempt-immediate); err != nil {
+				return err
+			}
+		}
+		st, err := r.state(ctx)
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		info := st.info.clone()
+		up, err := plan(info)
+		if err == nil && up == nil {
+			return nil
+		}
+		if failed != nil {
+			return failed
+		}
+		if err != nil {
+			return err
+		}
+		if s := info.status; s.availability != online {
+			return fault.New(fault.Precondition, "the repository %s refuses writes: %s", r.bucket.URL(), s.reason).
+				WithCure("set its status back to online")
+		}
+		err = r.swap(ctx, st, info, *up)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			// The write may have landed all the same: look once more before giving up.
+			failed = err
+		}
+	}
+	return fault.New(fault.Unavailable, "update %s/%s: lost the race %d times", r.bucket.URL(), repoKey, maxAttempts).
+		WithCure("try again; if it persists, find out who else writes here")
+}
+
+// swap backs the old repo file up and replaces it.
+func (r *Repo) swap(ctx context.Context, old repoState, info *repoInfo, up update) error {
+	up.at = max(r.micros(), info.updates[0].at+1)
+	backup := fmt.Sprintf("repo.%014d.%s", 32503680000000-int64(up.at/1000), newID())
+	info.record(up, backup)
+	flat, err := info.encode()
+	if err != nil {
+		return err
+	}
+	if _, err := r.bucket.Write(ctx, "overwritten/"+backup, old.raw, store.Condition{}); err != nil {
+		return err
+	}
+	_, err = r.bucket.Write(ctx, repoKey, seal(repoFile, r.cfg.Writer, flat), store.Condition{IfMatch: old.etag})
+	return err
+}
+
+// record prepends an update. The backup belongs to the entry that was newest so far. Beyond the
+// limit the tail is left to the backup of the first entry dropped.
+func (info *repoInfo) record(up update, backup string) {
+	info.updates[0].backup = backup
+	info.updates = append([]update{up}, info.updates...)
+	for i := info.updatesPerFile(); i < len(info.updates); i++ {
+		if info.updates[i].backup != "" {
+			info.before, info.updates = info.updates[i].backup, info.updates[:i]
+			return
+		}
+	}
+}
+
+// updatesPerFile is the limit the repository's configuration sets, or the official default.
+func (info *repoInfo) updatesPerFile() int {
+	if len(info.config) == 0 {
+		return maxUpdates
+	}
+	v, err := decodeFlex(info.config)
+	if err != nil {
+		return maxUpdates
+	}
+	cfg, _ := v.(map[string]any)
+	switch n := cfg["num_updates_per_repo_info_file"].(type) {
+	case int64:
+		return int(min(max(n, 1), maxUpdates))
+	case uint64:
+		return int(min(max(n, 1), maxUpdates))
+	}
+	return maxUpdates
+}
+
+// clone copies what a change may touch; everything below is immutable.
+func (info *repoInfo) clone() *repoInfo {
+	c := *info
+	c.tags = append([]named(nil), info.tags...)
+	c.branches = append([]named(nil), info.branches...)
+	c.snapshots = append([]snapshotEntry(nil), info.snapshots...)
+	c.updates = append([]update(nil), info.updates...)
+	return &c
+}
+
+// pause waits between attempts, longer each time and never as long as the neighbour.
+func pause(ctx context.Context, n int) error {
+	limit := min(50*time.Millisecond<<min(n, 6), 2*time.Second)
+	t := time.NewTimer(rand.N(limit))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+var folders = map[fileType]string{snapshotFile: "snapshots/", manifestFile: "manifests/", transactionFile: "transactions/"}
+
+// putObject writes an immutable file and returns its size.
+func (r *Repo) putObject(ctx context.Context, t fileType, id ID, flat []byte) (int, error) {
+	data := seal(t, r.cfg.Writer, flat)
+	_, err := r.bucket.Write(ctx, folders[t]+id.String(), data, store.Condition{})
+	return len(data), err
+}
+
+// object reads an immutable file down to its FlatBuffer.
+func (r *Repo) object(ctx context.Context, t fileType, id ID) ([]byte, error) {
+	key := folders[t] + id.String()
+	raw, _, err := r.bucket.Read(ctx, key, store.Range{})
+	if err != nil {
+		return nil, err
+	}
+	flat, err := unseal(t, raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", r.bucket.URL(), key, err)
+	}
+	return flat, nil
+}
