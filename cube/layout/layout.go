@@ -1,0 +1,189 @@
+// Package layout keeps one cube in one Icechunk repository: groups, arrays, coordinates, the slices on
+// the time axis and the digests that prove them (docs/spec/cube-layout.md). It owns what a slice is
+// and the order of the axis, and is the only writer of a cube; it refuses scenes that contradict
+// what is there. The invariant: a slice, its record, its pixels' digests and its place on the axis
+// appear in one commit, and no later commit rewrites a pixel or a record.
+package layout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/cube/icechunk"
+	"github.com/terrapin-eo/terrapin/cube/zarr"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+const branch = "main"
+
+// Cube is an open cube. It is safe for concurrent use.
+type Cube struct {
+	repo *icechunk.Repo
+	url  string
+	spec Spec
+
+	commits sync.Mutex // group commits go one after another
+
+	mu      sync.Mutex
+	views   map[icechunk.ID]*View
+	blocks  map[refKey][]byte // decoded records and digests
+	blocked int
+}
+
+// Create makes an empty cube in a bucket; one that is there already is a conflict. A creation that
+// was cut off is taken up where it ended.
+func Create(ctx context.Context, b *store.Bucket, s Spec) (*Cube, error) {
+	if s.Created.IsZero() {
+		s.Created = time.Now()
+	}
+	s.Created = s.Created.UTC().Truncate(time.Microsecond)
+	s.Chunk = s.ChunkSize()
+	if err := s.Check(); err != nil {
+		return nil, fault.New(fault.KindOf(err), "create cube %q: %w", s.Name, err)
+	}
+	repo, err := icechunk.Create(ctx, b, icechunk.Config{})
+	if fault.Is(err, fault.Conflict) {
+		if repo, err = icechunk.Open(ctx, b, icechunk.Config{}); err == nil {
+			if _, err := Open(ctx, b); !errors.Is(err, errNoCube) {
+				return nil, fault.New(fault.Conflict, "create cube %q: %s holds one already", s.Name, b.URL()).WithCure("choose another name, or go on with the cube that is there")
+			}
+		}
+	}
+	if err != nil {
+		return nil, fault.New(fault.KindOf(err), "create cube %q: %w", s.Name, err)
+	}
+	tx, err := repo.Begin(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
+	pack := repo.NewPack()
+	if err := putNodes(ctx, tx, pack, s); err != nil {
+		return nil, err
+	}
+	if err := pack.Close(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := tx.Commit(ctx, "create cube "+s.Name, nil); err != nil {
+		return nil, fault.New(fault.KindOf(err), "create cube %q: %w", s.Name, err)
+	}
+	return newCube(repo, b.URL(), s), nil
+}
+
+func newCube(repo *icechunk.Repo, url string, s Spec) *Cube {
+	return &Cube{repo: repo, url: url, spec: s, views: map[icechunk.ID]*View{}, blocks: map[refKey][]byte{}}
+}
+
+// errNoCube: a repository that holds no cube of ours.
+var errNoCube = fault.New(fault.NotFound, "the repository holds no cube")
+
+// Open opens the cube in a bucket.
+func Open(ctx context.Context, b *store.Bucket) (*Cube, error) {
+	repo, err := icechunk.Open(ctx, b, icechunk.Config{})
+	if err != nil {
+		return nil, fault.New(fault.KindOf(err), "open cube at %s: %w", b.URL(), err)
+	}
+	id, err := repo.Resolve(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := repo.Snapshot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readSpec(snapshot)
+	if err != nil {
+		return nil, fault.New(fault.KindOf(err), "open cube at %s: %w", b.URL(), err)
+	}
+	return newCube(repo, b.URL(), s), nil
+}
+
+func readSpec(snapshot *icechunk.Snapshot) (Spec, error) {
+	root, ok := snapshot.Node("/")
+	if !ok {
+		return Spec{}, errNoCube
+	}
+	attrs, err := zarr.ParseGroup(root.Meta)
+	if err != nil {
+		return Spec{}, err
+	}
+	if attrs["terrapin"] == nil {
+		return Spec{}, errNoCube
+	}
+	text, err := json.Marshal(attrs["terrapin"])
+	if err != nil {
+		return Spec{}, err
+	}
+	var s Spec
+	if err := json.Unmarshal(text, &s); err != nil {
+		return Spec{}, fault.New(fault.Corrupt, "the cube's description: %w", err)
+	}
+	return s, nil
+}
+
+// Spec returns what the cube was created with.
+func (c *Cube) Spec() Spec { return c.spec }
+
+// Repo is the repository below.
+func (c *Cube) Repo() *icechunk.Repo { return c.repo }
+
+// URL says where the repository lies.
+func (c *Cube) URL() string { return c.url }
+
+// At opens the cube as a branch, tag or snapshot shows it; "" is the branch main.
+func (c *Cube) At(ctx context.Context, ref string) (*View, error) {
+	id, err := c.resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return c.view(ctx, id)
+}
+
+func (c *Cube) resolve(ctx context.Context, ref string) (icechunk.ID, error) {
+	if ref == "" {
+		ref = branch
+	}
+	id, err := c.repo.Resolve(ctx, ref)
+	if err != nil {
+		return icechunk.ID{}, fault.New(fault.KindOf(err), "cube %q: %w", c.spec.Name, err)
+	}
+	return id, nil
+}
+
+// Tag pins a snapshot under a name for ever; the same name on the same snapshot again is no error.
+func (c *Cube) Tag(ctx context.Context, name, snapshot string) error {
+	if strings.TrimSpace(name) == "" {
+		return fault.New(fault.Invalid, "tag cube %q: no name", c.spec.Name)
+	}
+	id, err := c.resolve(ctx, snapshot)
+	if err != nil {
+		return err
+	}
+	return c.repo.Tag(ctx, name, id)
+}
+
+// Tags lists the tags and the snapshots they pin.
+func (c *Cube) Tags(ctx context.Context) (map[string]string, error) {
+	ids, err := c.repo.Tags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tags := make(map[string]string, len(ids))
+	for name, id := range ids {
+		tags[name] = id.String()
+	}
+	return tags, nil
+}
+
+// Log lists the snapshots from a ref backwards, newest first; "" is the branch main.
+func (c *Cube) Log(ctx context.Context, ref string) ([]icechunk.SnapshotInfo, error) {
+	id, err := c.resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return c.repo.Log(ctx, id)
+}
