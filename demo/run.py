@@ -167,12 +167,12 @@ class Demo:
         client.models.register(
             MODEL, framework="PyTorch", task="semantic-segmentation", dataset=ref, artifact=weights,
             inputs=[{"name": "series", "bands": bands}],
-            classes=[{"value": int(c.value), "name": c.name} for c in spec.classes],
+            classes=[{"value": v, "name": n} for v, n in spec.classes.items()],
         )  # fmt: skip
         model = network(spec.slots, len(bands), len(spec.classes))
         model.load_state_dict(torch.load(weights, weights_only=True))
-        mean = np.array([s.mean for s in spec.statistics], np.float32)[:, None, None]
-        std = np.array([s.std for s in spec.statistics], np.float32)[:, None, None]
+        mean = np.array([s["mean"] for s in spec.statistics], np.float32)[:, None, None]
+        std = np.array([s["std"] for s in spec.statistics], np.float32)[:, None, None]
         windows = 0
         with client.predictions(model=MODEL, dataset=ref, cube=CUBE, names=["cropland"]) as out:
             for w in client.cube(CUBE).windows(size=48, overlap=8, bands=bands):

@@ -48,7 +48,7 @@ def draw(client: Any, cube: str, dataset: str, item: dict[str, Any], result: dic
         loader = client.loader(dataset, split=split, batch_size=16, shuffle=False, tensors="numpy")
         where = {row.id: row for row in manifest.itertuples()}
         for batch in loader:
-            for sample, values in zip(batch["id"], batch["label"], strict=True):
+            for sample, values in zip(batch["ids"], batch["label"], strict=True):
                 row = where[sample]
                 label[row.row : row.row + row.height, row.col : row.col + row.width] = values
     axes[1].imshow(np.ma.masked_equal(label, 255), cmap=CROPS, norm=norm, interpolation="nearest")

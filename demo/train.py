@@ -50,7 +50,7 @@ def digest(batch: dict[str, Any]) -> str:
     sum_ = hashlib.sha256()
     for name in ("image", "valid", "times", "label", "position"):
         sum_.update(np.ascontiguousarray(np.asarray(batch[name])).tobytes())
-    sum_.update("\n".join(batch["id"]).encode())
+    sum_.update("\n".join(batch["ids"]).encode())
     return sum_.hexdigest()
 
 
