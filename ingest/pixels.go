@@ -9,6 +9,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // bandBudget bounds the pixels of one read, in bytes: a row of chunks, or a part of one where the
@@ -45,6 +46,9 @@ func (r *run) copyPixels(ctx context.Context, sc *scene) (staged *layout.Staged,
 		Source: sc.source, Time: sc.time, Available: sc.available, AvailableFrom: sc.availableFrom,
 		Contract: sc.contract, Actor: r.req.Actor, Properties: sc.properties,
 	})
+	if fault.Is(err, fault.Invalid) { // such as a name that no slice can have
+		return nil, err, nil
+	}
 	return staged, nil, err
 }
 
@@ -88,10 +92,7 @@ type copier struct {
 }
 
 func newCopier(spec layout.Spec, sc *scene) *copier {
-	c := &copier{spec: spec, sc: sc, chunk: spec.Chunk, size: spec.DType.Size()}
-	if c.chunk == 0 {
-		c.chunk = 256
-	}
+	c := &copier{spec: spec, sc: sc, chunk: spec.ChunkSize(), size: spec.DType.Size()}
 	c.span = max(1, bandBudget/(c.chunk*c.chunk*len(spec.Bands)*c.size))
 	value := make([]byte, c.size)
 	spec.DType.Put(value, spec.Fill())

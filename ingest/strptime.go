@@ -25,6 +25,10 @@ var directives = map[byte]string{
 	'f': `(\d{1,6})`, 'j': `(\d{3})`, 'y': `(\d{2})`, 'b': `((?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))`,
 }
 
+// Years outside of these are digits that happen to stand in a name; the first photograph from the air
+// is of 1858.
+const firstYear, lastYear = 1850, 2149
+
 const months = "janfebmaraprmayjunjulaugsepoctnovdec"
 
 func parsePattern(text string) (*pattern, error) {
@@ -147,7 +151,7 @@ func (p *pattern) build(s string, m []int) (time.Time, error) {
 		d      byte
 		lo, hi int
 		what   string
-	}{{'Y', 1, 9999, "year"}, {'m', 1, 12, "month"}, {'H', 0, 23, "hour"}, {'M', 0, 59, "minute"}, {'S', 0, 59, "second"}}
+	}{{'Y', firstYear, lastYear, "imagery of the year"}, {'m', 1, 12, "month"}, {'H', 0, 23, "hour"}, {'M', 0, 59, "minute"}, {'S', 0, 59, "second"}}
 	for _, l := range limits {
 		if v[l.d] < l.lo || v[l.d] > l.hi {
 			return time.Time{}, fault.New(fault.Invalid, "there is no %s %d", l.what, v[l.d])
