@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/predictions"
 )
 
 // A stock client of another language gets what the sources hold, in the order the spec says.
@@ -16,7 +18,7 @@ func TestStockClient(t *testing.T) {
 	w := newWorld(t)
 	url, _ := w.serve(t)
 	for _, check := range []string{
-		"values", "float_values", "order", "padding", "messages", "info", "errors", "windows", "concurrent", "predictions",
+		"values", "float_values", "order", "padding", "messages", "info", "errors", "windows", "concurrent",
 	} {
 		t.Run(check, func(t *testing.T) { w.stock(t, check, url) })
 	}
@@ -40,6 +42,16 @@ func TestStockClient(t *testing.T) {
 		url, _ := w.serve(t)
 		w.stock(t, "damaged", url)
 	})
+}
+
+// Predictions of a stock client are published whole and once, or not at all.
+func TestStockClientPredicts(t *testing.T) {
+	python(t)
+	w := newWorld(t)
+	_, err := predictions.RegisterModel(t.Context(), w.root, predictions.Model{ID: "unet-1", Actor: "test"})
+	require.NoError(t, err)
+	url, _ := w.serve(t)
+	w.stock(t, "predictions", url)
 }
 
 // settled waits until no more than a number of goroutines run; 0 waits until the number stands still.

@@ -114,23 +114,18 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		send.body.Reset()
 		send.body.Grow(len(b.Image) + len(b.Valid) + len(b.Label) + b.Rows*1024)
 		if err := w.Write(recordOf(schema, b)); err != nil {
-			return sendError(ctx, err)
+			return sendError(err)
 		}
 	}
 	// A stream without a batch still has its schema.
 	if err := w.Close(); err != nil {
-		return sendError(ctx, err)
+		return sendError(err)
 	}
 	return nil
 }
 
-// sendError tells a client that went away from a failure of ours.
-func sendError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fault.New(fault.Canceled, "send a batch: %w", ctx.Err())
-	}
-	return fault.New(fault.Unavailable, "send a batch: %w", err)
-}
+// sendError is why a message could not be sent: the client or the connection is gone.
+func sendError(err error) error { return fault.New(fault.Canceled, "send a batch: %w", err) }
 
 // sender puts encoded messages on the wire. The first is the schema, which carries no step.
 type sender struct {

@@ -52,7 +52,11 @@ func (s *Server) outcome(ctx context.Context, method string, panicked any, err e
 		s.cfg.Log.ErrorContext(ctx, "call failed", slog.String("method", method), slog.String("incident", id), slog.Any("error", err))
 		return status.Error(codes.Internal, fmt.Sprintf("internal error %s\n  cure: look for %s in the server's log", id, id))
 	}
-	s.cfg.Log.InfoContext(ctx, "call refused", slog.String("method", method), slog.String("kind", kind.String()), slog.Any("error", err))
+	level := slog.LevelInfo
+	if kind == fault.Canceled {
+		level = slog.LevelDebug // clients come and go
+	}
+	s.cfg.Log.Log(ctx, level, "call refused", slog.String("method", method), slog.String("kind", kind.String()), slog.Any("error", err))
 	return status.Error(kind.GRPC(), clip(fault.Text(err)))
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -42,7 +43,7 @@ name: crops
 cube: s2
 features: [B08, B02, B11]
 labels: cropland
-window: {size: 16, stride: 12}
+window: {size: 10, stride: 9}
 time: {policy: all}
 split: {by: block, block_m: 160, train: 0.6, validate: 0.2, test: 0.2, salt: 1, allow_drop: true}
 `
@@ -90,14 +91,12 @@ func (w *world) crops(t *testing.T, scenes string) {
 	})
 	require.NoError(t, err)
 	w.commit(t, cropsRecipe)
-	_, err = predictions.RegisterModel(ctx, w.root, predictions.Model{ID: "unet-1", Actor: "test"})
-	require.NoError(t, err)
 }
 
 func (w *world) commit(t *testing.T, recipe string) {
 	t.Helper()
 	_, err := datasets.Commit(t.Context(), datasets.Config{Root: w.root, Cube: w.cube}, []byte(recipe), "test")
-	require.NoError(t, err, "%s", fault.Text(err))
+	require.NoError(t, err, "cure: %s", fault.CureOf(err))
 }
 
 func (w *world) ignore(t *testing.T) float64 {
@@ -194,6 +193,7 @@ func (w *world) serve(t *testing.T) (string, *Server) {
 	srv := New(Config{
 		Engine:      stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: read.New(read.Config{})}),
 		Predictions: predictions.Config{Root: w.root, Dir: t.TempDir()},
+		Log:         slog.New(slog.DiscardHandler),
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ def arrays(batch):
             assert col.null_count == 0
             out[name] = col.to_numpy_ndarray() if len(col) else None
         else:
-            out[name] = np.array(col.to_pylist())
+            out[name] = np.array(col.to_pylist()) if pa.types.is_string(col.type) else col.to_numpy()
     return out
 
 
@@ -52,7 +52,7 @@ def digest(batches):
     h = hashlib.sha256()
     for b, _ in batches:
         for name in sorted(b):
-            h.update(name.encode() + np.ascontiguousarray(b[name]).tobytes() if b[name].dtype != object else str(b[name]).encode())
+            h.update(name.encode() + np.ascontiguousarray(b[name]).tobytes())
     return h.hexdigest()
 
 
@@ -139,7 +139,7 @@ def check_float_values():
         index = [WORLD["synthetic_bands"].index(b) for b in facts["bands"]]
         scale = f32([c["scale"] for c in facts["contracts"]])[:, None, None, None]
         offset = f32([c["offset"] for c in facts["contracts"]])[:, None, None, None]
-        assert len(set(scale.ravel())) > 1
+        assert not physical or len(set(scale.ravel())) > 1
         mean = f32([s["mean"] for s in facts["statistics"]] or 0).reshape(1, -1, 1, 1)
         std = f32([s["std"] for s in facts["statistics"]] or 1).reshape(1, -1, 1, 1)
         count = 0
@@ -276,14 +276,13 @@ def check_errors():
     refused((pa.ArrowInvalid, pa.ArrowKeyError), "holdout", "train", dataset="crops@v1", split="holdout")
     refused(pa.ArrowNotImplementedError, "filter", dataset="crops@v1", filter="label = 1")
     refused(pa.ArrowNotImplementedError, "other-order", "terrapin-order-1", dataset="crops@v1", order="other-order")
-    refused(fl.FlightError, "td1:00", "td1:", dataset="crops@v1", digest="td1:00")
+    refused(pa.ArrowException, "td1:00", "td1:", dataset="crops@v1", digest="td1:00")
     refused(pa.ArrowKeyError, "s3", "s2", cube="s3")
     refused(pa.ArrowKeyError, "B99", "B02", cube="s2", bands=["B99"])
     refused(pa.ArrowInvalid, "bounds", "EPSG:", cube="s2", bounds=[0, 0, 1, 1])
     refused(pa.ArrowKeyError, "time", cube="s2", time=["1999-01-01", "1999-12-31"])
     refused(fl.FlightError, "message_bytes", "batch_size", cube="s2", size=4096, batch_size=64, overlap=4095)
-    for action in ("health",):
-        assert json.loads(next(iter(connect().do_action(action))).body.to_pybytes()) == {"ok": True}
+    assert json.loads(next(iter(connect().do_action("health"))).body.to_pybytes()) == {"ok": True}
     assert [a.type for a in connect().list_actions()] == ["health"]
     try:
         connect().get_flight_info(fl.FlightDescriptor.for_path("crops"))
@@ -375,9 +374,8 @@ def check_leave():
 
 def check_damaged():
     """A damaged chunk ends the stream with an error that says so; it is never a fill value."""
-    reader = connect().do_get(fl.Ticket(b'{"dataset": "crops@v1", "batch_size": 4}'))
     try:
-        reader.read_all()
+        connect().do_get(fl.Ticket(b'{"dataset": "crops@v1", "batch_size": 4}')).read_all()
     except (fl.FlightError, pa.ArrowException, OSError) as e:
         assert "sample" in str(e) or "internal error" in str(e), str(e)
     else:
