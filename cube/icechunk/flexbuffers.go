@@ -180,8 +180,8 @@ func (w *flexWriter) dict(m map[string]any, depth int) (flexSlot, error) {
 	return flexSlot{flexMap, uint64(at)}, nil
 }
 
-// decodeFlex reads a FlexBuffer into nil, bool, int64, uint64, float64, string, []any and
-// map[string]any. Blobs and deeper nesting than 64 are refused.
+// decodeFlex reads a FlexBuffer into nil, bool, int64 (uint64 beyond its range), float64, string,
+// []any and map[string]any. Blobs and deeper nesting than 64 are refused.
 func decodeFlex(buf []byte) (v any, err error) {
 	defer guard("metadata", &err)
 	if len(buf) < 3 {
@@ -234,6 +234,14 @@ func (r *flexReader) float(at, width int) float64 {
 	return 0
 }
 
+// unsigned is int64 wherever it fits: whether a writer took a positive number for signed is chance.
+func unsigned(v uint64) any {
+	if v <= math.MaxInt64 {
+		return int64(v)
+	}
+	return v
+}
+
 // value reads the slot at a position, width bytes wide, of a packed type.
 func (r *flexReader) value(at, width int, packed byte, depth int) any {
 	if r.left--; r.left < 0 || depth > flexDepth {
@@ -248,13 +256,13 @@ func (r *flexReader) value(at, width int, packed byte, depth int) any {
 	case flexInt:
 		return r.signed(at, width)
 	case flexUint:
-		return r.raw(at, width)
+		return unsigned(r.raw(at, width))
 	case flexFloat:
 		return r.float(at, width)
 	case flexIndirectInt:
 		return r.signed(r.follow(at, width), inner)
 	case flexIndirectUint:
-		return r.raw(r.follow(at, width), inner)
+		return unsigned(r.raw(r.follow(at, width), inner))
 	case flexIndirect:
 		return r.float(r.follow(at, width), inner)
 	case flexKey:

@@ -217,10 +217,7 @@ func (info *repoInfo) updatesPerFile() int {
 		return maxUpdates
 	}
 	cfg, _ := v.(map[string]any)
-	switch n := cfg["num_updates_per_repo_info_file"].(type) {
-	case int64:
-		return int(min(max(n, 1), maxUpdates))
-	case uint64:
+	if n, ok := cfg["num_updates_per_repo_info_file"].(int64); ok {
 		return int(min(max(n, 1), maxUpdates))
 	}
 	return maxUpdates

@@ -239,11 +239,8 @@ func (r *repoInfo) encode() ([]byte, error) {
 	enabled, disabled, extra := b.flags(r.enabled), b.flags(r.disabled), b.optional(r.extra)
 	b.StartObject(13)
 	b.PrependByteSlot(0, specVersion, 0)
-	for slot, off := range map[int]flatbuffers.UOffsetT{
-		1: tags, 2: branches, 3: deleted, 4: snapshots, 5: status, 6: metadata, 7: updates,
-		8: before, 9: config, 10: enabled, 11: disabled, 12: extra,
-	} {
-		b.offsetSlot(slot, off)
+	for i, off := range []flatbuffers.UOffsetT{tags, branches, deleted, snapshots, status, metadata, updates, before, config, enabled, disabled, extra} {
+		b.offsetSlot(i+1, off)
 	}
 	return b.finish(b.EndObject()), nil
 }
