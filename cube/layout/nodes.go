@@ -108,7 +108,7 @@ func (s Spec) centres(name string, n int) []byte {
 // gridMapping is the CF variable that rioxarray and GDAL read the CRS and the transform from.
 func (s Spec) gridMapping() map[string]any {
 	t := s.Grid.Transform
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 	attrs := map[string]any{
 		"GeoTransform": strings.Join([]string{number(t[2]), number(t[0]), number(t[1]), number(t[5]), number(t[3]), number(t[4])}, " "),
 	}
