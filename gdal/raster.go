@@ -157,13 +157,13 @@ func (r *Raster) BlockSize() (width, height int) { return r.block[0], r.block[1]
 func (r *Raster) Grid() (cube.Grid, error) {
 	switch {
 	case r.wkt == "":
-		return cube.Grid{}, fault.New(fault.Invalid, "%s has no CRS", r.path).
+		return cube.Grid{}, fault.New(fault.Invalid, "%s has no CRS%s", r.path, r.remark()).
 			WithCure("if you know it, write it into a copy: gdal_translate -a_srs EPSG:n %s OUT.tif", r.path)
 	case r.grid.CRS == "":
 		return cube.Grid{}, fault.New(fault.Invalid, "%s has a CRS that matches no EPSG code: %s", r.path, head(r.wkt)).
 			WithCure("if you know the code, write it into a copy: gdal_translate -a_srs EPSG:n %s OUT.tif; otherwise reproject: gdalwarp -t_srs EPSG:n %s OUT.tif", r.path, r.path)
 	case !r.placed:
-		return cube.Grid{}, fault.New(fault.Invalid, "%s has a CRS but no transform from pixels to coordinates", r.path).
+		return cube.Grid{}, fault.New(fault.Invalid, "%s has a CRS but no transform from pixels to coordinates%s", r.path, r.remark()).
 			WithCure("write the corners into a copy: gdal_translate -a_ullr ulx uly lrx lry %s OUT.tif (ground control points need gdalwarp)", r.path)
 	}
 	if err := r.grid.Check(); err != nil {
@@ -181,6 +181,14 @@ func (r *Raster) Metadata(domain string) map[string]string { return r.metadata[d
 
 // Warnings lists what GDAL remarked so far without failing.
 func (r *Raster) Warnings() []string { return r.log.warnings }
+
+// remark quotes GDAL's first warning, which tells a damaged header from an incomplete one.
+func (r *Raster) remark() string {
+	if len(r.log.warnings) == 0 {
+		return ""
+	}
+	return " (GDAL remarks: " + r.log.warnings[0] + ")"
+}
 
 // Close releases the handle; a second call does nothing.
 func (r *Raster) Close() {

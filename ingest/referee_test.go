@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,9 +18,10 @@ func python(t *testing.T, program string, args ...string) []byte {
 		t.Skip("TERRAPIN_PYTHON not set: no official icechunk, zarr, rasterio")
 	}
 	cmd := exec.Command(exe, append([]string{"-c", program}, args...)...)
-	cmd.Stderr = os.Stderr
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
 	out, err := cmd.Output()
-	require.NoError(t, err)
+	require.NoError(t, err, "%s", &complaints)
 	return out
 }
 

@@ -52,8 +52,8 @@ func (sc *scene) close() {
 }
 
 // open opens a source and checks everything that its headers tell.
-func (r *run) open(path string) (sc *scene, err error) {
-	sc = &scene{path: path}
+func (r *run) open(path string) (opened *scene, err error) {
+	sc := &scene{path: path}
 	defer func() {
 		if err != nil {
 			sc.close()
