@@ -281,7 +281,8 @@ def check_errors():
     refused(pa.ArrowKeyError, "B99", "B02", cube="s2", bands=["B99"])
     refused(pa.ArrowInvalid, "bounds", "EPSG:", cube="s2", bounds=[0, 0, 1, 1])
     refused(pa.ArrowKeyError, "time", cube="s2", time=["1999-01-01", "1999-12-31"])
-    refused(fl.FlightError, "message_bytes", "batch_size", cube="s2", size=4096, batch_size=64, overlap=4095)
+    refused(pa.ArrowInvalid, "message_bytes", "batch_size", cube="s2", size=1024, batch_size=64, overlap=1020)
+    refused(pa.ArrowInvalid, "one row", "smaller", cube="s2", size=4096, batch_size=1, message_bytes=1)
     assert json.loads(next(iter(connect().do_action("health"))).body.to_pybytes()) == {"ok": True}
     assert [a.type for a in connect().list_actions()] == ["health"]
     try:
