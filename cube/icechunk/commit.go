@@ -29,7 +29,7 @@ func (tx *Tx) Commit(ctx context.Context, message string, metadata map[string]an
 
 func (tx *Tx) commit(ctx context.Context, message string, metadata map[string]any) (ID, error) {
 	if tx.done {
-		return ID{}, fault.New(fault.Invalid, "the transaction was committed before").WithCure("begin another one")
+		return ID{}, fault.New(fault.Invalid, "the transaction is used up by an earlier commit").WithCure("begin another one")
 	}
 	items, err := encodeMetadata(metadata)
 	if err != nil {

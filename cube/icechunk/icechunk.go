@@ -78,9 +78,9 @@ type ArrayInfo struct {
 // Node is a group (Array nil) or an array of a snapshot.
 type Node struct {
 	ID    NodeID
-	Path  string // absolute; "/" is the topmost group
-	Meta  []byte // zarr.json verbatim; not to be changed
-	Array *ArrayInfo
+	Path  string     // absolute; "/" is the topmost group
+	Meta  []byte     // zarr.json verbatim; not to be changed
+	Array *ArrayInfo // not to be changed
 }
 
 // Ref says where the bytes of one chunk are: in the manifest, in an object of the repository, or at

@@ -72,8 +72,16 @@ type officialDiff struct {
 // TestOfficialReadsOurs: a repository written here from the first byte, read and committed on by
 // the official library, in turns.
 func TestOfficialReadsOurs(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"packs":  {Writer: "terrapin-test", InlineMax: -1, ManifestRefs: 4},
+		"inline": {ManifestRefs: 4},
+	} {
+		t.Run(name, func(t *testing.T) { takeTurns(t, cfg) })
+	}
+}
+
+func takeTurns(t *testing.T, cfg Config) {
 	b, dir := officialDir(t)
-	cfg := Config{Writer: "terrapin-test", InlineMax: -1, ManifestRefs: 4}
 	r := create(t, b, cfg)
 	var view officialView
 

@@ -18,7 +18,7 @@ type rewrite struct {
 
 func (tx *Tx) planRewrite(ctx context.Context, n *txNode) (*rewrite, error) {
 	w := &rewrite{tx: tx, node: n, rows: tx.repo.windowRows(n.Array), dirty: map[uint32]bool{}, changed: map[string]struct{}{}}
-	if n.old != nil && (len(n.moves) > 0 || shrunk(n.old.Array, n.Array) || strays(n.old)) {
+	if n.old != nil && (len(n.moves) > 0 || shrunk(n.old.Array, n.Array)) {
 		if err := w.planMoves(ctx); err != nil {
 			return nil, err
 		}
@@ -67,14 +67,24 @@ func shrunk(old, now *ArrayInfo) bool {
 // strays reports whether manifests may hold chunks outside the array, left there by a writer that
 // shrank it. They must go before the array grows over them again.
 func strays(old *snapshotNode) bool {
-	for _, m := range old.manifests {
-		for i, e := range m.extents {
-			if e.to > old.Array.NumChunks[i] {
-				return true
-			}
+	return slices.ContainsFunc(old.manifests, func(m manifestRef) bool { return m.leaves(old.Array) })
+}
+
+// leaves reports whether the extents reach outside the chunk grid.
+func (m manifestRef) leaves(a *ArrayInfo) bool {
+	for i, e := range m.extents {
+		if e.to > a.NumChunks[i] {
+			return true
 		}
 	}
 	return false
+}
+
+// cleans reports whether stray chunks have to go although no other chunk changes: a new shape could
+// bring them back.
+func (w *rewrite) cleans() bool {
+	n := w.node
+	return n.old != nil && strays(n.old) && !n.Array.equal(n.old.Array)
 }
 
 func (w *rewrite) window(index []uint32) uint32 {
@@ -95,6 +105,9 @@ func (w *rewrite) planMoves(ctx context.Context) error {
 	for c, err := range w.tx.base.refs(ctx, *n.old, n.old.manifests) {
 		if err != nil {
 			return err
+		}
+		if !n.old.Array.holds(c.Index) {
+			continue
 		}
 		to, err := w.target(c.Index)
 		if err != nil {
@@ -127,21 +140,19 @@ func (w *rewrite) target(index []uint32) ([]uint32, error) {
 }
 
 // spread adds every window that shares a manifest with a dirty one, and splits the manifests into
-// those kept and those replaced.
+// those kept and those replaced. A manifest that may hold stray chunks is always replaced.
 func (w *rewrite) spread() (kept, replaced []manifestRef) {
 	if w.node.old == nil {
 		return nil, nil
 	}
+	grid := w.node.old.Array
 	kept = w.node.old.manifests
 	for again := true; again; {
 		again = false
 		var rest []manifestRef
 		for _, m := range kept {
-			from, to := uint32(0), uint32(0)
-			if len(m.extents) > 0 && m.extents[0].to > m.extents[0].from {
-				from, to = m.extents[0].from/w.rows, (m.extents[0].to-1)/w.rows
-			}
-			if !w.meets(from, to) {
+			from, to := w.windows(m, grid)
+			if !m.leaves(grid) && !w.meets(from, to) {
 				rest = append(rest, m)
 				continue
 			}
@@ -153,6 +164,17 @@ func (w *rewrite) spread() (kept, replaced []manifestRef) {
 		kept = rest
 	}
 	return kept, replaced
+}
+
+// windows returns the first and the last window a manifest has a part in.
+func (w *rewrite) windows(m manifestRef, grid *ArrayInfo) (from, to uint32) {
+	if len(m.extents) == 0 {
+		return 0, 0
+	}
+	e := m.extents[0]
+	last := max(min(e.to, grid.NumChunks[0]), 1) - 1
+	from = min(e.from, last)
+	return from / w.rows, last / w.rows
 }
 
 func (w *rewrite) meets(from, to uint32) bool {
@@ -174,7 +196,7 @@ type pendingManifest struct {
 // run gathers the content of the dirty windows and returns the array's new list of manifests with
 // those to be written.
 func (w *rewrite) run(ctx context.Context) ([]manifestRef, []pendingManifest, error) {
-	if len(w.dirty) == 0 {
+	if len(w.dirty) == 0 && !w.cleans() {
 		return w.node.manifests, nil, nil
 	}
 	kept, replaced := w.spread()

@@ -53,6 +53,8 @@ type snapshotInfo struct {
 const (
 	arrayNode = 1
 	groupNode = 2
+
+	maxRank = 256 // more can only be meant to exhaust memory
 )
 
 func decodeSnapshot(flat []byte) (s *snapshotInfo, err error) {
@@ -90,6 +92,9 @@ func decodeNode(t table) snapshotNode {
 	shape := data.vec(3, 4)
 	if !shape.present {
 		broken("array %q has no shape of version 2", n.Path)
+	}
+	if shape.n > maxRank {
+		broken("array %q has %d dimensions", n.Path, shape.n)
 	}
 	info := &ArrayInfo{Shape: make([]uint64, shape.n), NumChunks: make([]uint32, shape.n)}
 	for i := range shape.n {

@@ -243,6 +243,43 @@ func TestShrinkDropsForGood(t *testing.T) {
 	require.Equal(t, rowsOf(4, 0, 10, -1, -1, -1), mustValues(t, r, tip(t, r), "/grid"))
 }
 
+// TestStrayChunksStayAway: a writer that shrinks an array and leaves its manifests as they are.
+func TestStrayChunksStayAway(t *testing.T) {
+	r := create(t, newBucket(), Config{})
+	s, err := r.Snapshot(t.Context(), writeGrid(t, r, grid{5, 4}))
+	require.NoError(t, err)
+	careless := *s.info
+	careless.id, careless.nodes = newID(), slices.Clone(s.info.nodes)
+	small := grid{2, 4}.info()
+	careless.nodes[1].Array = &small
+	_, err = r.putObject(t.Context(), snapshotFile, careless.id, careless.encode())
+	require.NoError(t, err)
+	base, err := r.Snapshot(t.Context(), careless.id)
+	require.NoError(t, err)
+	require.Equal(t, rowsOf(4, 0, 10), mustValues(t, r, careless.id, "/grid"))
+	for name, change := range map[string]func(*Tx) error{
+		"grow": func(*Tx) error { return nil },
+		"grow and move": func(tx *Tx) error {
+			return tx.Remap("/grid", func(i []uint32) []uint32 { return i })
+		},
+		"grow and set": func(tx *Tx) error { return tx.SetRef("/grid", []uint32{0, 0}, Ref{Inline: chunk(0, 1)}) },
+	} {
+		tx := begin(t, r)
+		tx.base = base
+		g := grid{5, 4}
+		require.NoError(t, tx.PutArray("/grid", g.meta(), g.info()), name)
+		require.NoError(t, change(tx), name)
+		snap, pending, err := tx.plan(t.Context(), &transactionLog{id: newID()})
+		require.NoError(t, err, name)
+		written, err := r.putManifests(t.Context(), pending)
+		require.NoError(t, err, name)
+		require.NoError(t, snap.listManifests(base.info.manifests, written), name)
+		_, err = r.putObject(t.Context(), snapshotFile, snap.id, snap.encode())
+		require.NoError(t, err, name)
+		require.Equal(t, rowsOf(4, 0, 10, -1, -1, -1), mustValues(t, r, snap.id, "/grid"), name)
+	}
+}
+
 func TestScalarArray(t *testing.T) {
 	r := create(t, newBucket(), Config{})
 	tx := begin(t, r)

@@ -108,7 +108,7 @@ def create(path, split, updates):
     cube[:] = np.arange(20).reshape(5, 4)
     wide = root.create_array("wide", shape=(3, 100), chunks=(1, 100), dtype="<i4", filters=None, compressors=None, fill_value=-1)
     wide[0] = np.arange(100)
-    far = root.create_array("far", shape=(2,), chunks=(1,), dtype="<i4", filters=None, compressors=None, fill_value=-1)
+    root.create_array("far", shape=(2,), chunks=(1,), dtype="<i4", filters=None, compressors=None, fill_value=-1)
     for i in range(2):
         session.store.set_virtual_ref(f"far/c/{i}", "file:///somewhere/scene.tif", offset=8, length=4, validate_container=False)
     first = session.commit("official first", metadata={"k": [1, 2.5, None, "s", True, {"x": -1}]})
