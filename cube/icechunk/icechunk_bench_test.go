@@ -17,7 +17,7 @@ func bigGrid(b *testing.B) (*Repo, grid) {
 	require.NoError(b, tx.PutArray("/grid", g.meta(), g.info()))
 	for step := range uint32(g.steps) {
 		for x := range uint32(400) {
-			require.NoError(b, tx.SetRef("/grid", []uint32{step, x}, Ref{Object: ID{byte(step)}, Offset: uint64(x) * 70_000, Length: 70_000}))
+			require.NoError(b, tx.SetRef("/grid", []uint32{step, x}, Ref{Object: ID{1, byte(step)}, Offset: uint64(x) * 70_000, Length: 70_000}))
 		}
 	}
 	_, err = tx.Commit(b.Context(), "big", nil)
