@@ -361,7 +361,6 @@ func TestAssets(t *testing.T) {
 	put("cubes/s2/chunks/ABC", "chunk")
 	put("terrapin.lock", "secret")
 	put("catalog.sqlite", "secret")
-	put(".tmp/x", "secret")
 
 	a := f.get(t, "/assets/datasets/crops/v1/manifest.parquet")
 	require.Equal(t, "0123456789", string(a.body))

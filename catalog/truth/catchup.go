@@ -1,0 +1,240 @@
+package truth
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/stac"
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+// CatchUp puts into the catalog what the bucket holds and it does not, each cube and each commit in a
+// change of its own, so that an interruption costs nothing. Something the catalog knows and the
+// bucket lost makes it begin from nothing. What cannot be read is a problem in the report, and keeps
+// nothing else from being found.
+func CatchUp(ctx context.Context, root *store.Bucket, cat catalog.Catalog) (Report, error) {
+	marks, err := cat.Marks(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	w := &walker{root: root, cat: cat, marks: marks, report: newReport(), present: map[string]bool{}}
+	if err := w.find(ctx); err != nil {
+		return Report{}, err
+	}
+	for name := range marks {
+		if !w.present[name] {
+			w.report.Notes = append(w.report.Notes, Note{Object: name, Note: "it is no longer in the bucket, so the catalog was made again"})
+			if _, err := cat.Apply(ctx, catalog.Changes{Reset: true}); err != nil {
+				return Report{}, err
+			}
+			w.marks = map[string]string{}
+			break
+		}
+	}
+	for _, name := range w.cubes {
+		if err := w.cube(ctx, name); err != nil {
+			return *w.report, err
+		}
+	}
+	for _, list := range w.commits {
+		if err := w.kind(ctx, list); err != nil {
+			return *w.report, err
+		}
+	}
+	return *w.report, nil
+}
+
+// walker is one act of catching up. Marks and sources have the names of their folders.
+type walker struct {
+	root    *store.Bucket
+	cat     catalog.Catalog
+	marks   map[string]string
+	report  *Report
+	present map[string]bool
+	cubes   []string
+	commits [][]commit
+}
+
+// find lists what the bucket holds.
+func (w *walker) find(ctx context.Context) (err error) {
+	if w.cubes, err = w.root.Folders(ctx, "cubes"); err != nil {
+		return err
+	}
+	for _, name := range w.cubes {
+		w.present["cubes/"+name] = true
+	}
+	for _, k := range kinds {
+		found, _, err := commits(ctx, w.root, k.folder, k.deep)
+		if err != nil {
+			return err
+		}
+		for _, c := range found {
+			w.present[c.folder] = true
+		}
+		w.commits = append(w.commits, found)
+	}
+	return nil
+}
+
+func (w *walker) apply(ctx context.Context, ch catalog.Changes) error {
+	revision, err := w.cat.Apply(ctx, ch)
+	if err != nil {
+		return err
+	}
+	w.report.Revision = revision
+	w.report.Collections += len(ch.Collections)
+	w.report.Items += len(ch.Items)
+	return nil
+}
+
+// cube brings a cube's scenes up to its branch main.
+func (w *walker) cube(ctx context.Context, name string) error {
+	object := "cubes/" + name
+	c, err := layout.Open(ctx, w.root.Sub(object))
+	if err != nil {
+		return w.report.failed(object, restore, err)
+	}
+	view, err := c.At(ctx, "")
+	if err != nil {
+		return w.report.failed(object, restore, err)
+	}
+	if view.Snapshot() == w.marks[object] {
+		return nil
+	}
+	ch, err := w.cubeChanges(ctx, c, view)
+	if err != nil {
+		return w.report.failed(object, restore, err)
+	}
+	ch.Marks = map[string]string{object: view.Snapshot()}
+	return w.apply(ctx, ch)
+}
+
+// cubeChanges compares the snapshot the catalog last saw with the one that is now, or, where there is
+// no such snapshot, the items the catalog has with the slices that are.
+func (w *walker) cubeChanges(ctx context.Context, c *layout.Cube, view *layout.View) (catalog.Changes, error) {
+	collection, items, err := cubeDocuments(view)
+	if err != nil {
+		return catalog.Changes{}, err
+	}
+	ch := catalog.Changes{Collections: []json.RawMessage{collection}}
+	known := map[string]cube.SliceID{}
+	if mark := w.marks["cubes/"+c.Spec().Name]; mark != "" {
+		if old, err := c.At(ctx, mark); err == nil {
+			for _, cell := range old.Cells() {
+				for _, s := range cell.Slices {
+					known[s.Item] = s.ID
+				}
+			}
+		}
+	}
+	if len(known) == 0 {
+		if err := walk(ctx, w.cat, catalog.Query{Collections: []string{c.Spec().Name}}, func(e catalog.Entry) error {
+			known[e.Ref.ID] = "" // which slice it shows is not known
+			return nil
+		}); err != nil {
+			return catalog.Changes{}, err
+		}
+	}
+	for _, cell := range view.Cells() {
+		for _, s := range cell.Slices {
+			if id, ok := known[s.Item]; !ok || id != s.ID {
+				ch.Items = append(ch.Items, items[s.Item])
+			}
+			delete(known, s.Item)
+		}
+	}
+	for id := range known {
+		ch.DeleteItems = append(ch.DeleteItems, catalog.ItemRef{Collection: c.Spec().Name, ID: id})
+	}
+	return ch, nil
+}
+
+// cubeDocuments makes the documents of a cube at a snapshot; items go by their ids.
+func cubeDocuments(view *layout.View) (collection json.RawMessage, items map[string]json.RawMessage, err error) {
+	col, err := stac.CubeCollection(view)
+	if err != nil {
+		return nil, nil, err
+	}
+	if collection, err = col.JSON(); err != nil {
+		return nil, nil, err
+	}
+	items = map[string]json.RawMessage{}
+	for _, cell := range view.Cells() {
+		for _, s := range cell.Slices {
+			item, err := stac.SceneItem(view.Spec(), cell, s)
+			if err != nil {
+				return nil, nil, err
+			}
+			if items[s.Item], err = item.JSON(); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return collection, items, nil
+}
+
+// kind applies the commits of one kind that the catalog has not seen, and those after them, so that
+// the newest document of a collection is put last.
+func (w *walker) kind(ctx context.Context, list []commit) error {
+	fresh := false
+	for _, c := range list {
+		fresh = fresh || w.marks[c.folder] != c.etag
+	}
+	if !fresh {
+		return nil
+	}
+	readable := list[:0:0]
+	for _, c := range list {
+		if err := c.read(ctx, w.root); err != nil {
+			if err := w.report.failed(c.folder+"/commit.json", restore, err); err != nil {
+				return err
+			}
+			continue
+		}
+		readable = append(readable, c)
+	}
+	inOrder(readable)
+	since := false
+	for _, c := range readable {
+		if since = since || w.marks[c.folder] != c.etag; !since {
+			continue
+		}
+		err := w.apply(ctx, catalog.Changes{Collections: c.STAC.Collections, Items: c.STAC.Items, Marks: map[string]string{c.folder: c.etag}})
+		if err != nil && fault.Is(err, fault.Internal) {
+			return err
+		}
+		if err != nil {
+			if err := w.report.failed(c.folder+"/commit.json", restore, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// walk visits every item that a query finds.
+func walk(ctx context.Context, cat catalog.Catalog, q catalog.Query, visit func(catalog.Entry) error) error {
+	q.Limit = 1000
+	for {
+		page, err := cat.Search(ctx, catalog.Everything(), q)
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Documents {
+			e, err := catalog.ParseItem(doc)
+			if err != nil {
+				return err
+			}
+			if err := visit(e); err != nil {
+				return err
+			}
+		}
+		if q.Token = page.Next; q.Token == "" {
+			return nil
+		}
+	}
+}

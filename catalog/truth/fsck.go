@@ -1,0 +1,253 @@
+package truth
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+// Options say how thorough a check is.
+type Options struct {
+	// Full reads and compares every pixel and every recorded checksum; otherwise a sample of the pixels
+	// and the sizes of objects over 64 MiB.
+	Full bool
+}
+
+// checker collects what a check finds.
+type checker struct {
+	root   *store.Bucket
+	opt    Options
+	report *Report
+	// The documents that the bucket says the catalog should hold.
+	collections map[string]json.RawMessage
+	items       map[catalog.ItemRef]json.RawMessage
+}
+
+// Fsck compares the bucket with itself and with the catalog, which may be nil, and changes neither.
+func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Options) (Report, error) {
+	c := &checker{root: root, opt: opt, report: newReport(), collections: map[string]json.RawMessage{}, items: map[catalog.ItemRef]json.RawMessage{}}
+	cubes, err := root.Folders(ctx, "cubes")
+	if err != nil {
+		return Report{}, err
+	}
+	for _, name := range cubes {
+		if err := c.cube(ctx, name); err != nil {
+			return *c.report, err
+		}
+	}
+	for _, k := range kinds {
+		found, without, err := commits(ctx, root, k.folder, k.deep)
+		if err != nil {
+			return *c.report, err
+		}
+		for _, at := range without {
+			c.report.Notes = append(c.report.Notes, Note{Object: at, Note: "it has no commit.json: what an interrupted commit left, which nobody sees"})
+		}
+		if err := c.commits(ctx, found); err != nil {
+			return *c.report, err
+		}
+	}
+	if cat != nil {
+		if err := c.catalog(ctx, cat); err != nil {
+			return *c.report, err
+		}
+	}
+	return *c.report, nil
+}
+
+// expect notes documents that the catalog should hold; a later one takes the place of an earlier.
+func (c *checker) expect(object string, collections, items []json.RawMessage) {
+	for _, doc := range collections {
+		id, doc, err := catalog.ParseCollection(doc)
+		if err != nil {
+			c.report.problem(object, restore, "%v", err)
+			continue
+		}
+		c.collections[id] = doc
+	}
+	for _, doc := range items {
+		e, err := catalog.ParseItem(doc)
+		if err != nil {
+			c.report.problem(object, restore, "%v", err)
+			continue
+		}
+		c.items[e.Ref] = e.Document
+	}
+}
+
+func (c *checker) commits(ctx context.Context, list []commit) error {
+	var readable []commit
+	for _, one := range list {
+		if err := one.read(ctx, c.root); err != nil {
+			if err := c.report.failed(one.folder+"/commit.json", restore, err); err != nil {
+				return err
+			}
+			continue
+		}
+		readable = append(readable, one)
+	}
+	inOrder(readable)
+	for _, one := range readable {
+		c.expect(one.folder+"/commit.json", one.STAC.Collections, one.STAC.Items)
+		if err := c.objects(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named is what a commit says about an object.
+type named struct {
+	size   int64 // −1 where it does not say
+	sha256 string
+}
+
+// objects checks that what a commit names is there, as long and with the checksum it says.
+func (c *checker) objects(ctx context.Context, one commit) error {
+	wanted := map[string]named{}
+	for name, sum := range one.Files {
+		wanted[one.folder+"/"+name] = named{-1, sum}
+	}
+	if one.SHA256 != "" && one.Data != "" {
+		wanted[one.Data+"/features.geojson"] = named{-1, one.SHA256}
+	}
+	for _, doc := range slices.Concat(one.STAC.Collections, one.STAC.Items) {
+		for key, n := range assets(doc) {
+			if old, ok := wanted[key]; ok && n.sha256 == "" {
+				n.sha256 = old.sha256
+			}
+			if strings.HasPrefix(key, one.folder+"/") {
+				wanted[key] = n
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(wanted)) {
+		if err := c.object(ctx, key, wanted[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assets lists the objects of ours that a document links to. An asset that is a Zarr array is a
+// folder; its metadata stands for it.
+func assets(doc json.RawMessage) map[string]named {
+	var in struct {
+		Assets map[string]struct {
+			Href     string `json:"href"`
+			Type     string `json:"type"`
+			Size     *int64 `json:"file:size"`
+			Checksum string `json:"file:checksum"`
+		} `json:"assets"`
+	}
+	out := map[string]named{}
+	if json.Unmarshal(doc, &in) != nil {
+		return out // expect has said so
+	}
+	for _, a := range in.Assets {
+		path, ours := strings.CutPrefix(a.Href, "assets/")
+		key, err := url.PathUnescape(path)
+		if !ours || err != nil || strings.HasPrefix(key, "cubes/") {
+			continue
+		}
+		n := named{size: -1}
+		if strings.HasPrefix(a.Type, "application/vnd.zarr") {
+			key = strings.TrimSuffix(key, "/") + "/zarr.json"
+		} else {
+			if a.Size != nil {
+				n.size = *a.Size
+			}
+			n.sha256, _ = strings.CutPrefix(a.Checksum, "1220") // a multihash: SHA-256, 32 bytes
+		}
+		out[key] = n
+	}
+	return out
+}
+
+// readable is up to how large an object is read for its checksum in a check that is not full.
+const readable = 64 << 20
+
+func (c *checker) object(ctx context.Context, key string, want named) error {
+	info, err := c.root.Stat(ctx, key)
+	if err != nil {
+		return c.report.failed(key, restore, err)
+	}
+	if want.size >= 0 && info.Size != want.size {
+		c.report.problem(key, restore, "it has %d bytes and should have %d", info.Size, want.size)
+		return nil
+	}
+	if len(want.sha256) != 2*sha256.Size || !c.opt.Full && info.Size > readable {
+		return nil
+	}
+	body, _, err := c.root.Open(ctx, key, store.Range{})
+	if err != nil {
+		return c.report.failed(key, restore, err)
+	}
+	defer body.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return c.report.failed(key, restore, fault.New(fault.Unavailable, "read %s: %w", key, err))
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != want.sha256 {
+		c.report.problem(key, restore, "its SHA-256 is %s and should be %s", got, want.sha256)
+	}
+	return nil
+}
+
+// catalog compares what the catalog holds with what it should.
+func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
+	missing := maps.Clone(c.collections)
+	p := catalog.Page{Limit: 1000}
+	for {
+		page, err := cat.Collections(ctx, catalog.Everything(), p)
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Documents {
+			id, doc, err := catalog.ParseCollection(doc)
+			if err != nil {
+				return err
+			}
+			c.compare("catalog: collection "+id, doc, c.collections[id])
+			delete(missing, id)
+		}
+		if p.Token = page.Next; p.Token == "" {
+			break
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(missing)) {
+		c.report.problem("catalog: collection "+id, reindex, "the bucket has it and the catalog does not")
+	}
+	c.report.Collections = len(c.collections)
+	lost := maps.Clone(c.items)
+	err := walk(ctx, cat, catalog.Query{}, func(e catalog.Entry) error {
+		c.compare("catalog: item "+e.Ref.Collection+"/"+e.Ref.ID, e.Document, c.items[e.Ref])
+		delete(lost, e.Ref)
+		return nil
+	})
+	for ref := range lost {
+		c.report.problem("catalog: item "+ref.Collection+"/"+ref.ID, reindex, "the bucket has it and the catalog does not")
+	}
+	c.report.Items = len(c.items)
+	return err
+}
+
+func (c *checker) compare(object string, have, want json.RawMessage) {
+	switch {
+	case want == nil:
+		c.report.problem(object, reindex, "the catalog has it and the bucket does not")
+	case !bytes.Equal(have, want):
+		c.report.problem(object, reindex, "the catalog's document is not the bucket's")
+	}
+}

@@ -1,0 +1,174 @@
+package truth
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/icechunk"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// sampled is how many slices of a cube have one of their chunks read in a check that is not full.
+const sampled = 16
+
+// cube checks a repository: every snapshot that a branch or tag names, every object that those refer
+// to, and the digests of pixels.
+func (c *checker) cube(ctx context.Context, name string) error {
+	object := "cubes/" + name
+	cb, err := layout.Open(ctx, c.root.Sub(object))
+	if err != nil {
+		return c.report.failed(object, restore, err)
+	}
+	repo := cb.Repo()
+	named, err := repo.Branches(ctx)
+	if err != nil {
+		return c.report.failed(object, restore, err)
+	}
+	tags, err := repo.Tags(ctx)
+	if err != nil {
+		return c.report.failed(object, restore, err)
+	}
+	seen, ends := map[icechunk.ID]bool{}, map[icechunk.ID]uint64{}
+	for _, at := range slices.Concat(slices.Collect(maps.Values(named)), slices.Collect(maps.Values(tags))) {
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		if err := c.snapshot(ctx, repo, object, at, ends); err != nil {
+			return err
+		}
+	}
+	if err := c.chunks(ctx, object, ends); err != nil {
+		return err
+	}
+	view, err := cb.At(ctx, "")
+	if err != nil {
+		return c.report.failed(object, restore, err)
+	}
+	collection, items, err := cubeDocuments(view)
+	if err != nil {
+		return c.report.failed(object, restore, err)
+	}
+	c.expect(object, []json.RawMessage{collection}, slices.Collect(maps.Values(items)))
+	return c.pixels(ctx, object, view)
+}
+
+// snapshot reads every manifest of a snapshot and notes how long each chunk object has to be.
+func (c *checker) snapshot(ctx context.Context, repo *icechunk.Repo, object string, at icechunk.ID, ends map[icechunk.ID]uint64) error {
+	s, err := repo.Snapshot(ctx, at)
+	if err != nil {
+		return c.report.failed(object+"/snapshots/"+at.String(), restore, err)
+	}
+	for _, n := range s.Nodes() {
+		if n.Array == nil {
+			continue
+		}
+		for chunk, err := range s.Refs(ctx, n.Path) {
+			if err != nil {
+				if err := c.report.failed(object+"/snapshots/"+at.String()+n.Path, restore, err); err != nil {
+					return err
+				}
+				break
+			}
+			if r := chunk.Ref; !r.Object.IsZero() {
+				ends[r.Object] = max(ends[r.Object], r.Offset+r.Length)
+			}
+		}
+	}
+	return nil
+}
+
+// chunks checks that every object that is referred to is there and long enough.
+func (c *checker) chunks(ctx context.Context, object string, ends map[icechunk.ID]uint64) error {
+	for id, end := range ends {
+		key := object + "/chunks/" + id.String()
+		switch info, err := c.root.Stat(ctx, key); {
+		case err != nil:
+			if err := c.report.failed(key, restore, err); err != nil {
+				return err
+			}
+		case uint64(info.Size) < end:
+			c.report.problem(key, restore, "it has %d bytes, and references reach to byte %d", info.Size, end)
+		}
+	}
+	unreferenced := 0
+	for info, err := range c.root.List(ctx, object+"/chunks/") {
+		if err != nil {
+			return err
+		}
+		id, err := icechunk.ParseID(info.Key[len(object+"/chunks/"):])
+		if _, ok := ends[id]; err != nil || !ok {
+			unreferenced++
+		}
+	}
+	if unreferenced > 0 {
+		c.report.Notes = append(c.report.Notes, Note{Object: object, Note: "some chunk objects belong to no branch or tag: left by an interrupted ingest or an older snapshot"})
+	}
+	return nil
+}
+
+// pixels reads chunks and compares their digests with the recorded ones.
+func (c *checker) pixels(ctx context.Context, object string, view *layout.View) error {
+	for _, cell := range view.Cells() {
+		step := 1
+		if !c.opt.Full {
+			step = max(1, len(cell.Slices)/sampled)
+		}
+		for i := 0; i < len(cell.Slices); i += step {
+			n := cell.ChunkRows * cell.ChunkCols
+			for k := range n {
+				if !c.opt.Full && k != i%n {
+					continue
+				}
+				if err := c.chunk(ctx, object, view, cell, i, k/cell.ChunkCols, k%cell.ChunkCols); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *checker) chunk(ctx context.Context, object string, view *layout.View, cell layout.Cell, slice, cy, cx int) error {
+	spec := view.Spec()
+	edge := spec.ChunkSize()
+	w := cube.Window{Row: cy * edge, Col: cx * edge, Height: edge, Width: edge}.Intersect(cell.Grid.All())
+	where := object + "/" + cell.Path
+	recorded, err := view.PixelDigests(ctx, cell.Path, []cube.SliceID{cell.Slices[slice].ID}, w)
+	if err != nil {
+		return c.report.failed(where, restore, err)
+	}
+	for i, name := range []string{layout.Image, layout.Valid} {
+		array := view.Array(name)
+		size := array.DType.Size()
+		data := make([]byte, len(spec.Bands)*edge*edge*size)
+		ref, there, err := view.Ref(ctx, cell.Path, name, slice, cy, cx)
+		if err == nil && there {
+			var stored []byte
+			if stored, err = view.Cube().Repo().ReadChunk(ctx, ref); err == nil {
+				err = array.Decode(data, stored)
+			}
+		} else if err == nil {
+			for at := 0; at < len(data); at += size {
+				array.DType.Put(data[at:], array.Fill)
+			}
+		}
+		if fault.Is(err, fault.NotFound) {
+			continue // the missing object is a problem of its own
+		}
+		if err != nil {
+			return c.report.failed(where+"/"+name, restore, err)
+		}
+		digest := layout.DigestChunk(data, len(spec.Bands), edge, w.Height, w.Width, size)
+		if got := hex.EncodeToString(digest[:]); got != recorded[i] {
+			c.report.problem(where+"/"+name, restore, "chunk (%d, %d) of slice %s at %s has SHA-256 %s, and %s is recorded", cy, cx,
+				cell.Slices[slice].ID, cell.Slices[slice].Time, got, recorded[i])
+		}
+	}
+	return nil
+}
