@@ -19,26 +19,21 @@ func EncodeStrings(values []string) []byte {
 
 // DecodeStrings undoes EncodeStrings.
 func DecodeStrings(src []byte) ([]string, error) {
-	next := func() (int, bool) {
-		if len(src) < 4 {
-			return 0, false
-		}
-		n := binary.LittleEndian.Uint32(src)
-		src = src[4:]
-		return int(n), int64(n) <= int64(len(src))
+	if len(src) < 4 {
+		return nil, fault.New(fault.Corrupt, "decode vlen-utf8: %d bytes", len(src))
 	}
-	count, ok := next()
-	if !ok && count != 0 {
+	count, src := binary.LittleEndian.Uint32(src), src[4:]
+	if int64(count) > int64(len(src)/4) {
 		return nil, fault.New(fault.Corrupt, "decode vlen-utf8: %d strings in %d bytes", count, len(src))
 	}
-	values := make([]string, 0, min(count, len(src)/4))
-	for range count {
-		n, ok := next()
-		if !ok {
-			return nil, fault.New(fault.Corrupt, "decode vlen-utf8: string %d of %d is cut off", len(values), count)
+	values := make([]string, 0, count)
+	for i := range count {
+		if len(src) < 4 || int64(binary.LittleEndian.Uint32(src)) > int64(len(src)-4) {
+			return nil, fault.New(fault.Corrupt, "decode vlen-utf8: string %d of %d is cut off", i, count)
 		}
-		values = append(values, string(src[:n]))
-		src = src[n:]
+		end := 4 + int(binary.LittleEndian.Uint32(src))
+		values = append(values, string(src[4:end]))
+		src = src[end:]
 	}
 	return values, nil
 }
