@@ -152,7 +152,11 @@ func (v *View) block(ctx context.Context, cell, name string, index []uint32) ([]
 		err = v.arrays[name].Decode(data, encoded)
 	}
 	if err != nil {
-		return nil, fault.New(fault.KindOf(err), "read chunk %v of %s in %s: %w", index, path, c.url, err)
+		kind := fault.KindOf(err)
+		if kind == fault.NotFound { // the snapshot says that it is there
+			kind = fault.Corrupt
+		}
+		return nil, fault.New(kind, "read chunk %v of %s in %s: %w", index, path, c.url, err)
 	}
 	if name == recordArray {
 		data = []byte(strings.TrimRight(string(data), " "))

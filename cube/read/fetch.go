@@ -52,6 +52,10 @@ func (p part) explain(name string, ref icechunk.Ref, err error) error {
 	case len(ref.Inline) == 0:
 		where = "object chunks/" + ref.Object.String()
 	}
-	return fault.New(fault.KindOf(err), "read chunk [%d 0 %d %d] of %s/%s in %s (%s, bytes %d+%d): %w",
+	kind := fault.KindOf(err)
+	if kind == fault.NotFound { // the cube says that it is there
+		kind = fault.Corrupt
+	}
+	return fault.New(kind, "read chunk [%d 0 %d %d] of %s/%s in %s (%s, bytes %d+%d): %w",
 		p.slice, p.cy, p.cx, p.cell.Path, name, p.view.Cube().URL(), where, ref.Offset, ref.Length, err)
 }
