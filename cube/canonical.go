@@ -14,7 +14,7 @@ import (
 
 // Canonical returns the RFC 8785 form of a value: the one spelling of its JSON that digests are
 // taken over. Object members are sorted by UTF-16 code units, numbers are written as ECMAScript
-// writes them, and nothing is escaped that need not be. Integers beyond 2^53 are refused, because
+// writes them, and nothing is escaped that need not be. 64-bit integers beyond 2^53 are refused, because
 // readers in other languages would round them.
 func Canonical(v any) ([]byte, error) {
 	raw, err := json.Marshal(v)
