@@ -80,7 +80,10 @@ func unreadable(path string, err error) error {
 	case ".nc", ".h5", ".hdf", ".vrt", ".zarr", ".grib", ".grb", ".img", ".jpg", ".jpeg", ".dat", ".bil":
 		e.Kind = fault.Unsupported
 		return e.WithCure("write it as GeoTIFF first: gdal_translate -of COG %s %s (a file with several variables needs the name that gdalinfo %s prints)",
-			path, strings.TrimSuffix(path, filepath.Ext(path))+".tif", path)
+			Quote(path), Quote(strings.TrimSuffix(path, filepath.Ext(path))+".tif"), Quote(path))
+	case ".gpkg", ".shp", ".geojson", ".fgb", ".kml":
+		e.Kind = fault.Unsupported
+		return e.WithCure("it holds vectors: terrapin labels import takes those")
 	}
 	return e.WithCure("give a GeoTIFF, COG or JPEG 2000 file; if this is one, it is damaged: copy or download it again")
 }
@@ -99,7 +102,7 @@ func (r *Raster) describe() error {
 			WithCure("if the header is right, cut the file into parts with gdal_translate -srcwin; otherwise it is damaged")
 	case block > maxBlockBytes:
 		return fault.New(fault.TooLarge, "%s has blocks of %d×%d pixels; at most %d MiB are decoded at once", r.path, s.BlockSizeX, s.BlockSizeY, maxBlockBytes>>20).
-			WithCure("tile it: gdal_translate -co TILED=YES %s OUT.tif", r.path)
+			WithCure("tile it: gdal_translate -co TILED=YES %s OUT.tif", Quote(r.path))
 	}
 	r.block = [2]int{s.BlockSizeX, s.BlockSizeY}
 	for _, b := range r.ds.Bands() {
@@ -156,19 +159,22 @@ func (r *Raster) BlockSize() (width, height int) { return r.block[0], r.block[1]
 // a transform, or rotated, is refused with the cure for each.
 func (r *Raster) Grid() (cube.Grid, error) {
 	switch {
+	case r.wkt == "" && r.ds != nil && r.ds.GCPProjection() != "":
+		return cube.Grid{}, fault.New(fault.Invalid, "%s has ground control points instead of a grid", r.path).
+			WithCure("warp it onto one: gdalwarp -t_srs EPSG:n -r near %s OUT.tif", Quote(r.path))
 	case r.wkt == "":
 		return cube.Grid{}, fault.New(fault.Invalid, "%s has no CRS%s", r.path, r.remark()).
-			WithCure("if you know it, write it into a copy: gdal_translate -a_srs EPSG:n %s OUT.tif", r.path)
+			WithCure("if you know it, write it into a copy: gdal_translate -a_srs EPSG:n %s OUT.tif", Quote(r.path))
 	case r.grid.CRS == "":
 		return cube.Grid{}, fault.New(fault.Invalid, "%s has a CRS that matches no EPSG code: %s", r.path, head(r.wkt)).
-			WithCure("if you know the code, write it into a copy: gdal_translate -a_srs EPSG:n %s OUT.tif; otherwise reproject: gdalwarp -t_srs EPSG:n %s OUT.tif", r.path, r.path)
+			WithCure("if you know the code, write it into a copy: gdal_translate -a_srs EPSG:n %s OUT.tif; otherwise reproject: gdalwarp -t_srs EPSG:n %s OUT.tif", Quote(r.path), Quote(r.path))
 	case !r.placed:
 		return cube.Grid{}, fault.New(fault.Invalid, "%s has a CRS but no transform from pixels to coordinates%s", r.path, r.remark()).
-			WithCure("write the corners into a copy: gdal_translate -a_ullr ulx uly lrx lry %s OUT.tif (ground control points need gdalwarp)", r.path)
+			WithCure("write the corners into a copy: gdal_translate -a_ullr ulx uly lrx lry %s OUT.tif", Quote(r.path))
 	}
 	if err := r.grid.Check(); err != nil {
 		return cube.Grid{}, fault.New(fault.Invalid, "%s: %w", r.path, err).
-			WithCure("make it north-up: gdalwarp -t_srs %s -r near %s OUT.tif", r.grid.CRS, r.path)
+			WithCure("make it north-up: gdalwarp -t_srs %s -r near %s OUT.tif", r.grid.CRS, Quote(r.path))
 	}
 	return r.grid, nil
 }
@@ -201,6 +207,17 @@ func (r *Raster) Close() {
 		r.log.closed = true
 		open.Add(-1)
 	}
+}
+
+// Quote makes a path one word of a shell, for the commands in cures.
+func Quote(path string) string {
+	special := func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-+=:,@", c))
+	}
+	if path != "" && strings.IndexFunc(path, special) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // head is the beginning of a WKT, which holds the system's name.

@@ -20,7 +20,7 @@ func (r *Raster) Read(w cube.Window, bands []int, dtype cube.DType, buf []byte) 
 	for _, b := range bands {
 		if got := r.Bands[b].DType; got != dtype {
 			return fault.New(fault.Invalid, "%s: band %d is %s, not %s", r.path, b+1, r.Bands[b].TypeName, dtype).
-				WithCure("convert it: gdal_translate -ot %s %s OUT.tif", TypeName(dtype), r.path)
+				WithCure("convert it: gdal_translate -ot %s %s OUT.tif", TypeName(dtype), Quote(r.path))
 		}
 	}
 	reading <- struct{}{}

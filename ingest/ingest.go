@@ -9,8 +9,11 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -18,6 +21,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/gdal"
 )
 
 // Config is what Run works on.
@@ -32,7 +36,7 @@ type Request struct {
 	// Sources are raster files, STAC item files (.json), and folders of them.
 	Sources []string
 	// Given maps a source's path on this machine to the path its owner knows it by, where they
-	// differ, as for uploads. The report speaks of the latter.
+	// differ, as for uploads (assets of items too). The report speaks of the latter.
 	Given map[string]string
 	// DatetimePattern is a strptime pattern searched in a source's file name; "" searches nothing.
 	DatetimePattern string
@@ -325,7 +329,7 @@ func (r *run) report(ctx context.Context) (Report, error) {
 		return rep, err
 	}
 	rep.Snapshot = view.Snapshot()
-	speak := r.owner()
+	speak, command := r.owner(func(path string) string { return path }), r.owner(gdal.Quote)
 	for _, s := range r.sources {
 		path, o := speak.Replace(s.path), s.outcome
 		switch o.Status {
@@ -334,17 +338,22 @@ func (r *run) report(ctx context.Context) (Report, error) {
 		case layout.Skipped:
 			rep.Skipped = append(rep.Skipped, Skipped{Source: path, Reason: speak.Replace(o.Reason)})
 		default:
-			rep.Rejected = append(rep.Rejected, Rejected{Source: path, Reason: speak.Replace(o.Reason), Cure: speak.Replace(o.Cure)})
+			rep.Rejected = append(rep.Rejected, Rejected{Source: path, Reason: speak.Replace(o.Reason), Cure: command.Replace(o.Cure)})
 		}
 	}
 	return rep, nil
 }
 
-// owner turns paths of this machine into those the sources' owner knows.
-func (r *run) owner() *strings.Replacer {
+// owner turns paths of this machine, and those proposed for mended copies, into what the sources'
+// owner knows. The longest path goes first: one may be the beginning of another. spell says how a path is written.
+func (r *run) owner(spell func(path string) string) *strings.Replacer {
+	paths := slices.SortedFunc(maps.Keys(r.req.Given), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
 	var pairs []string
-	for here, given := range r.req.Given {
-		pairs = append(pairs, here, given)
+	for _, here := range paths {
+		given := r.req.Given[here]
+		pairs = append(pairs, mended(here), spell(mended(given)), here, spell(given))
 	}
 	return strings.NewReplacer(pairs...)
 }

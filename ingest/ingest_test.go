@@ -63,7 +63,7 @@ func ingest(t *testing.T, c *layout.Cube, req Request) Report {
 	return rep
 }
 
-func slices(t *testing.T, c *layout.Cube) []cube.Slice {
+func axisOf(t *testing.T, c *layout.Cube) []cube.Slice {
 	t.Helper()
 	view, err := c.At(context.Background(), "")
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestDemoScenes(t *testing.T) {
 
 	rep = ingest(t, c, Request{Sources: []string{late}, DatetimePattern: "s2_%Y%m%d"})
 	require.Len(t, rep.Accepted, 1)
-	axis := slices(t, c)
+	axis := axisOf(t, c)
 	require.Len(t, axis, 12)
 	require.True(t, sort.SliceIsSorted(axis, func(i, j int) bool { return axis[i].Less(axis[j]) }))
 	require.Equal(t, "latency", axis[0].AvailableFrom)
@@ -132,7 +132,7 @@ func TestOrderOfSourcesDoesNotMatter(t *testing.T) {
 	for _, f := range backwards {
 		ingest(t, b, Request{Sources: []string{f}, DatetimePattern: "%Y%m%d"})
 	}
-	x, y := slices(t, a), slices(t, b)
+	x, y := axisOf(t, a), axisOf(t, b)
 	require.Len(t, x, 12)
 	for i := range x {
 		require.Equal(t, x[i].ID, y[i].ID)
@@ -245,7 +245,7 @@ func TestRefusals(t *testing.T) {
 			require.Equal(t, c.path, rep.Rejected[0].Source)
 			require.Contains(t, rep.Rejected[0].Reason, c.reason)
 			require.Contains(t, rep.Rejected[0].Cure, c.cure)
-			require.Empty(t, slices(t, cb))
+			require.Empty(t, axisOf(t, cb))
 		})
 	}
 }
@@ -293,7 +293,7 @@ func TestPlacingAndValidity(t *testing.T) {
 	require.Len(t, rep.Accepted, len(files))
 	require.Contains(t, rep.Accepted[4].Note, "nodata is 0 in the source and 65535 in the cube")
 	require.Contains(t, rep.Accepted[6].Note, "taken in order as red,nir")
-	axis := slices(t, c)
+	axis := axisOf(t, c)
 	require.Equal(t, cube.Window{Row: 0, Col: 0, Height: 37, Width: 50}, axis[0].Footprint)
 	require.Equal(t, cube.Window{Row: 10, Col: 35, Height: 30, Width: 20}, axis[1].Footprint)
 	require.Equal(t, smallGrid.All(), axis[2].Footprint)
@@ -341,8 +341,8 @@ func TestSameSceneTwice(t *testing.T) {
 
 	rep = ingest(t, c, Request{Sources: []string{other}, DatetimePattern: "%Y%m%d"})
 	require.Len(t, rep.Rejected, 1)
-	require.Contains(t, rep.Rejected[0].Reason, string(slices(t, c)[0].ID), "names the slice it meets")
-	require.Len(t, slices(t, c), 1)
+	require.Contains(t, rep.Rejected[0].Reason, string(axisOf(t, c)[0].ID), "names the slice it meets")
+	require.Len(t, axisOf(t, c), 1)
 }
 
 func TestStrict(t *testing.T) {
@@ -352,7 +352,7 @@ func TestStrict(t *testing.T) {
 	clash := raster{value: func(int, int, int) float64 { return 5 }}.write(t, filepath.Join(src, "c", "x_20200101.tif"))
 	c, _ := newCube(t, smallSpec())
 	rep := ingest(t, c, Request{Sources: []string{good, bad}, DatetimePattern: "%Y%m%d", Strict: true})
-	require.Empty(t, slices(t, c))
+	require.Empty(t, axisOf(t, c))
 	require.Len(t, rep.Rejected, 1)
 	require.Len(t, rep.Skipped, 1)
 	require.Contains(t, rep.Skipped[0].Reason, "held back")
@@ -364,7 +364,7 @@ func TestStrict(t *testing.T) {
 	rep = ingest(t, c, Request{Sources: []string{clash, next}, DatetimePattern: "%Y%m%d", Strict: true})
 	require.Len(t, rep.Rejected, 1, "content that clashes with the cube is bad too")
 	require.Len(t, rep.Skipped, 1)
-	require.Len(t, slices(t, c), 1)
+	require.Len(t, axisOf(t, c), 1)
 }
 
 func TestBandsOption(t *testing.T) {
@@ -383,13 +383,48 @@ func TestBandsOption(t *testing.T) {
 	require.Contains(t, rep.Rejected[0].Reason, `named "red", and --bands says "nir"`)
 }
 
-// The report speaks of the paths the owner of an upload knows.
-func TestGivenNames(t *testing.T) {
-	here := filepath.Join(t.TempDir(), "u_20200101.tif")
+// The time of a file is that of its IMAGERY metadata where its name has none, never TIFFTAG_DATETIME.
+func TestTimeOfTheFile(t *testing.T) {
+	src := t.TempDir()
+	dated := raster{}.write(t, filepath.Join(src, "dated.tif"))
+	tagged := raster{}.write(t, filepath.Join(src, "tagged.tif"))
+	python(t, `
+import sys, warnings, rasterio
+warnings.simplefilter("ignore")
+with rasterio.open(sys.argv[1], "r+", IGNORE_COG_LAYOUT_BREAK="YES") as ds:
+    ds.update_tags(ns="IMAGERY", ACQUISITIONDATETIME="2020-11-01 10:56:21")
+with rasterio.open(sys.argv[2], "r+", IGNORE_COG_LAYOUT_BREAK="YES") as ds:
+    ds.update_tags(TIFFTAG_DATETIME="2019:01:01 00:00:00")`, dated, tagged)
 	c, _ := newCube(t, smallSpec())
-	rep := ingest(t, c, Request{Sources: []string{here}, Given: map[string]string{here: "mine/u_20200101.tif"}})
-	require.Equal(t, "mine/u_20200101.tif", rep.Rejected[0].Source)
-	require.Equal(t, "mine/u_20200101.tif does not exist", rep.Rejected[0].Reason)
+	rep := ingest(t, c, Request{Sources: []string{dated, tagged}})
+	require.Len(t, rep.Accepted, 1)
+	require.Equal(t, "2020-11-01T10:56:21Z", rep.Accepted[0].Datetime)
+	require.Len(t, rep.Rejected, 1)
+	require.Contains(t, rep.Rejected[0].Cure, "TIFFTAG_DATETIME = 2019:01:01 00:00:00 is not used")
+
+	rep = ingest(t, c, Request{Sources: []string{dated}, DatetimePattern: "s2_%Y"})
+	require.Len(t, rep.Skipped, 1, "a pattern that is not found leaves the metadata")
+}
+
+// The report speaks of the paths the owner of an upload knows, in reasons and cures too.
+func TestGivenNames(t *testing.T) {
+	dir := t.TempDir()
+	here := filepath.Join(dir, "u_20200101.tif")
+	shift := smallGrid
+	shift.Transform[2] += 4
+	moved := raster{grid: shift}.write(t, filepath.Join(dir, "u_20200101.tiff"))
+	c, _ := newCube(t, smallSpec())
+	rep := ingest(t, c, Request{
+		Sources: []string{here, moved}, DatetimePattern: "%Y%m%d",
+		Given: map[string]string{here: "mine/u.tif", moved: "mine/moved file.tiff"},
+	})
+	require.Equal(t, "mine/u.tif", rep.Rejected[0].Source)
+	require.Equal(t, "mine/u.tif does not exist", rep.Rejected[0].Reason)
+	require.Equal(t, "mine/moved file.tiff", rep.Rejected[1].Source)
+	require.Contains(t, rep.Rejected[1].Cure, " 'mine/moved file.tiff' 'mine/moved file_mended.tif'")
+	data, err := json.Marshal(rep)
+	require.NoError(t, err)
+	require.NotContains(t, string(data), dir)
 }
 
 func TestReportJSON(t *testing.T) {
@@ -411,5 +446,5 @@ func TestCanceled(t *testing.T) {
 	cancel()
 	_, err := Run(ctx, Config{Cube: c}, Request{Sources: []string{x}, DatetimePattern: "%Y%m%d"})
 	require.True(t, fault.Is(err, fault.Canceled), "%v", err)
-	require.Empty(t, slices(t, c))
+	require.Empty(t, axisOf(t, c))
 }

@@ -54,9 +54,8 @@ func TestItem(t *testing.T) {
 	}))
 	c, _ := newCube(t, smallSpec())
 	rep := ingest(t, c, Request{Sources: []string{path}})
-	require.Equal(t, []Accepted{{Source: path, Item: "S2A_X", Datetime: "2020-11-01T10:56:21.024Z",
-		Note: rep.Accepted[0].Note}}, rep.Accepted)
-	s := slices(t, c)[0]
+	require.Equal(t, []Accepted{{Source: path, Item: "S2A_X", Datetime: "2020-11-01T10:56:21.024Z"}}, rep.Accepted)
+	s := axisOf(t, c)[0]
 	require.Equal(t, "S2A_X", s.Source)
 	require.Equal(t, "generated", s.AvailableFrom)
 	require.Equal(t, "2020-11-01T13:15:17Z", stamp(s.Available))
@@ -115,7 +114,7 @@ func TestItemForms(t *testing.T) {
 			rep := ingest(t, cb, Request{Sources: []string{path}})
 			require.Len(t, rep.Accepted, 1, "%+v", rep.Rejected)
 			require.Equal(t, c.datetime, rep.Accepted[0].Datetime)
-			require.Equal(t, c.from, slices(t, cb)[0].AvailableFrom)
+			require.Equal(t, c.from, axisOf(t, cb)[0].AvailableFrom)
 			want := filepath.Join(filepath.Dir(path), "all.tif")
 			if name != "one asset" && name != "names in the file" {
 				want = filepath.Join(t.TempDir(), "want.tif")
@@ -161,7 +160,7 @@ func TestItemRefusals(t *testing.T) {
 			require.Len(t, rep.Rejected, 1)
 			require.Equal(t, path, rep.Rejected[0].Source)
 			require.Contains(t, rep.Rejected[0].Reason, c.reason)
-			require.Empty(t, slices(t, cb))
+			require.Empty(t, axisOf(t, cb))
 		})
 	}
 }

@@ -34,10 +34,10 @@ func LikeRaster(path string, bands []string) (layout.Spec, error) {
 		switch {
 		case b.DType == "":
 			return layout.Spec{}, fault.New(fault.Unsupported, "band %d of %s is %s, which a cube does not hold", at+1, path, b.TypeName).
-				WithCure("convert it: gdal_translate -ot Float32 %s OUT.tif", quote(path))
+				WithCure("convert it: gdal_translate -ot Float32 %s OUT.tif", gdal.Quote(path))
 		case i > 0 && b.DType != spec.DType:
 			return layout.Spec{}, fault.New(fault.Invalid, "the bands of %s have different types: %s is %s, %s is %s", path, names[0], spec.DType, names[i], b.DType).
-				WithCure("choose bands of one type with --bands, or convert the file: gdal_translate -ot Float32 %s OUT.tif", quote(path))
+				WithCure("choose bands of one type with --bands, or convert the file: gdal_translate -ot Float32 %s OUT.tif", gdal.Quote(path))
 		}
 		spec.DType = b.DType
 		if i == 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -41,7 +42,8 @@ func (r *run) placeRaster(raster *gdal.Raster) (cube.Window, error) {
 	e := fault.New(fault.Invalid, "%s does not lie on the cube's grid: %w", raster.Path(), err)
 	if _, hit := r.extent(g); !hit {
 		x0, y0, x1, y1 := r.spec.Grid.Bounds()
-		return cube.Window{}, e.WithCure("no warping mends that: the cube covers %.10g,%.10g to %.10g,%.10g in %s; make a cube for this area, or leave the scene out", x0, y0, x1, y1, r.spec.Grid.CRS)
+		return cube.Window{}, e.WithCure("no warping mends that: the cube covers %s,%s to %s,%s in %s; make a cube for this area, or leave the scene out",
+			decimal(x0), decimal(y0), decimal(x1), decimal(y1), r.spec.Grid.CRS)
 	}
 	return cube.Window{}, e.WithCure("%s", r.warp(raster))
 }
@@ -65,7 +67,7 @@ func (r *run) extent(g cube.Grid) (cube.Window, bool) {
 		for _, p := range [][2]float64{{u, 0}, {u, float64(g.Height)}, {0, v}, {float64(g.Width), v}} {
 			x, y := g.Transform.Apply(p[0], p[1])
 			if x, y, err = to(x, y); err != nil {
-				return grid.All(), true
+				return grid.All(), !apart(g, grid) // too far to be expressed in the cube's CRS
 			}
 			col, row := inverse.Apply(x, y)
 			c0, c1 = math.Min(c0, col), math.Max(c1, col)
@@ -80,6 +82,17 @@ func (r *run) extent(g cube.Grid) (cube.Window, bool) {
 	return w, !w.Empty()
 }
 
+// apart reports whether the boxes of two grids in longitude and latitude do not meet. Boxes over the
+// antimeridian, and grids without a box, are not known to be apart.
+func apart(a, b cube.Grid) bool {
+	x, errX := crs.BBoxWGS84(a, a.All())
+	y, errY := crs.BBoxWGS84(b, b.All())
+	if errX != nil || errY != nil || x[0] > x[2] || y[0] > y[2] {
+		return false
+	}
+	return x[2] < y[0] || y[2] < x[0] || x[3] < y[1] || y[3] < x[1]
+}
+
 // warp is the command that puts a raster on the cube's grid.
 func (r *run) warp(raster *gdal.Raster) string {
 	grid := r.spec.Grid
@@ -92,29 +105,23 @@ func (r *run) warp(raster *gdal.Raster) string {
 	if r.spec.Nodata != nil {
 		for _, b := range raster.Bands {
 			if b.Nodata == nil {
-				nodata = fmt.Sprintf(" -dstnodata %.17g", *r.spec.Nodata)
+				nodata = " -dstnodata " + decimal(*r.spec.Nodata)
 			}
 		}
 	}
-	return fmt.Sprintf("gdalwarp -t_srs %s -te %.17g %.17g %.17g %.17g -tr %.17g %.17g -r near%s %s %s",
-		grid.CRS, x0, y0, x1, y1, grid.Transform[0], -grid.Transform[4], nodata, quote(raster.Path()), quote(mended(raster.Path())))
+	return fmt.Sprintf("gdalwarp -t_srs %s -te %s %s %s %s -tr %s %s -r near%s %s %s",
+		grid.CRS, decimal(x0), decimal(y0), decimal(x1), decimal(y1), decimal(grid.Transform[0]), decimal(-grid.Transform[4]), nodata, gdal.Quote(raster.Path()), gdal.Quote(mended(raster.Path())))
 }
+
+// decimal writes a number so that it reads back as the same, without an exponent.
+func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // mended is the name proposed for a corrected copy; it keeps what a datetime pattern finds.
 func mended(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + "_mended.tif"
 }
 
-// quote makes a path one word of a shell.
-func quote(path string) string {
-	if strings.IndexFunc(path, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-+=:,@", c))
-	}) < 0 && path != "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
+// plural counts things.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -55,7 +55,7 @@ func TestRealSeries(t *testing.T) {
 			require.Empty(t, rep.Rejected)
 			require.Len(t, rep.Accepted, len(files))
 			require.GreaterOrEqual(t, len(files), c.least)
-			require.Len(t, slices(t, cb), len(files))
+			require.Len(t, axisOf(t, cb), len(files))
 			equalsSources(t, dir, bySource(files))
 		})
 	}
@@ -94,7 +94,7 @@ func TestDamagedSources(t *testing.T) {
 	if len(rep.Accepted) == 0 {
 		require.Equal(t, before, rep.Snapshot)
 	}
-	require.Len(t, slices(t, c), len(rep.Accepted))
+	require.Len(t, axisOf(t, c), len(rep.Accepted))
 }
 
 // The command that a refusal gives does mend the file.

@@ -132,7 +132,7 @@ func (r *run) fileBands(raster *gdal.Raster) (names []string, note string, err e
 	case named == 0 && len(names) == len(want):
 		return want, "bands without names taken in order as " + strings.Join(want, ","), nil
 	case named == 0:
-		return nil, "", fault.New(fault.Invalid, "%s has %d bands without names, and the cube has %d: %s", raster.Path(), len(names), len(want), strings.Join(want, ",")).
+		return nil, "", fault.New(fault.Invalid, "%s has %s without names, and the cube has %d: %s", raster.Path(), plural(len(names), "band", "bands"), len(want), strings.Join(want, ",")).
 			WithCure("name the file's bands in their order: --bands …")
 	}
 	return names, "", nil
@@ -153,7 +153,7 @@ func indexOf(names []string, want, path string) (int, error) {
 	}
 	if found < 0 {
 		return 0, fault.New(fault.Invalid, "%s lacks the band %q; it has %s", path, want, list(names)).
-			WithCure("give a file with all the cube's bands; gdalbuildvrt -separate and gdal_translate put single files together")
+			WithCure("give a file with all the cube's bands (gdalbuildvrt -separate, then gdal_translate, puts single files together in the order given), or a STAC item whose assets hold them")
 	}
 	return found, nil
 }
@@ -264,7 +264,7 @@ func (r *run) checkTypes(sc *scene) error {
 		name := r.spec.Bands[i].Name
 		if b.DType != r.spec.DType {
 			return fault.New(fault.Invalid, "band %s of %s is %s, the cube's is %s", name, raster.Path(), b.TypeName, gdal.TypeName(r.spec.DType)).
-				WithCure("if its values fit, convert it: gdal_translate -ot %s %s %s", gdal.TypeName(r.spec.DType), quote(raster.Path()), quote(mended(raster.Path())))
+				WithCure("if its values fit, convert it: gdal_translate -ot %s %s %s", gdal.TypeName(r.spec.DType), gdal.Quote(raster.Path()), gdal.Quote(mended(raster.Path())))
 		}
 		if b.Nodata != nil && r.spec.Nodata != nil && *b.Nodata != *r.spec.Nodata && !(*b.Nodata != *b.Nodata && *r.spec.Nodata != *r.spec.Nodata) {
 			differs[fmt.Sprintf("nodata is %g in the source and %g in the cube: the source's numbers are kept, and its nodata pixels are not valid", *b.Nodata, *r.spec.Nodata)] = true
