@@ -99,11 +99,14 @@ type putCommand struct {
 // parsePut reads {"predictions": {…}} and finds the part of the cube it names.
 func (s *Server) parsePut(ctx context.Context, cmd []byte) (predictions.RunSpec, error) {
 	var body json.RawMessage
-	_, err := strict.Object("command", cmd, []strict.Key{
+	there, err := strict.Object("command", cmd, []strict.Key{
 		{Name: "predictions", Set: func(raw json.RawMessage) error { body = raw; return nil }},
 	})
 	if err != nil {
 		return predictions.RunSpec{}, err
+	}
+	if !there["predictions"] {
+		return predictions.RunSpec{}, fault.New(fault.Invalid, "command: key \"predictions\" is missing").WithCure(`send {"predictions": {…}}`)
 	}
 	c := putCommand{dtype: string(cube.Float32)}
 	seen, err := strict.Object("predictions", body, []strict.Key{
