@@ -188,7 +188,7 @@ class Demo:
 
     # Step 6: find everything again.
 
-    def find(self, urls: dict[str, str], item: dict[str, Any], ref: str) -> None:
+    def find(self, urls: dict[str, str], item: dict[str, Any], ref: str) -> dict[str, Any]:
         import pystac_client
 
         api = pystac_client.Client.open(urls["stac"])
@@ -202,10 +202,11 @@ class Demo:
         must(any(f"/collections/{dataset.id}" in href for href in sources), "no dataset version there")
         must(any("/collections/models/items/" in href for href in sources), "no model there")
         for href in sources:
-            document = api._stac_io.read_json(href)
-            must("stac_version" in document, f"{href} is no STAC document")
+            must("stac_version" in api._stac_io.read_json(href), f"{href} is no STAC document")
         self.say(f"found scene {scenes[0].id}, {dataset.id} and the prediction by pystac-client, and")
         self.say(f"  walked its {len(sources)} links back to scenes, dataset version and model")
+        served: dict[str, Any] = found[0].to_dict()
+        return served
 
 
 def child_environment() -> dict[str, str]:
@@ -256,7 +257,7 @@ def whole_job(demo: Demo) -> None:
     result, server = demo.train(ref)
     client = terrapin.connect(server.urls["http"])
     item = demo.predict(client, ref)
-    demo.find(server.urls, item, ref)
+    item = demo.find(server.urls, item, ref)
     draw(client, CUBE, ref, item, result, demo.out / "summary.png")
     must(server.stop() == 0, "the server did not drain and exit 0")
     scenes = {file_time(f, "%Y%m%d"): f for f in sorted(SAMPLE.glob("s2_*.tif"))}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// callServer runs a verb in a server, uploading the client's files.
+func callServer(ctx context.Context, url, name string, args json.RawMessage, sources []string, actor string) (any, int, error) {
+	plan, err := planUpload(sources)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(sources) > 0 {
+		if args, err = withLayout(args, plan); err != nil {
+			return nil, 0, err
+		}
+	}
+	body, writer := io.Pipe()
+	form := multipart.NewWriter(writer)
+	go func() { writer.CloseWithError(writeForm(form, args, plan)) }()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(url, "/")+"/v1/verbs/"+name, body)
+	if err != nil {
+		return nil, 0, fault.New(fault.Invalid, "server URL %q: %w", url, err).WithCure("give the HTTP URL that `terrapin serve` printed")
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	req.Header.Set("Terrapin-Actor", actor)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, 0, fault.New(fault.Unavailable, "server %s: %w", url, err).WithCure("check that `terrapin serve` runs there")
+	}
+	defer res.Body.Close()
+	return readAnswer(res, url)
+}
+
+func readAnswer(res *http.Response, url string) (any, int, error) {
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, 0, fault.New(fault.Unavailable, "server %s: %w", url, err)
+	}
+	if res.StatusCode != http.StatusOK {
+		var e struct{ Kind, Message, Cure string }
+		if json.Unmarshal(raw, &e) != nil || e.Message == "" {
+			return nil, 0, fault.New(fault.Unavailable, "server %s answered %s", url, res.Status).
+				WithCure("check that this is the HTTP URL of a terrapin server")
+		}
+		answer := fault.New(fault.ParseKind(e.Kind), "%s", e.Message)
+		if e.Cure != "" {
+			answer = answer.WithCure("%s", e.Cure)
+		}
+		return nil, 0, answer
+	}
+	var answer struct {
+		Exit     int             `json:"exit"`
+		Document json.RawMessage `json:"document"`
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return nil, 0, fault.New(fault.Corrupt, "answer of %s: %w", url, err)
+	}
+	return answer.Document, answer.Exit, nil
+}
+
+// uploadFile is one file of the client and where it stands below the uploaded sources: "I/path",
+// I being the index of its source.
+type uploadFile struct{ path, layout string }
+
+// planUpload lists the files behind the sources: a folder's files, and a STAC item with the local
+// files its assets name.
+func planUpload(sources []string) ([]uploadFile, error) {
+	var plan []uploadFile
+	for i, source := range sources {
+		info, err := os.Stat(source)
+		if err != nil {
+			// The server reports it like any other source that is missing.
+			continue
+		}
+		base := fmt.Sprintf("%d/%s", i, filepath.Base(filepath.Clean(source)))
+		switch {
+		case info.IsDir():
+			entries, err := os.ReadDir(source)
+			if err != nil {
+				return nil, fault.New(fault.Invalid, "folder %s: %w", source, err)
+			}
+			for _, e := range entries {
+				if e.Type().IsRegular() {
+					plan = append(plan, uploadFile{filepath.Join(source, e.Name()), base + "/" + e.Name()})
+				}
+			}
+		default:
+			plan = append(plan, uploadFile{source, base})
+			if ext := strings.ToLower(filepath.Ext(source)); ext == ".json" || ext == ".geojson" {
+				plan = append(plan, assetFiles(source, fmt.Sprintf("%d/", i))...)
+			}
+		}
+	}
+	return plan, nil
+}
+
+// assetFiles lists the files below a STAC item's folder that its assets name.
+func assetFiles(item, prefix string) []uploadFile {
+	raw, err := os.ReadFile(item)
+	var doc struct {
+		Assets map[string]struct{ Href string }
+	}
+	if err != nil || json.Unmarshal(raw, &doc) != nil {
+		return nil // whatever it is, the server says so
+	}
+	var files []uploadFile
+	for _, asset := range doc.Assets {
+		rel := filepath.Clean(filepath.FromSlash(asset.Href))
+		if !filepath.IsLocal(rel) {
+			continue
+		}
+		path := filepath.Join(filepath.Dir(item), rel)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			files = append(files, uploadFile{path, prefix + filepath.ToSlash(rel)})
+		}
+	}
+	return files
+}
+
+// withLayout adds to the arguments where each uploaded file stands.
+func withLayout(args json.RawMessage, plan []uploadFile) (json.RawMessage, error) {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(args, &fields); err != nil {
+		return nil, fault.New(fault.Internal, "encode the arguments: %w", err)
+	}
+	layout := make([]string, len(plan))
+	for i, f := range plan {
+		layout[i] = f.layout
+	}
+	raw, err := json.Marshal(layout)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "encode the arguments: %w", err)
+	}
+	fields["layout"] = raw
+	return json.Marshal(fields)
+}
+
+func writeForm(form *multipart.Writer, args json.RawMessage, plan []uploadFile) error {
+	if err := form.WriteField("args", string(args)); err != nil {
+		return err
+	}
+	for _, f := range plan {
+		if err := copyPart(form, f); err != nil {
+			return err
+		}
+	}
+	return form.Close()
+}
+
+func copyPart(form *multipart.Writer, f uploadFile) error {
+	part, err := form.CreateFormFile("file", filepath.Base(f.path))
+	if err != nil {
+		return err
+	}
+	in, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	_, err = io.Copy(part, in)
+	return err
+}

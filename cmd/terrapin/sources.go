@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	httpserve "github.com/terrapin-eo/terrapin/serve/http"
+)
+
+// sourceSet are the files a verb reads: the paths in this machine's file system, and the names the
+// caller knows them by.
+type sourceSet struct {
+	paths []string
+	given map[string]string // path → name as the caller gave it
+	dir   string            // temporary folder to remove, or ""
+}
+
+// gather finds a verb's sources. In this process they are paths as given. Uploaded files are laid
+// out in a temporary folder as they stood on the client: files[i] belongs at layout[i], which is
+// "I/path" for source I; without a layout every file is a source of its own.
+func gather(sources, layout []string, files []httpserve.Upload) (*sourceSet, error) {
+	s := &sourceSet{given: map[string]string{}}
+	if len(files) == 0 && layout == nil {
+		s.paths = sources
+		return s, nil
+	}
+	if layout == nil {
+		sources = nil
+		for i, f := range files {
+			sources = append(sources, f.Name)
+			layout = append(layout, fmt.Sprintf("%d/%s", i, filepath.Base(f.Name)))
+		}
+	}
+	if len(layout) != len(files) {
+		return nil, fault.New(fault.Invalid, "%d files came, %d places are named in layout", len(files), len(layout))
+	}
+	var err error
+	if s.dir, err = os.MkdirTemp("", "terrapin-upload-"); err != nil {
+		return nil, fault.New(fault.Unavailable, "space for the upload: %w", err)
+	}
+	for i, f := range files {
+		if err := s.lay(f.Path, layout[i]); err != nil {
+			s.remove()
+			return nil, err
+		}
+	}
+	for i, name := range sources {
+		path := filepath.Join(s.dir, fmt.Sprint(i), filepath.Base(filepath.Clean(name)))
+		s.paths = append(s.paths, path)
+		s.given[path] = name
+	}
+	return s, nil
+}
+
+func (s *sourceSet) lay(path, place string) error {
+	rel := filepath.FromSlash(place)
+	if !filepath.IsLocal(rel) {
+		return fault.New(fault.Invalid, "layout names a place outside of the upload: %q", place)
+	}
+	to := filepath.Join(s.dir, rel)
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return fault.New(fault.Unavailable, "space for the upload: %w", err)
+	}
+	if err := os.Rename(path, to); err != nil {
+		return fault.New(fault.Unavailable, "space for the upload: %w", err)
+	}
+	return nil
+}
+
+// named gives a path back under the caller's name, alone or inside a text.
+func (s *sourceSet) named(text string) string {
+	for path, given := range s.given {
+		text = strings.ReplaceAll(text, path, given)
+	}
+	return text
+}
+
+// remove deletes the temporary folder.
+func (s *sourceSet) remove() {
+	if s.dir != "" {
+		_ = os.RemoveAll(s.dir) // it lies in the system's temporary folder
+	}
+}

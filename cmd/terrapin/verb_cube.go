@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/crs"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/gdal"
+	"github.com/terrapin-eo/terrapin/ingest"
+)
+
+func (c *cli) cubeCommand() *cobra.Command {
+	group := &cobra.Command{Use: "cube", Short: "a cube's grid, bands, cells and snapshots"}
+	group.AddCommand(c.cubeCreateCommand(), c.cubeListCommand(), c.cubeShowCommand(), c.cubeLogCommand(), c.cubeTagCommand())
+	return group
+}
+
+// cubeCreateArgs are the flags of `cube create`. Grid is filled by the client from --like.
+type cubeCreateArgs struct {
+	Cube   string   `json:"cube"`
+	CRS    string   `json:"crs,omitempty"`
+	Bounds string   `json:"bounds,omitempty"`
+	Res    float64  `json:"res,omitempty"`
+	Bands  []string `json:"bands,omitempty"`
+	DType  string   `json:"dtype,omitempty"`
+	// Nodata is a number as text, so that "nan" has a form in JSON.
+	Nodata  string     `json:"nodata,omitempty"`
+	Chunk   int        `json:"chunk,omitempty"`
+	Latency string     `json:"latency,omitempty"`
+	Grid    *cube.Grid `json:"grid,omitempty"`
+}
+
+func (c *cli) cubeCreateCommand() *cobra.Command {
+	var a cubeCreateArgs
+	var like string
+	cmd := &cobra.Command{
+		Use:   "create NAME (--like RASTER | --crs EPSG:32631 --bounds x0,y0,x1,y1 --res 10 --bands B02,…)",
+		Short: "make an empty cube",
+		Long: `Makes an empty cube: one grid in one CRS, its bands, data type and nodata value.
+
+--like takes CRS, transform, size, data type, nodata and band names from a raster; where its bands have
+no names, --bands gives them. Otherwise --crs, --bounds, --res and --bands describe the grid.
+
+With --json: {"cube", "location", "snapshot", "bands", …}, as cube show.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.Cube = args[0]
+			if (like == "") == (a.CRS == "") {
+				return usagef("cube create needs either --like RASTER or --crs, --bounds and --res")
+			}
+			if like != "" {
+				if err := a.takeFrom(like); err != nil {
+					return err
+				}
+			}
+			return c.invoke(cmd.Context(), cubeCreateVerb, a, nil, c.printCube)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&like, "like", "", "raster to take CRS, grid, data type, nodata and band names from")
+	f.StringVar(&a.CRS, "crs", "", "coordinate reference system, such as EPSG:32631")
+	f.StringVar(&a.Bounds, "bounds", "", "x0,y0,x1,y1 in the CRS")
+	f.Float64Var(&a.Res, "res", 0, "pixel size in units of the CRS")
+	f.StringSliceVar(&a.Bands, "bands", nil, "band names in order, comma-separated")
+	f.StringVar(&a.DType, "dtype", "", "data type (default uint16, or that of --like)")
+	f.StringVar(&a.Nodata, "nodata", "", "value of pixels without a measurement, a number or nan")
+	f.IntVar(&a.Chunk, "chunk", 256, "edge of a chunk in pixels")
+	f.StringVar(&a.Latency, "latency", "", "time from acquisition to availability where a scene does not say, such as 5h")
+	return cmd
+}
+
+// takeFrom fills what a raster knows; flags that were given win.
+func (a *cubeCreateArgs) takeFrom(raster string) error {
+	spec, err := ingest.LikeRaster(raster, a.Bands)
+	if err != nil {
+		return err
+	}
+	a.Grid = &spec.Grid
+	a.Bands = nil
+	for _, b := range spec.Bands {
+		a.Bands = append(a.Bands, b.Name)
+	}
+	if a.DType == "" {
+		a.DType = string(spec.DType)
+	}
+	if a.Nodata == "" && spec.Nodata != nil {
+		a.Nodata = strconv.FormatFloat(*spec.Nodata, 'g', -1, 64)
+	}
+	return nil
+}
+
+// spec checks the arguments and makes them a cube's description.
+func (a cubeCreateArgs) spec(actor string) (layout.Spec, error) {
+	s := layout.Spec{Name: a.Cube, Chunk: a.Chunk, Actor: actor, Created: time.Now().UTC(), DType: cube.Uint16}
+	if err := cube.CheckCubeName(a.Cube); err != nil {
+		return s, err
+	}
+	if s.Chunk < 0 || s.Chunk > 8192 {
+		return s, fault.New(fault.Invalid, "--chunk %d is not an edge of a chunk", a.Chunk).WithCure("use 16 to 8192 pixels; 256 is the default")
+	}
+	if err := a.setGrid(&s); err != nil {
+		return s, err
+	}
+	if err := s.Grid.Check(); err != nil {
+		return s, err
+	}
+	if s.WKT = gdal.WKT(s.Grid.CRS); s.WKT == "" {
+		return s, fault.New(fault.Invalid, "CRS %q is not known", s.Grid.CRS).WithCure("give an authority code such as EPSG:32631")
+	}
+	var err error
+	s.Geographic = crs.Geographic(s.Grid.CRS)
+	if a.DType != "" {
+		if s.DType, err = cube.ParseDType(a.DType); err != nil {
+			return s, err
+		}
+	}
+	if err := a.setNodata(&s); err != nil {
+		return s, err
+	}
+	if a.Latency != "" {
+		if s.Latency, err = time.ParseDuration(a.Latency); err != nil || s.Latency < 0 {
+			return s, fault.New(fault.Invalid, "--latency %q is not a duration", a.Latency).WithCure("write it like 5h or 90m")
+		}
+	}
+	return s, a.setBands(&s)
+}
+
+func (a cubeCreateArgs) setGrid(s *layout.Spec) error {
+	if a.Grid != nil {
+		s.Grid = *a.Grid
+		return nil
+	}
+	parts := strings.Split(a.Bounds, ",")
+	var b [4]float64
+	for i := range b {
+		var err error
+		if len(parts) == 4 {
+			b[i], err = strconv.ParseFloat(strings.TrimSpace(parts[i]), 64)
+		}
+		if len(parts) != 4 || err != nil || math.IsNaN(b[i]) || math.IsInf(b[i], 0) {
+			return fault.New(fault.Invalid, "--bounds %q is not four numbers", a.Bounds).WithCure("write --bounds x0,y0,x1,y1 in the CRS")
+		}
+	}
+	if !(a.Res > 0) || math.IsInf(a.Res, 0) {
+		return fault.New(fault.Invalid, "--res %g is not a pixel size", a.Res).WithCure("give the pixel size in units of the CRS, such as --res 10")
+	}
+	w, h := (b[2]-b[0])/a.Res, (b[3]-b[1])/a.Res
+	if w < 0.5 || h < 0.5 || math.Abs(w-math.Round(w)) > 1e-6 || math.Abs(h-math.Round(h)) > 1e-6 || w > 1e7 || h > 1e7 {
+		return fault.New(fault.Invalid, "--bounds are %g × %g pixels of %g", w, h, a.Res).
+			WithCure("choose bounds with x0 < x1 and y0 < y1 that are a whole number of pixels apart")
+	}
+	s.Grid = cube.Grid{CRS: strings.ToUpper(a.CRS), Transform: cube.Affine{a.Res, 0, b[0], 0, -a.Res, b[3]}, Width: int(math.Round(w)), Height: int(math.Round(h))}
+	return nil
+}
+
+func (a cubeCreateArgs) setNodata(s *layout.Spec) error {
+	if a.Nodata == "" {
+		return nil
+	}
+	v, err := strconv.ParseFloat(a.Nodata, 64)
+	if err != nil || !s.DType.Holds(v) {
+		return fault.New(fault.Invalid, "--nodata %q is not a value of %s", a.Nodata, s.DType).WithCure("give a number the data type can hold, or nan for floating point")
+	}
+	s.Nodata = &v
+	return nil
+}
+
+func (a cubeCreateArgs) setBands(s *layout.Spec) error {
+	seen := map[string]bool{}
+	for _, name := range a.Bands {
+		name = strings.TrimSpace(name)
+		if name == "" || seen[name] {
+			return fault.New(fault.Invalid, "--bands has an empty or repeated name in %q", strings.Join(a.Bands, ",")).WithCure("give every band one name of its own")
+		}
+		seen[name] = true
+		s.Bands = append(s.Bands, cube.Band{Name: name})
+	}
+	if len(s.Bands) == 0 {
+		return fault.New(fault.Invalid, "the cube has no bands").WithCure("name them in order with --bands B02,B03,…")
+	}
+	return nil
+}
+
+var cubeCreateVerb = verb{name: "cube.create", access: commits, run: func(ctx context.Context, w *workspace, c call) (any, int, error) {
+	var a cubeCreateArgs
+	if err := c.into(&a); err != nil {
+		return nil, 0, err
+	}
+	spec, err := a.spec(c.actor)
+	if err != nil {
+		return nil, 0, err
+	}
+	made, err := layout.Create(ctx, w.bucket(spec.Name), spec)
+	if fault.Is(err, fault.Conflict) {
+		return nil, 0, fault.New(fault.Conflict, "cube %q exists already: %w", spec.Name, err).
+			WithCure("ingest into it, or choose another name")
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	view, err := made.At(ctx, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	return view.Describe(), exitOK, nil
+}}
+
+// cubeArgs name a cube and one of its versions.
+type cubeArgs struct {
+	Cube    string `json:"cube"`
+	Version string `json:"version,omitempty"`
+}
+
+func (c *cli) cubeShowCommand() *cobra.Command {
+	var a cubeArgs
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "a cube's location, snapshot, bands, cells, times and arrays",
+		Long: `Shows a cube as its repository holds it.
+
+With --json: {"cube", "location", "snapshot", "bands", "cells": [{"path", "crs", "transform", "times",
+"arrays": [{"path", "dims", "shape", "chunks", "dtype"}]}]}; while there is one cell, its keys stand at
+the top level too.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.Cube = args[0]
+			return c.invoke(cmd.Context(), cubeShowVerb, a, nil, c.printCube)
+		},
+	}
+	cmd.Flags().StringVar(&a.Version, "version", "", "snapshot id, tag or branch (default: the newest)")
+	return cmd
+}
+
+var cubeShowVerb = verb{name: "cube.show", run: func(ctx context.Context, w *workspace, c call) (any, int, error) {
+	view, err := w.view(ctx, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	return view.Describe(), exitOK, nil
+}}
+
+// view opens the cube and version that a call names.
+func (w *workspace) view(ctx context.Context, c call) (*layout.View, error) {
+	var a cubeArgs
+	if err := c.into(&a); err != nil {
+		return nil, err
+	}
+	opened, err := w.cube(ctx, a.Cube)
+	if err != nil {
+		return nil, err
+	}
+	return opened.At(ctx, a.Version)
+}
+
+func (c *cli) printCube(doc json.RawMessage) {
+	d := decoded[struct {
+		Cube, Location, Snapshot string
+		Bands                    []string
+		Cells                    []layout.CellDescription
+	}](doc)
+	fmt.Fprintf(c.out, "cube %s\n  at        %s\n  snapshot  %s\n  bands     %s\n", d.Cube, d.Location, d.Snapshot, strings.Join(d.Bands, " "))
+	for _, cell := range d.Cells {
+		fmt.Fprintf(c.out, "  cell %s  %s  %d times", cell.Path, cell.CRS, len(cell.Times))
+		if n := len(cell.Times); n > 0 {
+			fmt.Fprintf(c.out, "  %s … %s", cell.Times[0], cell.Times[n-1])
+		}
+		fmt.Fprintln(c.out)
+		for _, a := range cell.Arrays {
+			fmt.Fprintf(c.out, "    %-28s %-8s %v (%s) in chunks of %v\n", a.Path, a.DType, a.Shape, strings.Join(a.Dims, ", "), a.Chunks)
+		}
+	}
+}

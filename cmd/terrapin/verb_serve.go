@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/predictions"
+	flightserve "github.com/terrapin-eo/terrapin/serve/flight"
+	httpserve "github.com/terrapin-eo/terrapin/serve/http"
+	"github.com/terrapin-eo/terrapin/stream"
+)
+
+// drainTime is how long a stopping server lets requests finish.
+const drainTime = 20 * time.Second
+
+// serveFlags are the flags of `serve`.
+type serveFlags struct {
+	http, flight string
+	insecure     bool
+}
+
+func (c *cli) serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use: "serve", Short: "serve a data directory: STAC API over HTTP, batches over Arrow Flight", Args: cobra.NoArgs,
+		Long: `Serves a data directory as its one committer, until SIGTERM or Ctrl-C, which drain and exit 0.
+
+Port 0 takes a free port. When ready, one line says where: with --json {"http", "flight", "stac"}. There
+is no access control yet, so only loopback addresses are taken; any other needs --insecure.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.server != "" {
+				return usagef("serve works on --data, not on --server")
+			}
+			return c.serve(cmd.Context(), f)
+		},
+	}
+	cmd.Flags().StringVar(&f.http, "http", "127.0.0.1:8080", "address for HTTP (STAC API, assets)")
+	cmd.Flags().StringVar(&f.flight, "flight", "127.0.0.1:8081", "address for Arrow Flight")
+	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow addresses that other machines can reach, without access control")
+	return cmd
+}
+
+// listen opens a TCP listener, refusing to be reachable from other machines unless asked to.
+func (f serveFlags) listen(what, addr string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, usagef("--%s %q is not HOST:PORT: %v", what, addr, err)
+	}
+	ip := net.ParseIP(host)
+	if host != "localhost" && (ip == nil || !ip.IsLoopback()) && !f.insecure {
+		return nil, fault.New(fault.Precondition, "--%s %s can be reached from other machines, and there is no access control yet", what, addr).
+			WithCure("use 127.0.0.1, or add --insecure on a network you trust")
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fault.New(fault.Precondition, "--%s: %w", what, err).WithCure("use another port; port 0 takes a free one")
+	}
+	return l, nil
+}
+
+func (c *cli) serve(ctx context.Context, f serveFlags) error {
+	log := slog.New(slog.NewJSONHandler(c.err, nil))
+	httpListener, err := f.listen("http", f.http)
+	if err != nil {
+		return err
+	}
+	defer httpListener.Close()
+	flightListener, err := f.listen("flight", f.flight)
+	if err != nil {
+		return err
+	}
+	defer flightListener.Close()
+	w, err := openCommitting(ctx, c.data, log, true)
+	var held *errLocked
+	if errors.As(err, &held) {
+		return fault.New(fault.Precondition, "%w", held).WithCure("use that server, stop it, or serve another directory")
+	}
+	if err != nil {
+		return err
+	}
+	defer w.close()
+
+	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + httpListener.Addr().String(),
+		Flight: "grpc://" + flightListener.Addr().String()}
+	urls.STAC = urls.HTTP + "/"
+	web := w.httpServer(urls)
+	batches := w.flightServer()
+	failed := make(chan error, 2)
+	go func() { failed <- web.Serve(httpListener) }()
+	go func() { failed <- batches.Serve(flightListener) }()
+	if err := w.lock.announce(urls); err != nil {
+		return err
+	}
+	if err := c.sayReady(urls, w.dir); err != nil {
+		return err
+	}
+
+	select {
+	case err = <-failed:
+		err = fault.New(fault.Unavailable, "serve: %w", err)
+	case <-ctx.Done():
+		err = nil
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	batches.Shutdown(drain)
+	return errors.Join(err, web.Shutdown(drain))
+}
+
+// sayReady prints the one line that scripts wait for.
+func (c *cli) sayReady(urls endpoints, dir string) error {
+	if !c.json {
+		_, err := fmt.Fprintf(c.out, "serving %s\n  STAC API  %s\n  batches   %s\n", dir, urls.STAC, urls.Flight)
+		return err
+	}
+	urls.PID = 0 // in the lock file, not in the promise
+	return json.NewEncoder(c.out).Encode(urls)
+}
+
+func (w *workspace) httpServer(urls endpoints) *http.Server {
+	info := func() map[string]any {
+		return map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
+	}
+	return httpserve.Server(httpserve.New(httpserve.Config{
+		Catalog: w.catalog, Root: w.root, Verbs: serverVerbs(w), Info: info, Log: w.log}))
+}
+
+func (w *workspace) flightServer() *flightserve.Server {
+	return flightserve.New(flightserve.Config{
+		Engine:      w.engine(),
+		Predictions: predictions.Config{Root: w.root},
+		Published:   func(ctx context.Context, _ predictions.Item) error { return w.catchUp(ctx) },
+		Log:         w.log,
+	})
+}
+
+// engine reads batches of this directory.
+func (w *workspace) engine() *stream.Engine {
+	return stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader})
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/terrapin-eo/terrapin/stream"
+)
+
+// streamReport is the document of `stream`.
+type streamReport struct {
+	Dataset          string  `json:"dataset"`
+	Split            string  `json:"split"`
+	Batches          int     `json:"batches"`
+	Samples          int     `json:"samples"`
+	Bytes            int64   `json:"bytes"`
+	SHA256           string  `json:"sha256"`
+	Seconds          float64 `json:"seconds"`
+	SamplesPerSecond float64 `json:"samples_per_second"`
+}
+
+func (c *cli) streamCommand() *cobra.Command {
+	t := map[string]any{}
+	var split string
+	var seed, epoch uint64
+	var batch int
+	var ordered bool
+	cmd := &cobra.Command{
+		Use: "stream NAME[@VERSION]", Short: "read one epoch of a split as a trainer would, and say how fast", Args: cobra.ExactArgs(1),
+		Long: `Reads every batch of an epoch in this process, without a network, and reports samples per second and the
+SHA-256 of everything a trainer would have been given, in order: ids, positions, image, valid, times and
+label of each batch. Two runs with the same version, split, seed, epoch and batch size agree.
+
+With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.server != "" {
+				return usagef("stream reads --data; use the Python client or any Arrow Flight client with a server")
+			}
+			t["dataset"], t["split"], t["seed"], t["epoch"], t["batch_size"], t["shuffle"] = args[0], split, seed, epoch, batch, !ordered
+			ticket, err := json.Marshal(t)
+			if err != nil {
+				return err
+			}
+			return c.stream(cmd.Context(), ticket)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&split, "split", "train", "train, validate or test")
+	f.Uint64Var(&seed, "seed", 0, "seed of the shuffle")
+	f.Uint64Var(&epoch, "epoch", 0, "epoch")
+	f.IntVar(&batch, "batch-size", 32, "samples per batch")
+	f.BoolVar(&ordered, "ordered", false, "base order instead of a shuffle")
+	return cmd
+}
+
+func (c *cli) stream(ctx context.Context, raw []byte) error {
+	ticket, err := stream.ParseTicket(raw)
+	if err != nil {
+		return err
+	}
+	w, err := openReading(c.data, c.logger())
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	run, err := w.engine().Open(ctx, ticket)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	report := streamReport{Dataset: ticket.Samples.Dataset, Split: ticket.Samples.Split}
+	sum, started := sha256.New(), time.Now()
+	for {
+		batch, err := run.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		report.Batches++
+		report.Samples += len(batch.IDs)
+		report.Bytes += hashBatch(sum, batch)
+	}
+	report.Seconds = time.Since(started).Seconds()
+	report.SamplesPerSecond = float64(report.Samples) / max(report.Seconds, 1e-9)
+	report.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	if c.json {
+		c.printJSON(report)
+		return nil
+	}
+	fmt.Fprintf(c.out, "%s %s: %d samples in %d batches, %.1f MB in %.2f s, %.0f samples/s\n  sha256 %s\n", report.Dataset, report.Split,
+		report.Samples, report.Batches, float64(report.Bytes)/1e6, report.Seconds, report.SamplesPerSecond, report.SHA256)
+	return nil
+}
+
+// hashBatch feeds everything a batch holds to a hash and returns the bytes of its arrays.
+func hashBatch(sum hash.Hash, b *stream.Batch) int64 {
+	for i, id := range b.IDs {
+		fmt.Fprintf(sum, "%s %d\n", id, b.Positions[i])
+	}
+	for _, t := range b.Times {
+		_ = binary.Write(sum, binary.LittleEndian, t) // a hash takes everything
+	}
+	for _, values := range [][]byte{b.Image, b.Valid, b.Label} {
+		sum.Write(values)
+	}
+	return int64(len(b.Image) + len(b.Valid) + len(b.Label))
+}
