@@ -40,7 +40,7 @@ _CLASS_KIND = (
     (pa.ArrowNotImplementedError, "unsupported"),
 )
 _CONTEXT = re.compile(r"gRPC client debug context: ([A-Z_]+):(.*)", re.DOTALL)
-_PREFIX = re.compile(r"^(?:Unknown: )?(?:Flight|gRPC) [a-z -]*(?:error|call|failed)?[a-z ,]*with message: ")
+_PREFIX = re.compile(r"^(?:Unknown: )?(?:Flight|gRPC) [A-Za-z ,-]{0,60}?with message: ")
 _TAIL = re.compile(r"(?:\. Detail: .*)?\. (?:gRPC client debug context|Client context): .*\Z", re.DOTALL)
 
 ERRORS = (flight.FlightError, pa.ArrowException, pa.ArrowKeyError, OSError)

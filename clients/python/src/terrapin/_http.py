@@ -76,9 +76,9 @@ class Http:
         if files:
             boundary = f"terrapin-{secrets.token_hex(16)}"
             parts = _Multipart(boundary, document, [Path(f) for f in files])
+            request.data = parts  # before the length, which setting it would remove
             request.add_header("Content-Type", f"multipart/form-data; boundary={boundary}")
             request.add_header("Content-Length", str(parts.length))
-            request.data = parts
         else:
             request.add_header("Content-Type", "application/json")
             request.data = document
