@@ -1,0 +1,309 @@
+package datasets
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/datasets/order"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/labels"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+// commitDoc is commit.json: written last, it makes the version exist.
+type commitDoc struct {
+	Format   int       `json:"format"`
+	Kind     string    `json:"kind"`
+	Name     string    `json:"name"`
+	Revision string    `json:"revision"`
+	Digest   string    `json:"digest"`
+	Actor    string    `json:"actor"`
+	Created  time.Time `json:"created"`
+	STAC     stacDocs  `json:"stac"`
+
+	Description string        `json:"description,omitempty"`
+	Cube        string        `json:"cube"`
+	Snapshot    string        `json:"snapshot"`
+	Tag         string        `json:"tag"`
+	Definitions definitions   `json:"definitions"`
+	Cell        string        `json:"cell"`
+	BandIndex   []int         `json:"band_index"`
+	Slices      []PinnedSlice `json:"slices"`
+	Labels      *labelPinDoc  `json:"labels"`
+	// Files are the SHA-256, in hex, of the objects beside this one.
+	Files  map[string]string `json:"files"`
+	Report Report            `json:"report"`
+}
+
+type labelPinDoc struct {
+	Set      string `json:"set"`
+	Revision string `json:"revision"`
+	Digest   string `json:"digest"`
+}
+
+type stacDocs struct {
+	Collections []json.RawMessage `json:"collections"`
+	Items       []json.RawMessage `json:"items"`
+}
+
+// The objects of a version, below datasets/NAME/vN/.
+const (
+	manifestFile = "manifest.parquet"
+	indexFile    = "samples.idx"
+	recipeFile   = "recipe.yaml"
+	commitFile   = "commit.json"
+)
+
+// Commit makes a version of a recipe, or finds the one that has its digest. Nothing of a version is
+// visible before its commit.json is written; what an interrupted commit leaves behind is used by the
+// next one if it is the same, and passed over if not.
+func Commit(ctx context.Context, cfg Config, recipe []byte, actor string) (Report, error) {
+	r, err := ParseRecipe(recipe)
+	if err != nil {
+		return Report{}, err
+	}
+	c, view, rev, err := pins(ctx, cfg, r)
+	if err != nil {
+		return Report{}, err
+	}
+	p, err := resolve(ctx, r, view, rev, cfg.Reader)
+	if err != nil {
+		return Report{}, fault.New(fault.KindOf(err), "commit dataset %s: %w", r.Name, err)
+	}
+	w := writer{cfg: cfg, cube: c, plan: p, recipe: recipe, actor: actor}
+	report, err := w.commit(ctx)
+	if err != nil {
+		return Report{}, fault.New(fault.KindOf(err), "commit dataset %s: %w", r.Name, err)
+	}
+	return report, nil
+}
+
+// pins opens what the recipe names as it is now.
+func pins(ctx context.Context, cfg Config, r Recipe) (*layout.Cube, *layout.View, *labels.Revision, error) {
+	c, err := cfg.Cube(ctx, r.Cube)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	view, err := c.At(ctx, "")
+	if err != nil || r.Labels == "" {
+		return c, view, nil, err
+	}
+	rev, err := labels.Open(ctx, cfg.Root, r.Labels, "")
+	return c, view, rev, err
+}
+
+// writer writes one version.
+type writer struct {
+	cfg    Config
+	cube   *layout.Cube
+	plan   *plan
+	recipe []byte
+	actor  string
+}
+
+func (w *writer) commit(ctx context.Context) (Report, error) {
+	name, first := w.plan.recipe.Name, 1
+	for {
+		// Looked up again after every lost race: the winner may have committed this very digest.
+		known, err := versions(ctx, w.cfg.Root, name)
+		if err != nil {
+			return Report{}, err
+		}
+		for _, v := range known {
+			if v.Digest == w.plan.digest {
+				v.Report.Created = false
+				return v.Report, nil
+			}
+			first = max(first, versionNumber(v.Revision)+1)
+		}
+		report, err := w.write(ctx, first, known)
+		if !errors.Is(err, errTaken) {
+			return report, err
+		}
+		first++
+	}
+}
+
+// errTaken: the number is used by a leftover or by somebody else's commit.
+var errTaken = fault.New(fault.Conflict, "version number is taken")
+
+// write writes the version under a number: manifest, index and recipe, then the tag, then commit.json.
+// Each of them claims the number; where another content has claimed it, errTaken comes back.
+func (w *writer) write(ctx context.Context, number int, known []commitDoc) (Report, error) {
+	doc, files, err := w.document(number, known)
+	if err != nil {
+		return Report{}, err
+	}
+	b := w.cfg.Root.Sub(folder(doc.Name, doc.Revision))
+	for _, name := range []string{manifestFile, indexFile, recipeFile} {
+		if err := claim(ctx, b, name, files[name]); err != nil {
+			return Report{}, err
+		}
+	}
+	if err := w.cube.Tag(ctx, doc.Tag, doc.Snapshot); err != nil {
+		if fault.Is(err, fault.Conflict) {
+			return Report{}, errTaken
+		}
+		return Report{}, err
+	}
+	text, err := json.MarshalIndent(doc, "", " ")
+	if err != nil {
+		return Report{}, fault.New(fault.Internal, "write %s: %w", commitFile, err)
+	}
+	if _, err := b.Write(ctx, commitFile, append(text, '\n'), store.Condition{IfAbsent: true}); err != nil {
+		if errors.Is(err, store.ErrConflict) {
+			return Report{}, errTaken
+		}
+		return Report{}, err
+	}
+	return doc.Report, nil
+}
+
+// claim writes an object that is not there, and accepts one with the very same bytes.
+func claim(ctx context.Context, b *store.Bucket, key string, data []byte) error {
+	_, err := b.Write(ctx, key, data, store.Condition{IfAbsent: true})
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	there, _, err := b.Read(ctx, key, store.Range{})
+	if err != nil {
+		return err
+	}
+	if sha256.Sum256(there) != sha256.Sum256(data) {
+		return errTaken
+	}
+	return nil
+}
+
+// document makes commit.json and the objects beside it.
+func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string][]byte, error) {
+	p := w.plan
+	now := time.Now
+	if w.cfg.Now != nil {
+		now = w.cfg.Now
+	}
+	doc := commitDoc{
+		Format: 1, Kind: "dataset", Name: p.recipe.Name, Revision: fmt.Sprintf("v%d", number), Digest: p.digest,
+		Actor: w.actor, Created: now().UTC(), Description: p.recipe.Description,
+		Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.cell.Path, BandIndex: p.index,
+		Files: map[string]string{},
+	}
+	doc.Tag = "datasets/" + doc.Name + "/" + doc.Revision
+	for _, s := range p.line.slices {
+		doc.Slices = append(doc.Slices, PinnedSlice{ID: s.ID, Time: s.Time, Item: s.Item, Contract: s.Contract})
+	}
+	if p.labels != nil {
+		doc.Labels = &labelPinDoc{Set: p.labels.Set, Revision: p.labels.Revision, Digest: p.labels.Digest}
+	}
+	files := map[string][]byte{recipeFile: w.recipe}
+	var err error
+	if files[manifestFile], err = p.manifest(collectionID(doc.Name, doc.Revision)); err != nil {
+		return doc, nil, err
+	}
+	if files[indexFile], err = writeIndex(p.samples, p.cell.Path, p.sliceIDs()); err != nil {
+		return doc, nil, err
+	}
+	for name, data := range files {
+		sum := sha256.Sum256(data)
+		doc.Files[name] = hex.EncodeToString(sum[:])
+	}
+	doc.Report = w.report(doc)
+	collection, err := p.collection(doc, files, known)
+	doc.STAC = stacDocs{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{}}
+	return doc, files, err
+}
+
+func (w *writer) report(doc commitDoc) Report {
+	p := w.plan
+	r := Report{
+		Dataset: doc.Name, Version: doc.Revision, Created: true, Digest: doc.Digest, Samples: map[string]int{},
+		Leakage: p.leakage, Collection: collectionID(doc.Name, doc.Revision), Cube: doc.Cube, Snapshot: doc.Snapshot,
+		Time: p.line.report, LeftOut: p.leftOut, StatisticsSamples: p.measured, Statistics: p.stats,
+		ReadAmplification: p.amplification(),
+	}
+	for _, name := range Splits() {
+		r.Samples[name] = 0
+	}
+	for _, s := range p.samples {
+		r.Samples[Splits()[s.split]]++
+	}
+	if doc.Labels != nil {
+		r.Labels = &LabelReport{Set: doc.Labels.Set, Revision: doc.Labels.Revision, Digest: doc.Labels.Digest}
+	}
+	if p.line.report.Cutoff == "no cut-off" {
+		r.Notes = append(r.Notes, "no cut-off: the recipe gives no time.at and no time.range, so samples use every scene up to the newest")
+	}
+	if p.line.report.Availability == "ignore" {
+		r.Notes = append(r.Notes, "time.availability is ignore: scenes count from their acquisition, even if they were published later")
+	}
+	if r.ReadAmplification > 4 {
+		r.Notes = append(r.Notes, fmt.Sprintf("uniform order decodes %.1f pixels for each pixel of a sample if nothing is cached; "+
+			"a cube with --chunk %d would decode fewer", r.ReadAmplification, chunkFor(p.recipe.Window.Size)))
+	}
+	return r
+}
+
+// chunkFor is the power of two nearest above a window's size: at worst four chunks are touched.
+func chunkFor(size int) int {
+	chunk := 16
+	for chunk < size {
+		chunk *= 2
+	}
+	return chunk
+}
+
+func folder(name, version string) string { return "datasets/" + name + "/" + version }
+
+func collectionID(name, version string) string { return "dataset-" + name + "-" + version }
+
+// version makes what users hold of a commit.
+func (d commitDoc) version(root *store.Bucket) (*Version, error) {
+	def := d.Definitions
+	v := &Version{
+		Name: d.Name, Version: d.Revision, Digest: d.Digest, Cube: d.Cube, Snapshot: d.Snapshot, Cell: d.Cell,
+		Grid: def.Grid, DType: def.DType, Bands: def.Bands, BandIndex: d.BandIndex, Slots: def.Slots,
+		Size: def.Recipe.Window.Size, Values: def.Recipe.Values, Normalise: def.Recipe.Normalise, Stats: def.Statistics,
+		Slices: d.Slices, Order: def.Order, Created: d.Created, Actor: d.Actor, Report: d.Report, root: root, commit: d,
+	}
+	if def.Nodata != nil {
+		nodata, ok := number(def.Nodata)
+		if !ok {
+			return nil, fault.New(fault.Corrupt, "dataset %s: nodata %v is no number", v.Ref(), def.Nodata)
+		}
+		v.Nodata = &nodata
+	}
+	if d.Labels != nil && def.Labels != nil {
+		ignore, ok := number(def.Labels.Ignore)
+		if !ok {
+			return nil, fault.New(fault.Corrupt, "dataset %s: ignore value %v is no number", v.Ref(), def.Labels.Ignore)
+		}
+		v.Labels = &LabelPin{Set: d.Labels.Set, Revision: d.Labels.Revision, Digest: d.Labels.Digest,
+			DType: def.Labels.DType, Ignore: ignore, Classes: def.Labels.Classes}
+	}
+	if def.Order != order.Algorithm {
+		return nil, fault.New(fault.Unsupported, "dataset %s has order %q, which this release does not know", v.Ref(), def.Order).
+			WithCure("use a newer release")
+	}
+	return v, nil
+}
+
+// versionNumber reads "v12" as 12; anything else is 0.
+func versionNumber(version string) int {
+	var n int
+	if _, err := fmt.Sscanf(version, "v%d", &n); err != nil || version != fmt.Sprintf("v%d", n) || n < 1 {
+		return 0
+	}
+	return n
+}
+
+func splitRef(ref string) (name, version string) {
+	name, version, _ = strings.Cut(ref, "@")
+	return name, version
+}

@@ -1,0 +1,156 @@
+// Package datasets turns a recipe into an immutable dataset version: it resolves and pins the cube
+// snapshot and the label revision, enumerates samples, splits them by blocks on the ground, audits
+// the split for leakage, takes statistics of the training split, and names all of it by the digest
+// td1. It reads cubes and labels and never ingests, predicts or serves. The invariant: a version
+// exists when its commit.json does, and from then on its digest gives the same samples, values and
+// splits for ever.
+package datasets
+
+import (
+	"context"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+// Config is what a commit needs from its surroundings.
+type Config struct {
+	// Root is the data directory; versions live at datasets/NAME/vN in it.
+	Root *store.Bucket
+	// Cube opens a cube of that directory by name; its error says which exist.
+	Cube func(ctx context.Context, name string) (*layout.Cube, error)
+	// Reader reads pixels for the statistics. Nil means one of its own.
+	Reader *read.Reader
+	// Now tells the time of the commit, which is in no digest. Nil means the clock.
+	Now func() time.Time
+}
+
+// Values says what numbers a sample's image holds.
+type Values string
+
+// The kinds of values.
+const (
+	// Raw is the stored numbers in the cube's data type.
+	Raw Values = "raw"
+	// Physical is float32(dn)*scale + offset with the contract of each slice.
+	Physical Values = "physical"
+)
+
+// Splits lists the splits in the order of their fractions.
+func Splits() []string { return []string{"train", "validate", "test"} }
+
+// Class is one value of the label raster.
+type Class struct {
+	Value int64  `json:"value"`
+	Name  string `json:"name"`
+}
+
+// LabelPin is the label revision that a version is made of.
+type LabelPin struct {
+	Set      string     `json:"set"`
+	Revision string     `json:"revision"`
+	Digest   string     `json:"digest"`
+	DType    cube.DType `json:"dtype"`
+	Ignore   float64    `json:"ignore"`
+	Classes  []Class    `json:"classes"`
+}
+
+// PinnedSlice is one slice that samples of a version use.
+type PinnedSlice struct {
+	ID       cube.SliceID  `json:"id"`
+	Time     time.Time     `json:"time"`
+	Item     string        `json:"item"`
+	Contract cube.Contract `json:"contract"`
+}
+
+// BandStats are the statistics of one band over the valid pixels of the training samples that were
+// read; Std is that of the population.
+type BandStats struct {
+	Band  string  `json:"band"`
+	Count uint64  `json:"count"`
+	Mean  float64 `json:"mean"`
+	Std   float64 `json:"std"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+}
+
+// Sample is one window of a version with its time slots.
+type Sample struct {
+	// ID is 32 hex digits derived from the sample's place.
+	ID     string
+	Cell   string
+	Window cube.Window
+	// Slots are the slices in time order, padded with "" to the version's number of slots.
+	Slots []cube.SliceID
+	Split string
+}
+
+// Version is a committed dataset version. It is immutable and safe for concurrent use.
+type Version struct {
+	Name    string // "crops"
+	Version string // "v3"
+	Digest  string // "td1:" and 64 hex digits
+
+	Cube     string
+	Snapshot string
+	Cell     string
+	Grid     cube.Grid
+	DType    cube.DType // of the cube
+	Nodata   *float64   // of the cube; nil if it has none
+
+	Bands     []string // in the recipe's order
+	BandIndex []int    // their places on the cube's band axis
+	Slots     int      // time slots of every sample
+	Size      int      // height and width of a sample in pixels
+	Values    Values
+	Normalise bool
+	Stats     []BandStats // in the order of Bands
+	Slices    []PinnedSlice
+	Labels    *LabelPin // nil for a set without labels
+	Order     string    // name of the order's algorithm
+
+	Created time.Time
+	Actor   string
+	Report  Report
+
+	root   *store.Bucket
+	commit commitDoc
+	index  *index
+}
+
+// Slice returns the facts of a pinned slice.
+func (v *Version) Slice(id cube.SliceID) (PinnedSlice, bool) {
+	for _, s := range v.Slices {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return PinnedSlice{}, false
+}
+
+// Ref names the version, such as "crops@v3".
+func (v *Version) Ref() string { return v.Name + "@" + v.Version }
+
+// Samples is one split of a version, sorted by sample id: the base order of an epoch.
+type Samples struct {
+	v     *Version
+	split string
+	first int
+	count int
+}
+
+// Len is the number of samples.
+func (s Samples) Len() int { return s.count }
+
+// At returns the i-th sample of the base order; an index out of range panics, like that of a slice.
+func (s Samples) At(i int) Sample {
+	if i < 0 || i >= s.count {
+		panic("datasets: sample index out of range")
+	}
+	sample := s.v.index.at(s.first+i, s.v.Slots)
+	sample.Split = s.split
+	return sample
+}

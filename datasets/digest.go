@@ -1,0 +1,173 @@
+package datasets
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/terrapin-eo/terrapin/cube"
+)
+
+// The domains of the td1 tree keep a leaf from being read as an inner node, and the other way round.
+const (
+	leafDomain = 0x00
+	nodeDomain = 0x01
+	rootDomain = 0x02
+)
+
+// leafDoc is what a leaf is the digest of. docs/spec/digest.md says the same in words.
+type leafDoc struct {
+	ID     string         `json:"id"`
+	Cell   string         `json:"cell"`
+	Row    int            `json:"row"`
+	Col    int            `json:"col"`
+	Height int            `json:"height"`
+	Width  int            `json:"width"`
+	Slots  []cube.SliceID `json:"slots"`
+	Split  string         `json:"split"`
+	Label  []string       `json:"label"`
+	Pixels []string       `json:"pixels"`
+}
+
+type hash = [sha256.Size]byte
+
+func (l leafDoc) hash() (hash, error) {
+	text, err := cube.Canonical(l)
+	if err != nil {
+		return hash{}, err
+	}
+	return sha256.Sum256(append([]byte{leafDomain}, text...)), nil
+}
+
+// merkle is the root over leaves in order: neighbours are joined pairwise, level by level; the last
+// of an odd number goes up unchanged. No leaves give the digest of nothing in the leaves' domain.
+func merkle(leaves []hash) hash {
+	if len(leaves) == 0 {
+		return sha256.Sum256([]byte{leafDomain})
+	}
+	level := append([]hash(nil), leaves...)
+	for len(level) > 1 {
+		up := level[:0]
+		for i := 0; i+1 < len(level); i += 2 {
+			var buf [1 + 2*sha256.Size]byte
+			buf[0] = nodeDomain
+			copy(buf[1:], level[i][:])
+			copy(buf[1+sha256.Size:], level[i+1][:])
+			up = append(up, sha256.Sum256(buf[:]))
+		}
+		if len(level)%2 == 1 {
+			up = append(up, level[len(level)-1])
+		}
+		level = up
+	}
+	return level[0]
+}
+
+// definitions is everything that decides what samples mean, besides the samples: no name, no
+// description, no snapshot, no place and no time of a commit.
+type definitions struct {
+	Format     string            `json:"format"`
+	Recipe     recipeDoc         `json:"recipe"`
+	Grid       cube.Grid         `json:"grid"`
+	DType      cube.DType        `json:"dtype"`
+	Nodata     any               `json:"nodata"`
+	Bands      []string          `json:"bands"`
+	Slots      int               `json:"slots"`
+	Contracts  []contractDoc     `json:"contracts"`
+	Labels     *labelDefinitions `json:"labels"`
+	Statistics []BandStats       `json:"statistics"`
+	Order      string            `json:"order"`
+}
+
+// recipeDoc is the resolved recipe: every default filled in, times in UTC, no names.
+type recipeDoc struct {
+	Window    WindowRule `json:"window"`
+	Time      timeDoc    `json:"time"`
+	Values    Values     `json:"values"`
+	Split     splitDoc   `json:"split"`
+	Normalise bool       `json:"normalise"`
+}
+
+type timeDoc struct {
+	Policy       Policy   `json:"policy"`
+	At           *string  `json:"at"`
+	Range        []string `json:"range"`
+	Slots        int      `json:"slots"`
+	Availability string   `json:"availability"`
+}
+
+type splitDoc struct {
+	By       string  `json:"by"`
+	Block    float64 `json:"block_m"`
+	Buffer   float64 `json:"buffer_m"`
+	Train    float64 `json:"train"`
+	Validate float64 `json:"validate"`
+	Test     float64 `json:"test"`
+	Salt     string  `json:"salt"`
+}
+
+type contractDoc struct {
+	Slice    cube.SliceID `json:"slice"`
+	Scale    float64      `json:"scale"`
+	Offset   float64      `json:"offset"`
+	Baseline string       `json:"baseline"`
+}
+
+type labelDefinitions struct {
+	DType   cube.DType `json:"dtype"`
+	Ignore  any        `json:"ignore"`
+	Classes []Class    `json:"classes"`
+}
+
+func (r Recipe) doc() recipeDoc {
+	t := timeDoc{Policy: r.Time.Policy, Slots: r.Time.Slots, Availability: "ignore", Range: []string{}}
+	if r.Time.Strict {
+		t.Availability = "strict"
+	}
+	if r.Time.At != nil {
+		at := stamp(*r.Time.At)
+		t.At = &at
+	}
+	if r.Time.Range != nil {
+		t.Range = []string{stamp(r.Time.Range[0]), stamp(r.Time.Range[1])}
+	}
+	f := r.Split.Fractions
+	return recipeDoc{
+		Window: r.Window, Time: t, Values: r.Values, Normalise: r.Normalise,
+		Split: splitDoc{By: "block", Block: r.Split.BlockMetres, Buffer: r.Split.BufferMetres, Train: f[0], Validate: f[1], Test: f[2], Salt: r.Split.Salt},
+	}
+}
+
+// digest joins the samples and the definitions into "td1:" and 64 hex digits.
+func digest(leaves []hash, d definitions) (string, error) {
+	text, err := cube.Canonical(d)
+	if err != nil {
+		return "", err
+	}
+	root := merkle(leaves)
+	buf := append([]byte{rootDomain}, root[:]...)
+	sum := sha256.Sum256(append(buf, text...))
+	return "td1:" + hex.EncodeToString(sum[:]), nil
+}
+
+// part is one definition in canonical form.
+type part struct{ name, text string }
+
+// parts lists the definitions one by one, for comparing.
+func (d definitions) parts() []part {
+	var out []part
+	for _, p := range []struct {
+		name  string
+		value any
+	}{
+		{"window", d.Recipe.Window}, {"time", d.Recipe.Time}, {"values", d.Recipe.Values}, {"split", d.Recipe.Split},
+		{"normalise", d.Recipe.Normalise}, {"grid", d.Grid}, {"dtype", d.DType}, {"nodata", d.Nodata}, {"bands", d.Bands}, {"slots", d.Slots},
+		{"contracts", d.Contracts}, {"labels", d.Labels}, {"statistics", d.Statistics}, {"order", d.Order},
+	} {
+		text, err := cube.Canonical(p.value)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		out = append(out, part{p.name, string(text)})
+	}
+	return out
+}

@@ -1,0 +1,362 @@
+package datasets
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/datasets/order"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/labels"
+)
+
+// plan is a recipe resolved against one snapshot and one label revision: everything a version is,
+// before anything is written.
+type plan struct {
+	recipe Recipe
+	view   *layout.View
+	cell   layout.Cell
+	reader *read.Reader
+	bands  []string
+	index  []int
+	line   timeline
+	labels *labels.Revision // nil without labels
+
+	samples  []sample // sorted by id
+	leaves   []leafDoc
+	hashes   []hash
+	leakage  Leakage
+	leftOut  map[string]int
+	stats    []BandStats
+	measured int // training samples behind stats
+	digest   string
+}
+
+// resolve makes the plan of a recipe: pins, samples, splits, audit, statistics and digest, in this
+// order.
+func resolve(ctx context.Context, r Recipe, view *layout.View, rev *labels.Revision, reader *read.Reader) (*plan, error) {
+	p := &plan{recipe: r, view: view, labels: rev, reader: reader, leftOut: map[string]int{}}
+	if p.reader == nil {
+		p.reader = read.New(read.Config{})
+	}
+	for _, step := range []func(context.Context) error{p.pin, p.place, p.seal, p.measure} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	p.digest, err = digest(p.hashes, p.definitions())
+	return p, err
+}
+
+// pin settles cell, bands, slices and contracts.
+func (p *plan) pin(context.Context) error {
+	cells := p.view.Cells()
+	if len(cells) != 1 {
+		return fault.New(fault.Unsupported, "cube %s has %d cells; datasets over other than one cell are not built yet", p.recipe.Cube, len(cells))
+	}
+	p.cell = cells[0]
+	if p.labels != nil && (p.labels.Cube != p.recipe.Cube || p.labels.Grid != p.cell.Grid) {
+		return fault.New(fault.Conflict, "label set %s lies on cube %s, not on %s", p.labels.Set, p.labels.Cube, p.recipe.Cube).
+			WithCure("import the labels onto cube %s, or name cube %s in the recipe", p.recipe.Cube, p.labels.Cube)
+	}
+	if err := p.pinBands(); err != nil {
+		return err
+	}
+	line, err := choose(p.cell.Slices, p.recipe.Time)
+	if err != nil {
+		return err
+	}
+	p.line = line
+	if p.recipe.Values == Raw {
+		return oneContract(line.slices)
+	}
+	return nil
+}
+
+func (p *plan) pinBands() error {
+	var all []string
+	index := map[string]int{}
+	for i, b := range p.view.Spec().Bands {
+		all, index[b.Name] = append(all, b.Name), i
+	}
+	p.bands = p.recipe.Features
+	if len(p.bands) == 0 {
+		p.bands = all
+	}
+	for i, name := range p.bands {
+		at, ok := index[name]
+		if !ok {
+			what := fmt.Sprintf("feature %q is no band of cube %s, and features other than band names are not built yet", name, p.recipe.Cube)
+			return p.recipe.features[i].error(fault.Unsupported, what, didYouMean(name, all))
+		}
+		p.index = append(p.index, at)
+	}
+	return nil
+}
+
+// place lays the windows, splits and separates them, and audits the outcome.
+func (p *plan) place(ctx context.Context) error {
+	samples, err := layWindows(p.cell.Path, p.cell.Grid, p.recipe.Window, p.recipe.Split.Salt)
+	if err != nil {
+		return err
+	}
+	if p.labels != nil {
+		kept, err := labelled(ctx, samples, p.labels, p.cell.Grid)
+		if err != nil {
+			return err
+		}
+		p.leftOut["no_labelled_pixel"] = len(samples) - len(kept)
+		if samples = kept; len(samples) == 0 {
+			return fault.New(fault.Precondition, "no window has a labelled pixel of set %s", p.labels.Set).
+				WithCure("import labels that lie on cube %s", p.recipe.Cube)
+		}
+	}
+	if err := assign(samples, p.cell.Grid, p.recipe.Split); err != nil {
+		return err
+	}
+	r, err := newRuler(p.cell.Grid)
+	if err != nil {
+		return err
+	}
+	kept, dropped := separate(samples, r, p.recipe.Split.BufferMetres)
+	if err := enough(samples, len(samples)-len(kept), p.recipe.Split); err != nil {
+		return err
+	}
+	if err := filled(kept, samples, r, p.recipe.Split); err != nil {
+		return err
+	}
+	p.leakage = audit(kept, p.cell.Grid, r)
+	p.leakage.Dropped = len(samples) - len(kept)
+	for i, name := range Splits() {
+		p.leakage.DroppedFrom[name] = dropped[i]
+	}
+	if err := p.leakage.check(p.recipe.Split); err != nil {
+		return err
+	}
+	slices.SortFunc(kept, byID)
+	p.samples = kept
+	return nil
+}
+
+func byID(a, b sample) int { return strings.Compare(a.id, b.id) }
+
+// assign gives every sample the block of its centre and the block's split.
+func assign(samples []sample, g cube.Grid, rule SplitRule) error {
+	to, err := ground(g)
+	if err != nil {
+		return fault.New(fault.KindOf(err), "split blocks need positions in EPSG:6933: %w", err)
+	}
+	b := newBlocks(rule)
+	splits := map[block]int{}
+	for i := range samples {
+		x, y, err := to(samples[i].window)
+		if err != nil {
+			return err
+		}
+		k := b.at(x, y)
+		split, known := splits[k]
+		if !known {
+			split = b.split(k)
+			splits[k] = split
+		}
+		samples[i].block, samples[i].split = k, split
+	}
+	return nil
+}
+
+// enough refuses a split that loses more than a fifth of the samples, unless the recipe allows it.
+func enough(samples []sample, dropped int, rule SplitRule) error {
+	if rule.AllowDrop || dropped*5 <= len(samples) {
+		return nil
+	}
+	return fault.New(fault.Precondition, "%d of %d samples (%.0f %%) would be dropped because they share pixels with, or are nearer than %g m to, another split",
+		dropped, len(samples), 100*float64(dropped)/float64(len(samples)), rule.BufferMetres).
+		WithCure("set window.stride to window.size or more, make split.block_m larger or split.buffer_m smaller, or set split.allow_drop: true")
+}
+
+// filled refuses a version in which a split that should have samples has none. The cure names a salt
+// that fills every split, if one of the first thousand does (up to jitter, which the salt moves too).
+func filled(kept, samples []sample, r ruler, rule SplitRule) error {
+	empty := emptySplits(kept, rule)
+	if len(empty) == 0 {
+		return nil
+	}
+	spots := map[block]bool{}
+	for _, s := range samples {
+		spots[s.block] = true
+	}
+	cure := "make split.block_m smaller, so that there are more blocks"
+	if salt, found := fillingSalt(samples, r, rule); found {
+		cure = fmt.Sprintf("set split.salt: %s, or %s", salt, cure)
+	}
+	return fault.New(fault.Precondition, "a split cannot be filled: %s would have no sample (%d samples in %d blocks of %g m)",
+		strings.Join(empty, " and "), len(samples), len(spots), rule.BlockMetres).WithCure("%s", cure)
+}
+
+// fillingSalt looks for a salt under which every split has samples, none too many of them dropped.
+func fillingSalt(samples []sample, r ruler, rule SplitRule) (string, bool) {
+	for salt := range 1000 {
+		rule.Salt = fmt.Sprint(salt)
+		b := newBlocks(rule)
+		moved := make([]sample, len(samples))
+		for i, s := range samples {
+			s.split = b.split(s.block)
+			moved[i] = s
+		}
+		if len(emptySplits(moved, rule)) > 0 {
+			continue
+		}
+		kept, _ := separate(moved, r, rule.BufferMetres)
+		if len(emptySplits(kept, rule)) == 0 && enough(moved, len(moved)-len(kept), rule) == nil {
+			return rule.Salt, true
+		}
+	}
+	return "", false
+}
+
+func emptySplits(samples []sample, rule SplitRule) []string {
+	var there [3]bool
+	for _, s := range samples {
+		there[s.split] = true
+	}
+	var empty []string
+	for i, name := range Splits() {
+		if rule.Fractions[i] > 0 && !there[i] {
+			empty = append(empty, name)
+		}
+	}
+	return empty
+}
+
+// seal takes the digests of what every sample touches.
+func (p *plan) seal(ctx context.Context) error {
+	ids := p.sliceIDs()
+	pixels := func(w cube.Window) ([]string, error) { return p.view.PixelDigests(ctx, p.cell.Path, ids, w) }
+	var label func(cube.Window) ([]string, error)
+	if p.labels != nil {
+		label = func(w cube.Window) ([]string, error) { return p.labels.ChunkDigests(ctx, w) }
+	}
+	var err error
+	p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, ids, p.view.Spec().ChunkSize(), pixels, label)
+	return err
+}
+
+// labelTile divides the edge of every label raster's chunks.
+const labelTile = 64
+
+// tiles names the tiles of an edge that a window touches: from the first to the last.
+func tiles(w cube.Window, edge int) cube.Window {
+	return cube.Window{Row: w.Row / edge, Col: w.Col / edge, Height: (w.Row + w.Height - 1) / edge, Width: (w.Col + w.Width - 1) / edge}
+}
+
+// once remembers what a look-up gave for windows that touch the same tiles.
+func once(lookUp func(cube.Window) ([]string, error), edge int) func(cube.Window) ([]string, error) {
+	known := map[cube.Window][]string{}
+	return func(w cube.Window) ([]string, error) {
+		key := tiles(w, edge)
+		if d, ok := known[key]; ok {
+			return d, nil
+		}
+		d, err := lookUp(w)
+		if err == nil {
+			known[key] = d
+		}
+		return d, err
+	}
+}
+
+// seal makes the leaves of samples; label may be nil.
+func seal(samples []sample, cell string, ids []cube.SliceID, chunk int, pixels, label func(cube.Window) ([]string, error)) ([]leafDoc, []hash, error) {
+	pixels = once(pixels, chunk)
+	if label != nil {
+		label = once(label, labelTile)
+	}
+	leaves, hashes := make([]leafDoc, 0, len(samples)), make([]hash, 0, len(samples))
+	for _, s := range samples {
+		w := s.window
+		px, err := pixels(w)
+		if err != nil {
+			return nil, nil, err
+		}
+		l := leafDoc{ID: s.id, Cell: cell, Row: w.Row, Col: w.Col, Height: w.Height, Width: w.Width,
+			Slots: ids, Split: Splits()[s.split], Label: []string{}, Pixels: px}
+		if label != nil {
+			if l.Label, err = label(w); err != nil {
+				return nil, nil, err
+			}
+		}
+		h, err := l.hash()
+		if err != nil {
+			return nil, nil, err
+		}
+		leaves, hashes = append(leaves, l), append(hashes, h)
+	}
+	return leaves, hashes, nil
+}
+
+func (p *plan) sliceIDs() []cube.SliceID {
+	ids := make([]cube.SliceID, 0, len(p.line.slices))
+	for _, s := range p.line.slices {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+func (p *plan) definitions() definitions {
+	spec := p.view.Spec()
+	d := definitions{
+		Format: "td1", Recipe: p.recipe.doc(), Grid: p.cell.Grid, DType: spec.DType, Bands: p.bands, Slots: p.line.slots,
+		Statistics: p.stats, Order: order.Algorithm,
+	}
+	if spec.Nodata != nil {
+		d.Nodata = finite(*spec.Nodata)
+	}
+	for _, s := range p.line.slices {
+		d.Contracts = append(d.Contracts, contractDoc{s.ID, s.Contract.Scale, s.Contract.Offset, s.Contract.Baseline})
+	}
+	if p.labels != nil {
+		d.Labels = &labelDefinitions{DType: p.labels.DType, Ignore: finite(p.labels.Ignore), Classes: classesOf(p.labels)}
+	}
+	return d
+}
+
+func classesOf(rev *labels.Revision) []Class {
+	out := make([]Class, 0, len(rev.Classes))
+	for _, c := range rev.Classes {
+		out = append(out, Class{Value: c.Value, Name: c.Name})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Value < out[j].Value })
+	return out
+}
+
+// split returns the samples of a split, by id.
+func (p *plan) split(index int) []sample {
+	var out []sample
+	for _, s := range p.samples {
+		if s.split == index {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// amplification is how many pixels are decoded for each pixel of a sample if nothing is cached.
+func (p *plan) amplification() float64 {
+	chunk := p.view.Spec().ChunkSize()
+	decoded, wanted := 0.0, 0.0
+	for _, s := range p.samples {
+		w := s.window
+		span := func(from, n, limit int) int { // pixels of the chunks that [from, from+n) touches
+			return min(limit, (from+n-1)/chunk*chunk+chunk) - from/chunk*chunk
+		}
+		decoded += float64(span(w.Row, w.Height, p.cell.Grid.Height) * span(w.Col, w.Width, p.cell.Grid.Width))
+		wanted += float64(w.Height * w.Width)
+	}
+	return decoded / wanted
+}

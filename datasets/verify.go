@@ -1,0 +1,215 @@
+package datasets
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/labels"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+// Verification is the document of `dataset verify`.
+type Verification struct {
+	Dataset string `json:"dataset"`
+	Version string `json:"version"`
+	OK      bool   `json:"ok"`
+	// Digest is the recorded one, Recomputed what the pixels and labels give now ("" where they
+	// cannot be read).
+	Digest     string `json:"digest"`
+	Recomputed string `json:"recomputed"`
+	// Samples and Chunks count what was checked; a chunk is image and validity of one slice.
+	Samples  int       `json:"samples"`
+	Chunks   int       `json:"chunks"`
+	Problems []Problem `json:"problems"`
+}
+
+// Problem is something of a version that is not what was committed.
+type Problem struct {
+	Object string `json:"object"`
+	Reason string `json:"reason"`
+	Cure   string `json:"cure"`
+}
+
+// Verify recomputes the digest of a version from its samples, the label raster and the pixels, all of
+// which are read and decoded anew at the pinned snapshot. What does not agree is a problem in the
+// document; an error means that nothing can be said.
+func Verify(ctx context.Context, cfg Config, ref string) (Verification, error) {
+	v, err := Open(ctx, cfg.Root, ref)
+	if err != nil {
+		return Verification{}, err
+	}
+	out := Verification{Dataset: v.Name, Version: v.Version, Digest: v.Digest, Problems: []Problem{}}
+	for _, check := range []func(context.Context, Config, *Version) error{out.files, out.content} {
+		err := check(ctx, cfg, v)
+		switch fault.KindOf(err) {
+		case fault.Corrupt, fault.NotFound:
+			out.problem(v.Ref(), err.Error(), fault.CureOf(err))
+		default:
+			if err != nil {
+				return Verification{}, fault.New(fault.KindOf(err), "verify %s: %w", v.Ref(), err)
+			}
+		}
+	}
+	if out.Recomputed != "" && out.Recomputed != out.Digest {
+		out.problem(v.Ref(), "the digest of what is there differs from the recorded one", "")
+	}
+	out.OK = len(out.Problems) == 0
+	return out, nil
+}
+
+func (o *Verification) problem(object, reason, cure string) {
+	if cure == "" {
+		cure = "restore the data directory from a backup; `terrapin store fsck` names damaged objects"
+	}
+	o.Problems = append(o.Problems, Problem{object, reason, cure})
+}
+
+// files compares the objects of the version with the checksums in its commit.
+func (o *Verification) files(ctx context.Context, cfg Config, v *Version) error {
+	for _, name := range []string{manifestFile, indexFile, recipeFile} {
+		key := folder(v.Name, v.Version) + "/" + name
+		data, _, err := cfg.Root.Read(ctx, key, store.Range{})
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != v.commit.Files[name] {
+			o.problem(key, "the checksum differs from the recorded one", "")
+		}
+	}
+	return nil
+}
+
+// content recomputes the digest.
+func (o *Verification) content(ctx context.Context, cfg Config, v *Version) error {
+	p, err := v.replan(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	o.Samples = len(p.samples)
+	proof := prover{plan: p, chunks: map[chunkKey][2]string{}}
+	var label func(cube.Window) ([]string, error)
+	if p.labels != nil {
+		label = func(w cube.Window) ([]string, error) { return p.labels.ChunkDigests(ctx, w) }
+	}
+	pixels := func(w cube.Window) ([]string, error) { return proof.digests(ctx, w) }
+	if p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, p.sliceIDs(), p.view.Spec().ChunkSize(), pixels, label); err != nil {
+		return err
+	}
+	o.Chunks = len(proof.chunks)
+	if err := p.measure(ctx); err != nil {
+		return err
+	}
+	now := p.definitions()
+	now.Recipe = v.commit.Definitions.Recipe
+	if differ := changedDefinitions(v.commit.Definitions, now); len(differ) > 0 {
+		o.problem(v.Ref(), fmt.Sprintf("recomputed definitions differ: %v", differ), "")
+	}
+	o.Recomputed, err = digest(p.hashes, now)
+	return err
+}
+
+// replan is the plan of a version as its commit and index have it, over the pinned inputs.
+func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
+	c, err := cfg.Cube(ctx, v.Cube)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{bands: v.Bands, index: v.BandIndex, reader: read.New(read.Config{})} // a cache of its own: what others decoded proves nothing
+	if p.view, err = c.At(ctx, v.Snapshot); err != nil {
+		return nil, err
+	}
+	p.recipe.Window.Size, p.recipe.Values, p.recipe.Normalise = v.Size, v.Values, v.Normalise
+	if p.cell, err = p.view.Cell(v.Cell); err != nil {
+		return nil, err
+	}
+	p.line.slots = v.Slots
+	for _, pinned := range v.Slices {
+		_, s, ok := p.view.Slice(v.Cell, pinned.ID)
+		if !ok {
+			return nil, fault.New(fault.Corrupt, "slice %s (%s) is not in snapshot %s", pinned.ID, pinned.Item, v.Snapshot)
+		}
+		p.line.slices = append(p.line.slices, s)
+	}
+	if v.Labels != nil {
+		if p.labels, err = labels.Open(ctx, cfg.Root, v.Labels.Set, v.Labels.Revision); err != nil {
+			return nil, err
+		}
+	}
+	for i, name := range Splits() {
+		split, err := v.Split(name)
+		if err != nil {
+			return nil, err
+		}
+		for k := range split.Len() {
+			s := split.At(k)
+			p.samples = append(p.samples, sample{id: s.ID, window: s.Window, split: i})
+		}
+	}
+	slices.SortFunc(p.samples, byID)
+	return p, nil
+}
+
+// prover digests chunks from their decoded pixels, each once.
+type prover struct {
+	plan   *plan
+	chunks map[chunkKey][2]string
+}
+
+type chunkKey struct {
+	slice  cube.SliceID
+	cy, cx int
+}
+
+// digests is layout's PixelDigests, from pixels instead of from the records.
+func (p *prover) digests(ctx context.Context, w cube.Window) ([]string, error) {
+	edge := p.plan.view.Spec().ChunkSize()
+	var out []string
+	for _, id := range p.plan.sliceIDs() {
+		var image, valid []string
+		for cy := w.Row / edge; cy*edge < w.Row+w.Height; cy++ {
+			for cx := w.Col / edge; cx*edge < w.Col+w.Width; cx++ {
+				k := chunkKey{id, cy, cx}
+				d, ok := p.chunks[k]
+				if !ok {
+					var err error
+					if d, err = p.decode(ctx, k, edge); err != nil {
+						return nil, err
+					}
+					p.chunks[k] = d
+				}
+				image, valid = append(image, d[0]), append(valid, d[1])
+			}
+		}
+		out = append(append(out, image...), valid...)
+	}
+	return out, nil
+}
+
+// decode reads a chunk: the image with all bands at once, the validity band by band, since a read
+// joins the validity of the bands it is asked for.
+func (p *prover) decode(ctx context.Context, k chunkKey, edge int) ([2]string, error) {
+	spec, cell := p.plan.view.Spec(), p.plan.cell
+	w := cube.Window{Row: k.cy * edge, Col: k.cx * edge, Height: edge, Width: edge}.Intersect(cell.Grid.All())
+	pixels := w.Height * w.Width
+	q := read.Request{Cell: cell.Path, Slices: []cube.SliceID{k.slice}, Window: w}
+	image, valid := make([]byte, len(spec.Bands)*pixels*spec.DType.Size()), make([]byte, pixels)
+	if err := p.plan.reader.Read(ctx, p.plan.view, q, image, valid); err != nil {
+		return [2]string{}, err
+	}
+	imageSum, validHash := sha256.Sum256(image), sha256.New()
+	plane := make([]byte, pixels*spec.DType.Size())
+	for b := range spec.Bands {
+		q.Bands = []int{b}
+		if err := p.plan.reader.Read(ctx, p.plan.view, q, plane, valid); err != nil {
+			return [2]string{}, err
+		}
+		validHash.Write(valid)
+	}
+	return [2]string{hex.EncodeToString(imageSum[:]), hex.EncodeToString(validHash.Sum(nil))}, nil
+}

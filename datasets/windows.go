@@ -1,0 +1,120 @@
+package datasets
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/labels"
+)
+
+// sample is a window on its way into a version.
+type sample struct {
+	id     string
+	window cube.Window
+	block  block
+	split  int // index in Splits
+}
+
+// maxSamples bounds what one version may hold in memory while it is committed.
+const maxSamples = 50_000_000
+
+// layWindows lays windows over a cell, wholly inside it, and moves each by its jitter.
+func layWindows(cell string, g cube.Grid, rule WindowRule, salt string) ([]sample, error) {
+	rows, cols := fit(g.Height, rule), fit(g.Width, rule)
+	switch n := rows * cols; {
+	case n == 0:
+		return nil, fault.New(fault.Invalid, "no window of %d×%d pixels fits the grid of %d×%d", rule.Size, rule.Size, g.Width, g.Height).
+			WithCure("make window.size smaller")
+	case n > maxSamples:
+		return nil, fault.New(fault.TooLarge, "the recipe gives %d windows, more than %d", n, maxSamples).WithCure("make window.stride larger")
+	}
+	out := make([]sample, 0, rows*cols)
+	for i := range rows {
+		for j := range cols {
+			w := cube.Window{Row: i * rule.Stride, Col: j * rule.Stride, Height: rule.Size, Width: rule.Size}
+			id, err := sampleID(cell, g, w)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, sample{id: id, window: jitter(w, g, rule.Jitter, id, salt)})
+		}
+	}
+	return out, nil
+}
+
+func fit(length int, rule WindowRule) int {
+	if rule.Size > length {
+		return 0
+	}
+	return (length-rule.Size)/rule.Stride + 1
+}
+
+// sampleID names a sample by its place on Earth, before jitter: the same place keeps its id when
+// scenes or labels are added, so that versions can be compared sample by sample.
+func sampleID(cell string, g cube.Grid, w cube.Window) (string, error) {
+	text, err := cube.Canonical(struct {
+		Cell      string      `json:"cell"`
+		CRS       string      `json:"crs"`
+		Transform cube.Affine `json:"transform"`
+		cube.Window
+	}{cell, g.CRS, g.Transform, w})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// jitter moves a window by up to most pixels each way, drawn from hash(id, salt), and keeps it inside
+// the grid.
+func jitter(w cube.Window, g cube.Grid, most int, id, salt string) cube.Window {
+	if most == 0 {
+		return w
+	}
+	sum := sha256.Sum256([]byte("terrapin-jitter-1\x00" + salt + "\x00" + id))
+	draw := func(b []byte) int { return int(binary.BigEndian.Uint64(b)%uint64(2*most+1)) - most }
+	w.Row = min(max(0, w.Row+draw(sum[0:8])), g.Height-w.Height)
+	w.Col = min(max(0, w.Col+draw(sum[8:16])), g.Width-w.Width)
+	return w
+}
+
+// labelled keeps the samples with at least one labelled pixel. The raster is read in strips of the
+// grid's width, each once.
+func labelled(ctx context.Context, samples []sample, rev *labels.Revision, g cube.Grid) ([]sample, error) {
+	kept := samples[:0:0]
+	strip, size := cube.Window{}, rev.DType.Size()
+	var buf []byte
+	for _, s := range samples { // in rows, but for jitter
+		w := s.window
+		if w.Row < strip.Row || w.Row+w.Height > strip.Row+strip.Height {
+			strip = cube.Window{Row: max(0, w.Row-w.Height), Height: 3 * w.Height, Width: g.Width}
+			buf = make([]byte, strip.Height*strip.Width*size)
+			if err := rev.Read(ctx, strip, buf); err != nil {
+				return nil, err
+			}
+		}
+		if anyLabel(buf, strip, w, rev) {
+			kept = append(kept, s)
+		}
+	}
+	return kept, nil
+}
+
+func anyLabel(buf []byte, strip, w cube.Window, rev *labels.Revision) bool {
+	size := rev.DType.Size()
+	for row := w.Row; row < w.Row+w.Height; row++ {
+		line := buf[((row-strip.Row)*strip.Width+w.Col)*size:]
+		for col := range w.Width {
+			v := rev.DType.Get(line[col*size:])
+			if v != rev.Ignore && !math.IsNaN(v) {
+				return true
+			}
+		}
+	}
+	return false
+}
