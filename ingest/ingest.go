@@ -9,19 +9,14 @@
 package ingest
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
-	"github.com/terrapin-eo/terrapin/gdal"
 )
 
 // Config is what Run works on.
@@ -46,40 +41,6 @@ type Request struct {
 	// Strict commits nothing unless every source is good.
 	Strict bool
 }
-
-// Accepted is a scene that is now in the cube.
-type Accepted struct {
-	Source   string `json:"source"`
-	Item     string `json:"item"`
-	Datetime string `json:"datetime"`
-	// Note tells what was assumed, such as bands taken in order.
-	Note string `json:"note,omitempty"`
-}
-
-// Rejected is a source that was refused and changed nothing.
-type Rejected struct {
-	Source string `json:"source"`
-	Reason string `json:"reason"`
-	Cure   string `json:"cure"`
-}
-
-// Skipped is a source that is in the cube already, or was held back by Strict.
-type Skipped struct {
-	Source string `json:"source"`
-	Reason string `json:"reason"`
-}
-
-// Report is the document of `terrapin ingest`. Every source stands in exactly one of the lists, in the
-// order given.
-type Report struct {
-	Snapshot string     `json:"snapshot"`
-	Accepted []Accepted `json:"accepted"`
-	Rejected []Rejected `json:"rejected"`
-	Skipped  []Skipped  `json:"skipped"`
-}
-
-// OK reports whether nothing was refused.
-func (r Report) OK() bool { return len(r.Rejected) == 0 }
 
 // groupSize is how many scenes one commit holds at most.
 const groupSize = 64
@@ -180,7 +141,8 @@ func (r *run) inspectAll(ctx context.Context) error {
 				continue
 			}
 			sc.close()
-			s.facts = &sc.facts
+			f := sc.facts // not the scene, which would stay in memory
+			s.facts = &f
 		}
 	}
 	return nil
@@ -248,7 +210,8 @@ func (r *run) stage(ctx context.Context, s *source) error {
 		s.reject(bad)
 		return nil
 	}
-	s.facts = &sc.facts
+	f := sc.facts
+	s.facts = &f
 	key := sc.source + "\x00" + stamp(sc.time)
 	first, twice := r.seen[key]
 	switch {
@@ -321,43 +284,6 @@ func stagedOf(group []*source) []*layout.Staged {
 	return staged
 }
 
-// report sorts the outcomes into their lists.
-func (r *run) report(ctx context.Context) (Report, error) {
-	rep := Report{Accepted: []Accepted{}, Rejected: []Rejected{}, Skipped: []Skipped{}}
-	view, err := r.cfg.Cube.At(ctx, "")
-	if err != nil {
-		return rep, err
-	}
-	rep.Snapshot = view.Snapshot()
-	speak, command := r.owner(func(path string) string { return path }), r.owner(gdal.Quote)
-	for _, s := range r.sources {
-		path, o := speak.Replace(s.path), s.outcome
-		switch o.Status {
-		case layout.Accepted:
-			rep.Accepted = append(rep.Accepted, Accepted{Source: path, Item: o.Slice.Item, Datetime: stamp(o.Slice.Time), Note: speak.Replace(s.facts.note())})
-		case layout.Skipped:
-			rep.Skipped = append(rep.Skipped, Skipped{Source: path, Reason: speak.Replace(o.Reason)})
-		default:
-			rep.Rejected = append(rep.Rejected, Rejected{Source: path, Reason: speak.Replace(o.Reason), Cure: command.Replace(o.Cure)})
-		}
-	}
-	return rep, nil
-}
-
-// owner turns paths of this machine, and those proposed for mended copies, into what the sources'
-// owner knows. The longest path goes first: one may be the beginning of another. spell says how a path is written.
-func (r *run) owner(spell func(path string) string) *strings.Replacer {
-	paths := slices.SortedFunc(maps.Keys(r.req.Given), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
-	})
-	var pairs []string
-	for _, here := range paths {
-		given := r.req.Given[here]
-		pairs = append(pairs, mended(here), spell(mended(given)), here, spell(given))
-	}
-	return strings.NewReplacer(pairs...)
-}
-
 func (s *source) reject(err error) {
 	s.outcome = &layout.Outcome{Status: layout.Rejected, Reason: err.Error(), Cure: fault.CureOf(err)}
 }
@@ -365,9 +291,6 @@ func (s *source) reject(err error) {
 func (s *source) skip(reason string) {
 	s.outcome = &layout.Outcome{Status: layout.Skipped, Reason: reason}
 }
-
-// stamp writes a time as the report and the catalog do.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999999Z07:00") }
 
 func bandNames(bands []cube.Band) []string {
 	names := make([]string, len(bands))
