@@ -262,7 +262,6 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 	}
 	status["/search?bbox=0,0,1,1&intersects="+url.QueryEscape(`{"type":"Point","coordinates":[0,0]}`)] = 400
 	status["/search?intersects=nonsense"] = 400
-	status["/collections/s2/items?ids=a"] = 400
 	status["/collections?q=x"] = 400
 	status["/collections/none"], status["/collections/none/items"], status["/collections/s2/items/none"], status["/nothing"] = 404, 404, 404, 404
 	for path, want := range status {
@@ -287,6 +286,8 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 	require.Equal(t, 200, f.get(t, "/search?limit=1000000").status)
 	require.Equal(t, 200, f.post(t, "/search", `{"bbox":null,"intersects":null,"ids":null,"token":null}`).status)
 	require.Len(t, f.get(t, "/search?ids=scene+01,none").json(t)["features"], 2)
+	require.Len(t, f.get(t, "/collections/s2/items?ids=scene+01&collections=s2").json(t)["features"], 1)
+	require.Empty(t, f.get(t, "/collections/s2/items?collections=dataset-crops-v1").json(t)["features"])
 }
 
 func TestCORS(t *testing.T) {

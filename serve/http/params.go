@@ -55,10 +55,13 @@ func badLimit(v any) error {
 	return fault.New(fault.Invalid, "limit %v is not a whole number from 1", v).WithCure("ask for 1 to %d items a page", catalog.MaxLimit)
 }
 
-var itemParameters = []string{"bbox", "datetime", "limit", "token"}
-
-// itemQuery reads the parameters that /items and /search have in common.
-func itemQuery(v url.Values) (q catalog.Query, err error) {
+// searchQuery reads the parameters of GET /search and of /items. The latter take those of a search
+// too, since pystac-client sends them there.
+func searchQuery(r *http.Request) (q catalog.Query, err error) {
+	v, err := parameters(r, "collections", "ids", "bbox", "intersects", "datetime", "limit", "token")
+	if err != nil {
+		return q, err
+	}
 	if q.Page, err = page(v); err != nil {
 		return q, err
 	}
@@ -76,19 +79,6 @@ func itemQuery(v url.Values) (q catalog.Query, err error) {
 		if q.Time, err = catalog.ParseInterval(v.Get("datetime")); err != nil {
 			return q, err
 		}
-	}
-	return q, q.Check()
-}
-
-// searchQuery reads the parameters of GET /search.
-func searchQuery(r *http.Request) (catalog.Query, error) {
-	v, err := parameters(r, append([]string{"collections", "ids", "intersects"}, itemParameters...)...)
-	if err != nil {
-		return catalog.Query{}, err
-	}
-	q, err := itemQuery(v)
-	if err != nil {
-		return q, err
 	}
 	q.Collections, q.IDs = list(v, "collections"), list(v, "ids")
 	if v.Has("intersects") {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,17 +150,17 @@ func (s *server) items(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.Catalog.Collection(r.Context(), s.scope(r), id); err != nil {
 		return err
 	}
-	v, err := parameters(r, itemParameters...)
+	q, err := searchQuery(r)
 	if err != nil {
 		return err
 	}
-	q, err := itemQuery(v)
-	if err != nil {
-		return err
+	if q.Collections == nil || slices.Contains(q.Collections, id) {
+		q.Collections = []string{id}
+	} else {
+		q.Collections = []string{} // of this collection and of another: nothing is
 	}
-	q.Collections = []string{id}
 	of := collectionURL(base(r), id)
-	return s.found(w, r, q, func(next string) link { return nextGet(r, v, next, typeGeoJSON) },
+	return s.found(w, r, q, func(next string) link { return nextGet(r, r.URL.Query(), next, typeGeoJSON) },
 		link{"rel": "parent", "href": of, "type": typeJSON}, link{"rel": "collection", "href": of, "type": typeJSON})
 }
 

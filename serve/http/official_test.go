@@ -1,0 +1,44 @@
+package http
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func python(t *testing.T) string {
+	t.Helper()
+	p := os.Getenv("TERRAPIN_PYTHON")
+	if p == "" {
+		t.Skip("TERRAPIN_PYTHON not set: no official STAC API clients and validator")
+	}
+	return p
+}
+
+// TestStacAPIValidator runs the official validator over every class we advertise.
+func TestStacAPIValidator(t *testing.T) {
+	p := python(t)
+	f := start(t, nil)
+	f.fill(t)
+	geometry := `{"type":"Polygon","coordinates":[[[3,50],[5,50],[5,51],[3,51],[3,50]]]}`
+	cmd := exec.Command(p, "testdata/validator.py", f.url+"/", "s2", geometry, "../../catalog/stac/testdata/schemas")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	t.Log(out.String())
+	require.NoError(t, err)
+	require.Contains(t, out.String(), "Errors: none")
+}
+
+// TestPystacClient searches and walks as users do.
+func TestPystacClient(t *testing.T) {
+	p := python(t)
+	f := start(t, nil)
+	f.fill(t)
+	cmd := exec.Command(p, "-W", "error", "testdata/client.py", f.url+"/")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
