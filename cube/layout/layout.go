@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/cube/zarr"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -29,10 +30,11 @@ type Cube struct {
 
 	commits sync.Mutex // group commits go one after another
 
-	mu      sync.Mutex
-	views   map[icechunk.ID]*View
-	blocks  map[refKey][]byte // decoded records and digests
-	blocked int
+	mu       sync.Mutex
+	views    map[icechunk.ID]*View
+	records  map[refKey]cube.Slice
+	digests  map[refKey][]byte
+	digested int // bytes in digests
 }
 
 // Create makes an empty cube in a bucket; one that is there already is a conflict. A creation that
@@ -75,7 +77,7 @@ func Create(ctx context.Context, b *store.Bucket, s Spec) (*Cube, error) {
 }
 
 func newCube(repo *icechunk.Repo, url string, s Spec) *Cube {
-	return &Cube{repo: repo, url: url, spec: s, views: map[icechunk.ID]*View{}, blocks: map[refKey][]byte{}}
+	return &Cube{repo: repo, url: url, spec: s, views: map[icechunk.ID]*View{}, records: map[refKey]cube.Slice{}, digests: map[refKey][]byte{}}
 }
 
 // errNoCube: a repository that holds no cube of ours.

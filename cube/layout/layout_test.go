@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/layout/layouttest"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -93,6 +94,18 @@ func TestCreateTwice(t *testing.T) {
 	assert.NotEmpty(t, fault.CureOf(err))
 	_, err = layout.Open(t.Context(), layouttest.Bucket())
 	assert.Equal(t, fault.NotFound, fault.KindOf(err))
+}
+
+// A creation that was cut off after the repository was made is taken up.
+func TestCreateGoesOn(t *testing.T) {
+	b := layouttest.Bucket()
+	_, err := icechunk.Create(t.Context(), b, icechunk.Config{})
+	require.NoError(t, err)
+	_, err = layout.Open(t.Context(), b)
+	assert.Equal(t, fault.NotFound, fault.KindOf(err), "there is no cube yet")
+	c, err := layout.Create(t.Context(), b, uint16Spec())
+	require.NoError(t, err)
+	assert.Empty(t, head(t, c).Cells()[0].Slices)
 }
 
 // order of the scenes in the tests of the axis: two at one time, one between, one before all
@@ -305,6 +318,7 @@ func TestStageRefuses(t *testing.T) {
 	for _, m := range []layout.Meta{
 		{Time: layouttest.Date(1, 1, 0)}, {Source: "a"}, {Source: "a\xff", Time: layouttest.Date(1, 1, 0)},
 		{Source: "a", Time: layouttest.Date(1, 1, 0), Contract: cube.Contract{Offset: 1}},
+		{Source: "a", Time: layouttest.Date(1, 1, 0), Available: layouttest.Date(1, 2, 0), AvailableFrom: "hearsay"},
 	} {
 		_, err := st.Finish(t.Context(), m)
 		assert.Equal(t, fault.Invalid, fault.KindOf(err), "%+v", m)

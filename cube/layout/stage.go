@@ -221,8 +221,11 @@ func (c *Cube) newSlice(m Meta) (cube.Slice, error) {
 		Time: t, Available: m.Available.UTC().Truncate(time.Microsecond), AvailableFrom: m.AvailableFrom,
 		Source: m.Source, Item: m.Item, Contract: contract, Actor: m.Actor, Properties: m.Properties,
 	}
-	if m.Available.IsZero() {
+	switch {
+	case m.Available.IsZero():
 		s.Available, s.AvailableFrom = t.Add(c.spec.Latency), "latency"
+	case m.AvailableFrom != "published" && m.AvailableFrom != "generated":
+		return cube.Slice{}, fault.New(fault.Invalid, "scene %q: availability known from %q", m.Source, m.AvailableFrom).WithCure(`say "published" or "generated"`)
 	}
 	if s.Item == "" {
 		s.Item = m.Source

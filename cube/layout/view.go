@@ -9,7 +9,6 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/cube/zarr"
 	"github.com/terrapin-eo/terrapin/fault"
-	"golang.org/x/sync/errgroup"
 )
 
 // View is a cube at one snapshot. It never changes and is safe for concurrent use.
@@ -29,146 +28,6 @@ type Cell struct {
 	Slices []cube.Slice
 	// ChunkRows and ChunkCols count the chunks of one slice.
 	ChunkRows, ChunkCols int
-}
-
-const (
-	maxViews   = 64
-	maxBlocks  = 128 << 20
-	loaders    = 16
-	noMoreThan = 1 << 20 // slices of a cell
-)
-
-// view opens a snapshot, or returns the view that is open.
-func (c *Cube) view(ctx context.Context, id icechunk.ID) (*View, error) {
-	c.mu.Lock()
-	v, ok := c.views[id]
-	c.mu.Unlock()
-	if ok {
-		return v, nil
-	}
-	v, err := c.load(ctx, id)
-	if err != nil {
-		return nil, fault.New(fault.KindOf(err), "cube %q at snapshot %s: %w", c.spec.Name, id, err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known, ok := c.views[id]; ok {
-		return known, nil
-	}
-	if len(c.views) >= maxViews {
-		clear(c.views) // views in use live on with their users
-	}
-	c.views[id] = v
-	return v, nil
-}
-
-func (c *Cube) load(ctx context.Context, id icechunk.ID) (*View, error) {
-	snapshot, err := c.repo.Snapshot(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := readSpec(snapshot); err != nil {
-		return nil, err
-	}
-	s := c.spec
-	cell := Cell{Path: s.cellPath(), Grid: s.Grid, ChunkRows: chunks(s.Grid.Height, s.ChunkSize()), ChunkCols: chunks(s.Grid.Width, s.ChunkSize())}
-	n, err := countSlices(snapshot, cell.Path)
-	if err != nil {
-		return nil, err
-	}
-	v := &View{cube: c, snapshot: snapshot, arrays: s.arrays(n), index: make(map[cube.SliceID]int, n)}
-	cell.Slices = make([]cube.Slice, n)
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(loaders)
-	for i := range cell.Slices {
-		group.Go(func() error {
-			text, err := v.block(gctx, cell.Path, recordArray, []uint32{uint32(i), 0})
-			if err == nil {
-				cell.Slices[i], err = decodeRecord(text)
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	for i, sl := range cell.Slices {
-		if i > 0 && !cell.Slices[i-1].Less(sl) {
-			return nil, fault.New(fault.Corrupt, "slices %d and %d of %s are out of order", i-1, i, cell.Path)
-		}
-		v.index[sl.ID] = i
-	}
-	v.cells = []Cell{cell}
-	return v, nil
-}
-
-// countSlices demands that all arrays of a cell agree on the length of the axis.
-func countSlices(snapshot *icechunk.Snapshot, cell string) (int, error) {
-	n := uint64(0)
-	for i, name := range append([]string{timeArray}, sliced...) {
-		node, ok := snapshot.Node("/" + cell + "/" + name)
-		if !ok || node.Array == nil || len(node.Array.Shape) == 0 {
-			return 0, fault.New(fault.Corrupt, "array %s/%s is missing", cell, name)
-		}
-		if i == 0 {
-			n = node.Array.Shape[0]
-		}
-		if node.Array.Shape[0] != n || n > noMoreThan {
-			return 0, fault.New(fault.Corrupt, "array %s/%s has %d slices, the time axis %d", cell, name, node.Array.Shape[0], n).
-				WithCure("another program changed this cube; go back to a snapshot that Terrapin wrote")
-		}
-	}
-	return int(n), nil
-}
-
-// refKey is where the bytes of a chunk are; what lies there never changes.
-type refKey struct {
-	object         icechunk.ID
-	offset, length uint64
-	inline         string
-}
-
-// block reads and decodes one chunk of records or digests, which must be there.
-func (v *View) block(ctx context.Context, cell, name string, index []uint32) ([]byte, error) {
-	path := "/" + cell + "/" + name
-	ref, ok, err := v.snapshot.Ref(ctx, path, index)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, fault.New(fault.Corrupt, "chunk %v of %s is missing", index, path)
-	}
-	key := refKey{ref.Object, ref.Offset, ref.Length, string(ref.Inline)}
-	c := v.cube
-	c.mu.Lock()
-	data, ok := c.blocks[key]
-	c.mu.Unlock()
-	if ok {
-		return data, nil
-	}
-	encoded, err := c.repo.ReadChunk(ctx, ref)
-	if err == nil {
-		data = make([]byte, v.arrays[name].ChunkBytes())
-		err = v.arrays[name].Decode(data, encoded)
-	}
-	if err != nil {
-		kind := fault.KindOf(err)
-		if kind == fault.NotFound { // the snapshot says that it is there
-			kind = fault.Corrupt
-		}
-		return nil, fault.New(kind, "read chunk %v of %s in %s: %w", index, path, c.url, err)
-	}
-	if name == recordArray {
-		data = []byte(strings.TrimRight(string(data), " "))
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.blocked += len(data); c.blocked > maxBlocks {
-		clear(c.blocks)
-		c.blocked = len(data)
-	}
-	c.blocks[key] = data
-	return data, nil
 }
 
 // Cube is the cube the view belongs to.
@@ -243,7 +102,7 @@ func (v *View) PixelDigests(ctx context.Context, cell string, ids []cube.SliceID
 			return nil, err
 		}
 		for _, name := range []string{imageDigest, validDigest} {
-			data, err := v.block(ctx, cell, name, []uint32{uint32(i), 0, 0, 0})
+			data, err := v.digests(ctx, cell, name, uint32(i))
 			if err != nil {
 				return nil, err
 			}

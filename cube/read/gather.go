@@ -2,6 +2,7 @@ package read
 
 import (
 	"context"
+	"encoding/binary"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
@@ -75,9 +76,19 @@ func (p part) copyValid(chunk []byte) {
 				copy(dst, src)
 				continue
 			}
-			for j, v := range src {
-				dst[j] &= v
-			}
+			and(dst, src)
 		}
+	}
+}
+
+// and joins two rows of validity, eight pixels at a time.
+func and(dst, src []byte) {
+	n := len(dst) &^ 7
+	for i := 0; i < n; i += 8 {
+		d, s := dst[i:i+8:i+8], src[i:i+8:i+8]
+		binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(d)&binary.LittleEndian.Uint64(s))
+	}
+	for i := n; i < len(dst); i++ {
+		dst[i] &= src[i]
 	}
 }
