@@ -58,7 +58,9 @@ func (r modelRecord) item() stac.Item {
 	set("terrapin:dataset", m.Dataset, m.Dataset != "")
 	set("terrapin:dataset_digest", m.DatasetDigest, m.DatasetDigest != "")
 	if bands := m.bands(); len(bands) > 0 {
-		p["bands"] = stac.Bands(bands)
+		p["terrapin:bands"] = stac.Bands(bands)
+		// STAC wants bands beside the properties' on some asset, mlm wants them in the properties.
+		set("bands", stac.Bands(bands), m.Artifact != nil)
 	}
 	links := []stac.Link{{Rel: "collection", Href: stac.CollectionHref(ModelCollection), Type: stac.TypeJSON}}
 	if m.Dataset != "" {
@@ -97,7 +99,8 @@ func (m Model) bands() []stac.Band {
 	return out
 }
 
-// mlmInputs writes the inputs. mlm wants the axis of named bands to be called so.
+// mlmInputs writes the inputs. mlm wants the axis of named bands to be called so, and bands to be
+// named only where the item describes them, which takes an asset.
 func (m Model) mlmInputs() []map[string]any {
 	out := []map[string]any{}
 	for _, in := range m.Inputs {
@@ -111,7 +114,7 @@ func (m Model) mlmInputs() []map[string]any {
 			dims[i] = d
 		}
 		bands := in.Bands
-		if !has || bands == nil {
+		if !has || bands == nil || m.Artifact == nil {
 			bands = []string{}
 		}
 		if len(bands) == 0 {
@@ -139,11 +142,14 @@ func (m Model) mlmOutput() map[string]any {
 			}
 		}
 	}
-	return map[string]any{
+	out := map[string]any{
 		"name": m.Task, "tasks": []string{m.Task}, "bands": []string{},
-		"result":                 map[string]any{"shape": []int{-1, -1, -1}, "dim_order": []string{"batch", "height", "width"}, "data_type": kind},
-		"classification:classes": classification(m.Classes),
+		"result": map[string]any{"shape": []int{-1, -1, -1}, "dim_order": []string{"batch", "height", "width"}, "data_type": kind},
 	}
+	if len(m.Classes) > 0 {
+		out["classification:classes"] = classification(m.Classes)
+	}
+	return out
 }
 
 func (m Model) assets() map[string]stac.Asset {
@@ -159,7 +165,8 @@ func (m Model) assets() map[string]stac.Asset {
 		f["file:size"] = a.Size
 	}
 	return map[string]stac.Asset{"model": {
-		Href: a.Href, Type: stac.TypeBinary, Title: "weights", Roles: []string{"mlm:model", "mlm:weights", "data"}, Fields: f,
+		Href: a.Href, Type: stac.TypeBinary, Title: "weights", Roles: []string{"mlm:model", "mlm:weights", "data"},
+		Bands: m.bands(), Fields: f,
 	}}
 }
 

@@ -326,7 +326,11 @@ func TestModels(t *testing.T) {
 	bare, err := predictions.RegisterModel(ctx, cfg.Root, predictions.Model{ID: "m", Dataset: "fields@v1"})
 	require.NoError(t, err)
 	require.Equal(t, "td1:ab", bare.DatasetDigest, "looked up")
-	require.Empty(t, validate(t, first.Document, bare.Document))
+	light := unet()
+	light.ID, light.Artifact = "4", nil
+	third, err := predictions.RegisterModel(ctx, cfg.Root, light)
+	require.NoError(t, err)
+	require.Empty(t, validate(t, first.Document, bare.Document, third.Document))
 
 	for what, m := range map[string]predictions.Model{
 		"bad model name":       {ID: "Bad Name"},
