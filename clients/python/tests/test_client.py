@@ -1,5 +1,6 @@
 """Control over HTTP: addresses, errors, uploads, the actor, and the thin verbs."""
 
+import getpass
 import json
 import pickle
 import socket
@@ -101,7 +102,12 @@ def test_the_actor_goes_along(double: Double, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TERRAPIN_USER", "grace")
     tp = terrapin.connect(double.url)
     pickle.loads(pickle.dumps(tp)).verb("cube.show")
-    assert [v[3] for v in double.verbs] == ["ada", "grace"]
+    monkeypatch.delenv("TERRAPIN_USER")
+    terrapin.connect(double.url).verb("cube.show")
+    assert [v[3] for v in double.verbs] == ["ada", "grace", getpass.getuser()]
+    terrapin.connect(double.url, actor="Łukasz").loader("crops@v1")
+    with pytest.raises(terrapin.InvalidError, match="printable"):
+        terrapin.connect(double.url, actor="a\r\nb")
 
 
 def test_a_proxy_does_not_stand_before_this_machine(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:

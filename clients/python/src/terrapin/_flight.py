@@ -81,7 +81,7 @@ class Connection:
     streams is safe; one that was forked in the middle of a stream is told so instead of hanging.
     """
 
-    def __init__(self, url: str, actor: str | None) -> None:
+    def __init__(self, url: str, actor: str) -> None:
         global _open
         if _inherited:
             raise PreconditionError(
@@ -89,8 +89,10 @@ class Connection:
                 "fork before iterating, or start the process with multiprocessing's spawn method",
             )
         self._pid = os.getpid()
-        headers = [(b"terrapin-actor", actor.encode())] if actor else []
-        self._options = flight.FlightCallOptions(headers=headers)
+        # gRPC takes ASCII only, where it does not mean binary.
+        self._options = flight.FlightCallOptions(
+            headers=[(b"terrapin-actor", actor.encode("ascii", "backslashreplace"))]
+        )
         try:
             self._client = flight.connect(url, generic_options=[("grpc.enable_http_proxy", 0)])
         except ERRORS as e:
@@ -160,7 +162,8 @@ def metadata(schema: Any) -> dict[str, Any]:
 def array(column: Any) -> npt.NDArray[Any]:
     """A column as a NumPy array [rows, ...] on Arrow's own buffer: read-only and without a copy.
 
-    Fixed-shape tensors take their shape; plain fixed-size lists one more axis per level; numbers stay 1-D.
+    Fixed-shape tensors take their shape; plain fixed-size lists one more axis per level; numbers stay 1-D. A buffer
+    that gRPC put at an odd address is copied, since arithmetic on such arrays is slow in NumPy and unsound elsewhere.
     """
     shape: tuple[int, ...] = (len(column),)
     kind = column.type
@@ -178,7 +181,7 @@ def array(column: Any) -> npt.NDArray[Any]:
     if sys.byteorder == "big":
         raise PreconditionError("big-endian machines are not supported")
     values: npt.NDArray[Any] = column.to_numpy(zero_copy_only=True).reshape(shape)
-    return values
+    return values if values.flags.aligned else values.copy()
 
 
 def tensor_array(values: npt.NDArray[Any]) -> Any:

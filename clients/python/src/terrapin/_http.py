@@ -1,5 +1,6 @@
 """HTTP control plane: JSON over the standard library's urllib, uploads streamed as multipart/form-data."""
 
+import getpass
 import json
 import mimetypes
 import os
@@ -49,7 +50,7 @@ class Http:
                 'give the address that `terrapin serve` prints, such as "http://127.0.0.1:8080"',
             )
         self.url = url.rstrip("/")
-        self.actor = actor or os.environ.get("TERRAPIN_USER") or None
+        self.actor = _actor(actor)
         self._loopback = parts.hostname in _LOOPBACK
 
     def get_json(self, path: str, *, timeout: float | None = 30) -> Any:
@@ -91,8 +92,7 @@ class Http:
 
     def _send(self, request: urllib.request.Request, timeout: float | None) -> IO[bytes]:
         request.add_header("Accept", "application/json, */*")
-        if self.actor:
-            request.add_header("Terrapin-Actor", self.actor)
+        request.add_header("Terrapin-Actor", self.actor.encode().decode("latin-1"))  # UTF-8 on the wire
         # A proxy meant for the outside world must not swallow a server on this machine.
         handlers = [urllib.request.ProxyHandler({})] if self._loopback else []
         try:
@@ -107,6 +107,19 @@ class Http:
                 "start one with `terrapin serve --data DIR`, or use terrapin.open(DIR), which starts its own",
             ) from e
         return response
+
+
+def _actor(given: str | None) -> str:
+    """Who acts: as given, else TERRAPIN_USER, else the user of the operating system."""
+    name = given or os.environ.get("TERRAPIN_USER")
+    if not name:
+        try:
+            name = getpass.getuser()
+        except (OSError, KeyError):  # a process without a user entry, as in some containers
+            name = "unknown"
+    if not name.isprintable():
+        raise InvalidError(f"actor {name!r} is not printable", "give a name of one line")
+    return name
 
 
 def _refusal(status: int, body: bytes, what: str) -> TerrapinError:

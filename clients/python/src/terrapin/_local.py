@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .errors import NotFoundError, PreconditionError, UnavailableError
+from .errors import NotFoundError, PreconditionError, TerrapinError, UnavailableError, of_kind
 
 LOCK = "terrapin.lock"
 _READY_SECONDS = 60.0
@@ -62,7 +62,7 @@ def attach_or_start(path: str | os.PathLike[str], binary: str | None) -> tuple[d
     # Somebody else may have been quicker in the moment between the two.
     if held := _wait_for_holder(directory):
         return held, None
-    raise PreconditionError(f"open {directory}: `terrapin serve` ended before it was ready: {server}")
+    raise server
 
 
 def _wait_for_holder(directory: Path) -> dict[str, Any] | None:
@@ -84,7 +84,7 @@ def _holder(lock: Path) -> dict[str, Any] | None:
     """What the lock file says while it is held ({} while it has no URLs yet); None when it is free."""
     try:
         f = lock.open("rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     with f:
         try:
@@ -109,8 +109,8 @@ def _find_binary(binary: str | None) -> str:
     return found
 
 
-def _start(directory: Path, binary: str) -> Server | str:
-    """Start a server and wait until it is ready; the text of its refusal when it ends before."""
+def _start(directory: Path, binary: str) -> Server | TerrapinError:
+    """Start a server and wait until it is ready; its refusal when it ends before."""
     command = [binary, "serve", "--data", str(directory), "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--json"]
     with tempfile.TemporaryFile() as log:
         # A session of its own: Ctrl-C in the terminal must reach this process, which then stops the server.
@@ -119,9 +119,9 @@ def _start(directory: Path, binary: str) -> Server | str:
         )
         server = Server(process, {})
         try:
-            line = _ready_line(process)
-            if line:
-                server.endpoints = json.loads(line)
+            document = json.loads(_ready_line(process) or "{}")
+            if "http" in document:
+                server.endpoints = document
                 return server
             process.wait()
         except BaseException:
@@ -130,7 +130,11 @@ def _start(directory: Path, binary: str) -> Server | str:
         server.stop()
         log.seek(0)
         said = log.read().decode(errors="replace").strip()
-    return said[-2000:] or f"exit code {process.returncode}"
+    if refusal := document.get("error"):
+        what = f"open {directory}: {refusal.get('message', '')}"
+        return of_kind(str(refusal.get("kind")), what, str(refusal.get("cure") or ""))
+    what = f"open {directory}: `{binary} serve` ended with exit code {process.returncode} before it was ready"
+    return PreconditionError(f"{what}: {said[-2000:]}")
 
 
 def _ready_line(process: subprocess.Popen[bytes]) -> bytes:

@@ -31,7 +31,7 @@ _WILDCARDS = {"0.0.0.0", "::", ""}
 def connect(url: str, *, actor: str | None = None) -> "Client":
     """Connect to a running server by its HTTP address, such as ``http://localhost:8080``.
 
-    ``actor`` is recorded with every write; without it TERRAPIN_USER, else the server's default, is.
+    ``actor`` is recorded with every write; default: TERRAPIN_USER, else the user of the operating system.
     Raises UnavailableError when nothing listens there and InvalidError when it is something else than Terrapin.
     """
     return Client(Http(url, actor))
@@ -270,7 +270,7 @@ class Client:
         return Connection(self.flight, self._http.actor)
 
 
-def _reconnect(url: str, actor: str | None) -> Client:
+def _reconnect(url: str, actor: str) -> Client:
     return connect(url, actor=actor)
 
 

@@ -110,6 +110,10 @@ class Predictions:
             raise InvalidError("predictions: no window was written", "write at least one, or leave by an exception")
         answer = put.commit()
         self.item, self.run, self.created = answer["document"], answer["run"], answer.get("created")
+        # The catalog's copy has absolute links; the item is published even if the catalog is not there to ask.
+        with contextlib.suppress(TerrapinError):
+            path = f"collections/{answer['collection']}/items/{answer['item']}"
+            self.item = self._client._http.get_json(path)
 
     def _begin(self, window: Window, values: npt.NDArray[Any]) -> None:
         if values.dtype.name not in _DTYPES:
