@@ -144,12 +144,10 @@ func testNaive(t *testing.T, c catalog.Catalog) {
 	d.Shuffle(len(ch.Items), func(i, j int) { ch.Items[i], ch.Items[j] = ch.Items[j], ch.Items[i] })
 	apply(t, c, ch)
 	hits, some := 0, 0
-	for i := range 400 {
+	for i := range 300 {
 		q := d.query(t, ids)
 		want := evaluate(entries, q)
-		if q.Limit == 1 && len(want) > 40 {
-			q.Limit = 3
-		}
+		q.Limit = max(q.Limit, len(want)/12) // many pages, but not hundreds
 		require.Equal(t, want, walk(t, c, q), "query %d: %+v", i, q)
 		r, err := c.Search(t.Context(), all, q)
 		require.NoError(t, err)
@@ -162,6 +160,6 @@ func testNaive(t *testing.T, c catalog.Catalog) {
 			some++
 		}
 	}
-	require.Greater(t, some, 150, "most queries find something, or nothing was tested")
-	require.Greater(t, hits, 2000)
+	require.Greater(t, some, 110, "most queries find something, or nothing was tested")
+	require.Greater(t, hits, 1500)
 }
