@@ -10,10 +10,10 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/crs"
 )
 
-// The extent of EPSG:6933 (cylindrical equal-area, standard parallel 30° N, WGS 84), in metres.
+// The extent of EPSG:6933, from pole to pole (cylindrical equal-area, standard parallel 30° N, WGS 84), in metres.
 const (
 	globeWidth = 34735060.89
-	globeHalf  = 7314540.83
+	globeHalf  = 7342230.14
 )
 
 // block is one field of the global equal-area grid that splits are made of. Row 0 begins at the

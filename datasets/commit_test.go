@@ -172,7 +172,7 @@ func TestASplitThatCannotBeFilled(t *testing.T) {
 
 func TestJitterStaysInsideAndIsPartOfTheVersion(t *testing.T) {
 	w := newWorld(t, 1, 0)
-	w.commit(t, strings.Replace(cropsRecipe, "{size: 16}", "{size: 12, stride: 24, jitter: 6}", 1))
+	w.commit(t, strings.NewReplacer("{size: 16}", "{size: 12, stride: 24, jitter: 6}", "salt: 1", "salt: 5").Replace(cropsRecipe))
 	v, err := Open(t.Context(), w.root, "crops")
 	require.NoError(t, err)
 	moved := 0

@@ -1,0 +1,166 @@
+package datasets
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/crs"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+func utm(size int) cube.Grid {
+	return cube.Grid{CRS: "EPSG:32631", Transform: cube.Affine{10, 0, 664000, 0, -10, 5612120}, Width: size, Height: size}
+}
+
+// scattered makes windows of several sizes in random splits.
+func scattered(rng *rand.Rand, g cube.Grid, n int) []sample {
+	var out []sample
+	for i := range n {
+		h, w := 1+rng.IntN(12), 1+rng.IntN(12)
+		out = append(out, sample{id: fmt.Sprintf("%032x", i), split: rng.IntN(3),
+			window: cube.Window{Row: rng.IntN(g.Height - h + 1), Col: rng.IntN(g.Width - w + 1), Height: h, Width: w}})
+	}
+	return out
+}
+
+// byHand is the audit by comparing all pairs and painting a set of pixels.
+func byHand(samples []sample, r ruler) (shared int64, least float64) {
+	painted := map[[2]int]int{}
+	least = math.Inf(1)
+	for i, a := range samples {
+		for row := range a.window.Height {
+			for col := range a.window.Width {
+				painted[[2]int{a.window.Row + row, a.window.Col + col}] |= 1 << a.split
+			}
+		}
+		for _, b := range samples[:i] {
+			if a.split != b.split {
+				least = min(least, r.distance(a.window, b.window))
+			}
+		}
+	}
+	for _, p := range painted {
+		if p&(p-1) != 0 {
+			shared++
+		}
+	}
+	return shared, least
+}
+
+func TestTheAuditSeesWhatAllPairsShow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for round := range 300 {
+		g := utm(30 + rng.IntN(400))
+		r, err := newRuler(g)
+		require.NoError(t, err)
+		samples := scattered(rng, g, 1+rng.IntN(25))
+		shared, least := byHand(samples, r)
+		l := audit(samples, g, r)
+		require.Equal(t, shared, l.SharedPixels, "round %d", round)
+		if math.IsInf(least, 1) {
+			require.Nil(t, l.MinDistance)
+		} else {
+			require.InDelta(t, least, *l.MinDistance, 1e-9, "round %d", round)
+		}
+	}
+}
+
+func TestAfterSeparationTheAuditFindsNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 300 {
+		g := utm(30 + rng.IntN(300))
+		r, err := newRuler(g)
+		require.NoError(t, err)
+		samples := scattered(rng, g, 1+rng.IntN(40))
+		buffer := float64(rng.IntN(4)) * 35
+		kept, dropped := separate(samples, r, buffer)
+		require.Equal(t, len(samples)-len(kept), dropped[0]+dropped[1]+dropped[2])
+		require.Zero(t, dropped[2], "test samples stand")
+		l := audit(kept, g, r)
+		require.Zero(t, l.SharedPixels)
+		if l.MinDistance != nil {
+			require.GreaterOrEqual(t, *l.MinDistance, buffer)
+		}
+		rng.Shuffle(len(samples), func(i, j int) { samples[i], samples[j] = samples[j], samples[i] })
+		again, _ := separate(samples, r, buffer)
+		require.ElementsMatch(t, kept, again, "the order of the samples must not matter")
+	}
+}
+
+func TestALeakIsRefused(t *testing.T) {
+	zero := 0.0
+	assert.True(t, fault.Is(Leakage{SharedPixels: 1}.check(SplitRule{}), fault.Conflict))
+	assert.True(t, fault.Is(Leakage{SharedBlocks: 1}.check(SplitRule{}), fault.Conflict))
+	assert.True(t, fault.Is(Leakage{MinDistance: &zero}.check(SplitRule{BufferMetres: 1}), fault.Conflict))
+	assert.NoError(t, Leakage{MinDistance: &zero}.check(SplitRule{}))
+}
+
+func TestBlocksAreNearlySquareAndOfOneArea(t *testing.T) {
+	back, err := crs.Transform("EPSG:6933", "OGC:CRS84")
+	require.NoError(t, err)
+	b := newBlocks(SplitRule{BlockMetres: 1000, Fractions: [3]float64{1, 0, 0}})
+	for _, y := range []float64{0.5, 1_000_000.5, -3_000_000.5, 5_652_000.5, 6_800_000.5} {
+		k := b.at(1, y)
+		width := globeWidth / float64(b.columns(k.row))
+		south, north := float64(k.row)*1000, float64(k.row+1)*1000
+		lon0, lat0, err := back(0, south)
+		require.NoError(t, err)
+		lon1, lat1, err := back(width, north)
+		require.NoError(t, err)
+		ground := func(d float64) float64 { return d * math.Pi / 180 * earth }
+		ratio := ground(lon1-lon0) * math.Cos((lat0+lat1)/2*math.Pi/180) / ground(lat1-lat0)
+		assert.InDelta(t, 1, ratio, 0.02, "y %g", y)
+	}
+	assert.Equal(t, int32(1), b.columns(7400), "beyond the pole")
+	assert.Equal(t, b.at(-1, 500), block{0, b.columns(0) - 1})
+	assert.Equal(t, b.at(0, -1), block{-1, 0})
+}
+
+func TestSharesOfTheSplitsAreThoseOfTheRecipe(t *testing.T) {
+	b := newBlocks(SplitRule{BlockMetres: 320, Salt: "9", Fractions: [3]float64{0.6, 0.3, 0.1}})
+	var n [3]float64
+	const total = 20000
+	for i := range int32(total) {
+		n[b.split(block{i / 100, i % 100})]++
+	}
+	for i, f := range []float64{0.6, 0.3, 0.1} {
+		assert.InDelta(t, f, n[i]/total, 5*math.Sqrt(f*(1-f)/total))
+	}
+}
+
+func TestGeographicDistancesAreMetres(t *testing.T) {
+	g := cube.Grid{CRS: "EPSG:4326", Transform: cube.Affine{0.001, 0, 5, 0, -0.001, 50.6}, Width: 100, Height: 100}
+	r, err := newRuler(g)
+	require.NoError(t, err)
+	a := cube.Window{Row: 0, Col: 0, Height: 10, Width: 10}
+	assert.InDelta(t, 10*70.6, r.distance(a, cube.Window{Row: 0, Col: 20, Height: 10, Width: 10}), 2)
+	assert.InDelta(t, 10*111.2, r.distance(a, cube.Window{Row: 20, Col: 0, Height: 10, Width: 10}), 2)
+}
+
+func TestADamagedIndexIsRefused(t *testing.T) {
+	samples := scattered(rand.New(rand.NewPCG(1, 1)), utm(50), 20)
+	good, err := writeIndex(samples, "r0c0/10m", []cube.SliceID{"a", "b"})
+	require.NoError(t, err)
+	x, err := openIndex(good)
+	require.NoError(t, err)
+	first := x.at(0, 3)
+	assert.Equal(t, []cube.SliceID{"a", "b", ""}, first.Slots)
+	for i := range good {
+		bad := append([]byte(nil), good...)
+		bad[i] ^= 0x40
+		if y, err := openIndex(bad); err == nil {
+			assert.Less(t, i, len(good)-len(x.rows), "byte %d of the rows", i)
+			assert.Equal(t, x.rows, y.rows, "byte %d", i)
+		}
+	}
+	for _, n := range []int{0, 7, 59, 60, len(good) - 1, len(good) - 40} {
+		_, err := openIndex(good[:n])
+		assert.True(t, fault.Is(err, fault.Corrupt), "%d bytes", n)
+	}
+}
