@@ -73,14 +73,14 @@ class Demo:
         report = self.terrapin("ingest", CUBE, *first, damaged, *pattern, expect=1)
         must(len(report["accepted"]) == len(first), f"not all scenes were taken: {report}")
         must(len(report["rejected"]) == 1, f"the damaged scene was not refused: {report}")
-        reason = report["rejected"][0]["reason"]
+        reason = report["rejected"][0]["reason"].split(":")[0].replace(str(damaged), "it")
         late = self.terrapin("ingest", CUBE, SAMPLE / LATE, *pattern)
         again = self.terrapin("ingest", CUBE, *scenes, *pattern)
         must(len(again["skipped"]) == len(scenes), f"scenes were taken twice: {again}")
         cube: dict[str, Any] = self.terrapin("cube", "show", CUBE)
         place = cube["times"].index(late["accepted"][0]["datetime"])
-        self.say(f"ingested {len(scenes)} scenes of {len(cube['bands'])} bands into {CUBE}; a late")
-        self.say(f"  one went in at place {place} of the time axis without rewriting a pixel")
+        self.say(f"ingested {len(scenes)} scenes of {len(cube['bands'])} bands into {CUBE}; a late one went in at")
+        self.say(f"  place {place} of the time axis without rewriting a pixel")
         self.say(f"  refused {damaged.name}: {reason}")
         return cube
 

@@ -127,6 +127,7 @@ def compare_on_disk(cube: dict[str, Any], scenes: dict[datetime, Path]) -> tuple
     import rasterio
     import xarray as xr
 
+    icechunk.set_logs_filter("error")
     repository = icechunk.Repository.open(
         icechunk.local_filesystem_storage(cube["location"].removeprefix("file://"))
     )

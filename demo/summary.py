@@ -17,7 +17,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch, Rectangle
 
 SPLITS = {"train": "#2c7fb8", "validate": "#fec44f", "test": "#d95f0e"}
-CROPS = ListedColormap(["#c9b79c", "#4d9221"])
+CROPS = ListedColormap(["#4d9221", "#c9b79c"])  # 0 cropland, 1 other
 
 
 def true_colour(image: np.ndarray, bands: list[str]) -> np.ndarray:
@@ -64,7 +64,7 @@ def draw(client: Any, cube: str, dataset: str, item: dict[str, Any], result: dic
     axes[3].imshow(prediction, cmap=CROPS, norm=norm, interpolation="nearest")
     axes[3].set_title(f"prediction, held-out accuracy {result['accuracy']:.2f}")
     axes[3].legend(
-        handles=[Patch(color=CROPS(0), label="other"), Patch(color=CROPS(1), label="cropland")],
+        handles=[Patch(color=CROPS(0), label="cropland"), Patch(color=CROPS(1), label="other")],
         loc="lower right", fontsize=8,
     )  # fmt: skip
     for axis in axes:

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/ingest"
 )
 
 // callServer runs a verb in a server, uploading the client's files.
@@ -73,59 +74,28 @@ func readAnswer(res *http.Response, url string) (any, int, error) {
 // I being the index of its source.
 type uploadFile struct{ path, layout string }
 
-// planUpload lists the files behind the sources: a folder's files, and a STAC item with the local
-// files its assets name.
+// planUpload lists the files behind the sources. One that is missing is left out: the server reports
+// it like any other source.
 func planUpload(sources []string) ([]uploadFile, error) {
 	var plan []uploadFile
 	for i, source := range sources {
-		info, err := os.Stat(source)
+		source = filepath.Clean(source)
+		files, err := ingest.Files(source)
 		if err != nil {
-			// The server reports it like any other source that is missing.
 			continue
 		}
-		base := fmt.Sprintf("%d/%s", i, filepath.Base(filepath.Clean(source)))
-		switch {
-		case info.IsDir():
-			entries, err := os.ReadDir(source)
+		for _, f := range files {
+			if info, err := os.Stat(f); err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			rel, err := filepath.Rel(filepath.Dir(source), f)
 			if err != nil {
-				return nil, fault.New(fault.Invalid, "folder %s: %w", source, err)
+				return nil, fault.New(fault.Internal, "place of %s beside %s: %w", f, source, err)
 			}
-			for _, e := range entries {
-				if e.Type().IsRegular() {
-					plan = append(plan, uploadFile{filepath.Join(source, e.Name()), base + "/" + e.Name()})
-				}
-			}
-		default:
-			plan = append(plan, uploadFile{source, base})
-			if ext := strings.ToLower(filepath.Ext(source)); ext == ".json" || ext == ".geojson" {
-				plan = append(plan, assetFiles(source, fmt.Sprintf("%d/", i))...)
-			}
+			plan = append(plan, uploadFile{f, fmt.Sprintf("%d/%s", i, filepath.ToSlash(rel))})
 		}
 	}
 	return plan, nil
-}
-
-// assetFiles lists the files below a STAC item's folder that its assets name.
-func assetFiles(item, prefix string) []uploadFile {
-	raw, err := os.ReadFile(item)
-	var doc struct {
-		Assets map[string]struct{ Href string }
-	}
-	if err != nil || json.Unmarshal(raw, &doc) != nil {
-		return nil // whatever it is, the server says so
-	}
-	var files []uploadFile
-	for _, asset := range doc.Assets {
-		rel := filepath.Clean(filepath.FromSlash(asset.Href))
-		if !filepath.IsLocal(rel) {
-			continue
-		}
-		path := filepath.Join(filepath.Dir(item), rel)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			files = append(files, uploadFile{path, prefix + filepath.ToSlash(rel)})
-		}
-	}
-	return files
 }
 
 // withLayout adds to the arguments where each uploaded file stands.

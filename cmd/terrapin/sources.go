@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -48,9 +50,10 @@ func gather(sources, layout []string, files []httpserve.Upload) (*sourceSet, err
 		}
 	}
 	for i, name := range sources {
-		path := filepath.Join(s.dir, fmt.Sprint(i), filepath.Base(filepath.Clean(name)))
+		place := filepath.Join(s.dir, fmt.Sprint(i))
+		path := filepath.Join(place, filepath.Base(filepath.Clean(name)))
 		s.paths = append(s.paths, path)
-		s.given[path] = name
+		s.given[path], s.given[place] = name, filepath.Dir(name)
 	}
 	return s, nil
 }
@@ -70,10 +73,11 @@ func (s *sourceSet) lay(path, place string) error {
 	return nil
 }
 
-// named gives a path back under the caller's name, alone or inside a text.
+// named gives the paths in a text back under the caller's names.
 func (s *sourceSet) named(text string) string {
-	for path, given := range s.given {
-		text = strings.ReplaceAll(text, path, given)
+	paths := slices.SortedFunc(maps.Keys(s.given), func(a, b string) int { return len(b) - len(a) })
+	for _, path := range paths {
+		text = strings.ReplaceAll(text, path, s.given[path])
 	}
 	return text
 }

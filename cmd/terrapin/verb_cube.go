@@ -117,8 +117,12 @@ func (a cubeCreateArgs) spec(actor string) (layout.Spec, error) {
 	if s.WKT = gdal.WKT(s.Grid.CRS); s.WKT == "" {
 		return s, fault.New(fault.Invalid, "CRS %q is not known", s.Grid.CRS).WithCure("give an authority code such as EPSG:32631")
 	}
-	var err error
+	if !crs.Supported(s.Grid.CRS) {
+		return s, fault.New(fault.Unsupported, "CRS %s is not one that cubes can have yet", s.Grid.CRS).
+			WithCure("use WGS 84 (EPSG:4326), a UTM zone, EPSG:3857, EPSG:6933 or EPSG:3035, and gdalwarp the scenes to it")
+	}
 	s.Geographic = crs.Geographic(s.Grid.CRS)
+	var err error
 	if a.DType != "" {
 		if s.DType, err = cube.ParseDType(a.DType); err != nil {
 			return s, err

@@ -62,20 +62,9 @@ var ingestVerb = verb{name: "ingest", access: commits, run: func(ctx context.Con
 	}
 	defer sources.remove()
 	report, err := ingest.Run(ctx, ingest.Config{Cube: opened}, ingest.Request{
-		Sources: sources.paths, DatetimePattern: a.DatetimePattern, Bands: a.Bands, Actor: c.actor, Strict: a.Strict})
+		Sources: sources.paths, Given: sources.given, DatetimePattern: a.DatetimePattern, Bands: a.Bands, Actor: c.actor, Strict: a.Strict})
 	if err != nil {
 		return nil, 0, err
-	}
-	for i := range report.Accepted {
-		report.Accepted[i].Source = sources.named(report.Accepted[i].Source)
-	}
-	for i, r := range report.Rejected {
-		r.Source, r.Reason, r.Cure = sources.named(r.Source), sources.named(r.Reason), sources.named(r.Cure)
-		report.Rejected[i] = r
-	}
-	for i, s := range report.Skipped {
-		s.Source, s.Reason = sources.named(s.Source), sources.named(s.Reason)
-		report.Skipped[i] = s
 	}
 	if len(report.Rejected) > 0 {
 		return report, exitRefused, nil
