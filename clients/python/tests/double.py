@@ -65,7 +65,7 @@ class Double(flight.FlightServerBase):
         }
         super().__init__(f"grpc://127.0.0.1:{port}")
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self.http.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
