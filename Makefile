@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 BIN := bin/terrapin
 GO_FILES := $(shell git ls-files -co --exclude-standard '*.go' 2>/dev/null)
-PY_SRC := clients/python/src clients/python/tests demo .ci
+PY_SRC := clients/python/src clients/python/tests demo benchmarks .ci
 
 .PHONY: help
 help: ## list the targets

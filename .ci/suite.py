@@ -39,9 +39,7 @@ def run_go(tally: Tally) -> None:
     """Run `go test -race` over the module, printing a line a package and the output of failures."""
     command = ["go", "test", "-race", "-timeout", "20m", "-json", "./..."]
     output: dict[tuple[str, str], list[str]] = {}
-    with subprocess.Popen(
-        command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             try:
@@ -60,9 +58,7 @@ def run_go(tally: Tally) -> None:
         print(f"go test ended with status {process.returncode}")
 
 
-def finish_go(
-    tally: Tally, key: tuple[str, str], action: str, lines: list[str], elapsed: float
-) -> None:
+def finish_go(tally: Tally, key: tuple[str, str], action: str, lines: list[str], elapsed: float) -> None:
     package, test = key
     short = package.removeprefix("github.com/terrapin-eo/terrapin").removeprefix("/") or "."
     if not test:
@@ -114,9 +110,7 @@ def run_demo(tally: Tally, binary: Path) -> None:
         for attempt in ("first", "second"):
             started = time.monotonic()
             command = [sys.executable, str(TOP / "demo/run.py"), "--binary", str(binary)]
-            status = subprocess.run(
-                [*command, "--out", folder], cwd=TOP, check=False, env=os.environ
-            ).returncode
+            status = subprocess.run([*command, "--out", folder], cwd=TOP, check=False, env=os.environ).returncode
             print(f"demo, {attempt} run: {time.monotonic() - started:.0f}s, status {status}")
             if status == 0:
                 tally.passed += 1

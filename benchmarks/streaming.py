@@ -30,6 +30,7 @@ TOP = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TOP / "clients/python/src"), str(TOP / "demo")]
 
 import psutil  # noqa: E402
+
 import terrapin  # noqa: E402
 from steps import Server, Terrapin  # noqa: E402
 
@@ -53,7 +54,9 @@ def make_scenes(folder: Path, edge: int, dates: int) -> list[Path]:
         image = np.tile(block, (1, repeat, repeat))[:, :edge, :edge].astype(np.float32)
         image *= 1 + 0.1 * np.sin(np.arange(edge) / 97)[None, None, :]
         image += noise.normal(0, 12, image.shape)
-        profile.update(width=edge, height=edge, compress="zstd", predictor=2, tiled=True, blockxsize=256, blockysize=256)
+        profile.update(
+            width=edge, height=edge, compress="zstd", predictor=2, tiled=True, blockxsize=256, blockysize=256
+        )
         profile.pop("photometric", None)
         path = folder / f"s2_2021{date // 28 + 1:02d}{date % 28 + 1:02d}.tif"
         with rasterio.open(path, "w", **profile) as out:
@@ -61,6 +64,11 @@ def make_scenes(folder: Path, edge: int, dates: int) -> list[Path]:
             out.descriptions = names
         scenes.append(path)
     return scenes
+
+
+def window(row: dict[str, Any]) -> dict[str, slice]:
+    """The pixels of a sample of the manifest."""
+    return {"y": slice(row["row"], row["row"] + SIZE), "x": slice(row["col"], row["col"] + SIZE)}
 
 
 RECIPE = f"""name: bench
@@ -112,7 +120,9 @@ def engines(client: terrapin.Client, cube: dict[str, Any]) -> dict[str, Callable
     zarr.config.set({"async.concurrency": 128})
 
     def order(epoch: int) -> Iterator[list[dict[str, Any]]]:
-        names = np.random.default_rng(epoch).permutation(sorted(k for k, r in manifest.items() if r["split"] == "train"))
+        names = np.random.default_rng(epoch).permutation(
+            sorted(k for k, r in manifest.items() if r["split"] == "train")
+        )
         for i in range(0, len(names) - BATCH + 1, BATCH):
             yield [manifest[n] for n in names[i : i + BATCH]]
 
@@ -126,10 +136,7 @@ def engines(client: terrapin.Client, cube: dict[str, Any]) -> dict[str, Callable
     def theirs(epoch: int) -> Iterator[np.ndarray]:
         while True:
             for rows in order(epoch):
-                yield np.stack([
-                    ds.image.isel(band=index, y=slice(r["row"], r["row"] + SIZE), x=slice(r["col"], r["col"] + SIZE)).values
-                    for r in rows
-                ])  # fmt: skip
+                yield np.stack([ds.image.isel(band=index, **window(r)).values for r in rows])
             epoch += 100
 
     chunk = cube["arrays"][0]["chunks"]
@@ -177,14 +184,19 @@ def main() -> None:
             server.stop()
 
 
-def report(named: dict[str, Callable[[int], Iterator[np.ndarray]]], server: Server, options: argparse.Namespace) -> None:
+def report(
+    named: dict[str, Callable[[int], Iterator[np.ndarray]]], server: Server, options: argparse.Namespace
+) -> None:
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in named}
     watched = psutil.Process(server.process.pid)
     for epoch in range(options.rounds):
         for name, engine in named.items():
             rates[name].append(measure(engine(epoch), options.seconds, watched if name == "terrapin" else None))
     limit = median(r for r, _ in rates["limit"])
-    print(f"{options.edge}² × {options.dates} dates, windows {SIZE}² × {len(BANDS)} bands, batch {BATCH}, {os.cpu_count()} cores")
+    print(
+        f"{options.edge}² × {options.dates} dates, windows {SIZE}² × {len(BANDS)} bands, "
+        f"batch {BATCH}, {os.cpu_count()} cores"
+    )
     print(f"{'engine':10} {'samples/s':>10} {'of limit':>9} {'CPU s/GB':>9}")
     for name, runs in rates.items():
         rate = median(r for r, _ in runs)

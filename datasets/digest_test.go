@@ -63,7 +63,7 @@ func vectorInputs() []digestVector {
 			DType: cube.Float32, Nodata: finite(math.NaN()), Bands: []string{"B02", "Größe \U0001F422"}, Slots: 2,
 			Contracts:  []contractDoc{{"00000000000000000000000000000001", 1e-4, -0.1, "05.00"}, {"00000000000000000000000000000002", 1, 0, ""}},
 			Labels:     &labelDefinitions{DType: cube.Uint8, Ignore: 255.0, Classes: []Class{{0, "other"}, {1, "crop"}}},
-			Statistics: []BandStats{{"B02", 123456789, 1.0 / 3, 1e-7, -0.0, 1e21}, {"Größe \U0001F422", 3, 548.8132378472219, 270.5611591282281, 25, 9459}},
+			Statistics: []BandStats{{"B02", 123456789, 1.0 / 3, 1e-7, math.Copysign(0, -1), 1e21}, {"Größe \U0001F422", 3, 548.8132378472219, 270.5611591282281, 25, 9459}},
 			Order:      "terrapin-order-1",
 		}
 		out = append(out, v)

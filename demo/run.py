@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import os
 import signal
 import subprocess
 import sys
@@ -24,12 +24,16 @@ from steps import (
     DemoError,
     Server,
     Terrapin,
+    clear,
     compare_on_disk,
     file_time,
     find_pattern,
     must,
     same_kind,
 )
+
+# icechunk warns on every local repository that two writers could meet; nothing writes here while it reads.
+os.environ.setdefault("ICECHUNK_LOG", "error")
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE / "data"
@@ -49,9 +53,7 @@ class Demo:
         self.log = self.out / "server.log"
         self.lines: list[str] = []
         self.started = time.monotonic()
-        if self.out.exists():
-            shutil.rmtree(self.out)
-        self.out.mkdir(parents=True)
+        clear(self.out)
 
     def say(self, line: str) -> None:
         """Print what a step did."""
@@ -115,9 +117,7 @@ class Demo:
         checkpoint, report = self.out / "checkpoint.pt", self.out / "training.json"
         weights = self.out / "weights.pt"
         files = ("--checkpoint", checkpoint, "--weights", weights, "--out", report)
-        job = self.start(
-            "train", server, ref, "--epochs", EPOCHS, "--stop-at", f"{STOP_EPOCH}:{STOP_STEP}", *files
-        )
+        job = self.start("train", server, ref, "--epochs", EPOCHS, "--stop-at", f"{STOP_EPOCH}:{STOP_STEP}", *files)
         assert job.stdout is not None and job.stdin is not None
         saved = json.loads(job.stdout.readline() or "{}")
         must(saved.get("saved", False), "training ended before its checkpoint")
@@ -210,8 +210,6 @@ class Demo:
 
 
 def child_environment() -> dict[str, str]:
-    import os
-
     source = str(HERE.parent / "clients/python/src")
     return os.environ | {"PYTHONPATH": os.pathsep.join([source, str(HERE)])}
 
@@ -265,11 +263,12 @@ def whole_job(demo: Demo) -> None:
     demo.say(f"with no server, icechunk + zarr + xarray agree with {count} GeoTIFFs: {values:,} values")
     check = demo.terrapin("store", "fsck")
     must(check["ok"], f"store fsck found problems: {check['problems']}")
+    dataset = "dataset-" + ref.replace("@", "-")
     print(f"""
 picture   {demo.out}/summary.png
 cube      {cube["location"]}
 next      make demo-serve        then open http://127.0.0.1:8080/
-          (items at /collections/{item["collection"]}/items, the dataset at /collections/dataset-{ref.replace("@", "-")})""")
+          (predictions at /collections/{item["collection"]}/items, the dataset at /collections/{dataset})""")
 
 
 def main() -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -37,10 +39,22 @@ class Terrapin:
         command = [str(self.binary), *map(str, args), "--data", str(self.data), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != expect:
-            raise DemoError(
-                f"{' '.join(command)}\nexit {done.returncode}, {expect} expected\n{done.stderr}"
-            )
+            raise DemoError(f"{' '.join(command)}\nexit {done.returncode}, {expect} expected\n{done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def clear(out: Path) -> None:
+    """Make an empty folder for a run, in place of what an earlier run left; nothing else is ever deleted."""
+    lock = out / "data/terrapin.lock"
+    if lock.exists():
+        with lock.open() as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DemoError(f"{out}/data is being served; stop that server (make demo-serve) first") from None
+        shutil.rmtree(out)
+    must(not out.exists() or not any(out.iterdir()), f"{out} holds something else; give another folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
 
 
 class Server:
@@ -49,8 +63,7 @@ class Server:
     def __init__(self, binary: Path, data: Path, log: Path) -> None:
         with log.open("a") as errors:
             self.process = subprocess.Popen(
-                [binary, "serve", "--data", data, "--json"]
-                + ["--http", "127.0.0.1:0", "--flight", "127.0.0.1:0"],
+                [binary, "serve", "--data", data, "--json", "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0"],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -127,10 +140,7 @@ def compare_on_disk(cube: dict[str, Any], scenes: dict[datetime, Path]) -> tuple
     import rasterio
     import xarray as xr
 
-    icechunk.set_logs_filter("error")
-    repository = icechunk.Repository.open(
-        icechunk.local_filesystem_storage(cube["location"].removeprefix("file://"))
-    )
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(cube["location"].removeprefix("file://")))
     session = repository.readonly_session("main")
     ds = xr.open_zarr(session.store, group=cube["path"].strip("/"), consolidated=False)
     values = 0

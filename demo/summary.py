@@ -70,7 +70,5 @@ def draw(client: Any, cube: str, dataset: str, item: dict[str, Any], result: dic
     for axis in axes:
         axis.set_xticks([])
         axis.set_yticks([])
-    figure.suptitle(
-        f"{dataset} on {cube} — contains modified Copernicus Sentinel data 2020–2021", fontsize=9
-    )
+    figure.suptitle(f"{dataset} on {cube} — contains modified Copernicus Sentinel data 2020–2021", fontsize=9)
     figure.savefig(path, dpi=90)

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import terrapin
 import torch
 from torch import nn
+
+import terrapin
 
 SEED = 7
 BATCH = 8

@@ -35,7 +35,7 @@ func writeReference(b *strings.Builder, cmd *cobra.Command) {
 	if flags.HasAvailableFlags() {
 		b.WriteString("\n")
 		flags.VisitAll(func(f *pflag.Flag) {
-			if f.Name == "help" || f.Name == "version" && cmd.HasParent() == false {
+			if f.Name == "help" || f.Name == "version" && !cmd.HasParent() {
 				return
 			}
 			def := ""

@@ -98,13 +98,11 @@ func inputs() vectors {
 		permutation{Digest: d, Split: "train", N: "4294967297", Seed: "9", Epoch: "3", Shuffle: true, Positions: []string{"0", "1", "4294967295", "4294967296"}},
 		permutation{Digest: d, Split: "train", N: "18446744073709551615", Seed: "9", Epoch: "3", Shuffle: true, Positions: []string{"0", "18446744073709551614"}},
 	)
-	for _, p := range []plan{
+	v.Plans = append(v.Plans, []plan{
 		{N: 10, Batch: 4, World: 1, Tail: ""}, {N: 10, Batch: 4, World: 1, Tail: "drop"}, {N: 10, Batch: 4, World: 1, Tail: "pad"},
 		{N: 10, Start: 3, Batch: 2, World: 2, Tail: ""}, {N: 10, Start: 3, Batch: 2, World: 2, Tail: "pad"},
 		{N: 5, Batch: 2, World: 4, Tail: "pad"}, {N: 0, Batch: 2, World: 1, Tail: ""}, {N: 7, Start: 7, Batch: 3, World: 3, Tail: "pad"},
-	} {
-		v.Plans = append(v.Plans, p)
-	}
+	}...)
 	return v
 }
 
