@@ -94,7 +94,23 @@ Exit codes: 0 all done (skipped is not a failure), 1 something was refused or fa
 	for _, group := range root.Commands() {
 		requireVerb(group)
 	}
+	markUsage(root)
 	return root
+}
+
+// markUsage makes wrong arguments of every command usage errors.
+func markUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return errUsage{err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		markUsage(sub)
+	}
 }
 
 // requireVerb makes a group such as `terrapin cube` without a known verb a usage error.
@@ -134,8 +150,7 @@ func osUser() string {
 // fail reports an error and returns the exit code it asks for.
 func (c *cli) fail(err error) int {
 	var usage errUsage
-	isUsage := errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") ||
-		strings.Contains(err.Error(), " arg(s), ") || strings.HasPrefix(err.Error(), "requires at least")
+	isUsage := errors.As(err, &usage)
 	if c.json && !isUsage {
 		c.printJSON(map[string]any{"error": map[string]string{
 			"kind": fault.KindOf(err).String(), "message": err.Error(), "cure": fault.CureOf(err)}})

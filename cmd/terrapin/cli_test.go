@@ -4,13 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	httpserve "github.com/terrapin-eo/terrapin/serve/http"
 )
 
 // sample is the bundled data.
@@ -179,10 +185,109 @@ func TestCubeCreateRefusesNonsense(t *testing.T) {
 	assert.Equal(t, "conflict", doc["error"].(map[string]any)["kind"])
 }
 
-func TestReadingVerbsMakeNoDirectory(t *testing.T) {
+// A misspelt directory is refused, not made.
+func TestOnlyFoundingVerbsMakeADirectory(t *testing.T) {
 	s := newShell(t)
 	s.dir = filepath.Join(s.dir, "absent")
-	s.json(exitRefused, "cube", "show", "s2")
-	_, err := os.Stat(s.dir)
-	assert.ErrorIs(t, err, os.ErrNotExist)
+	for _, args := range [][]string{{"cube", "show", "s2"}, {"ingest", "s2", scenes(t)[0]}, {"store", "fsck"}, {"store", "reindex"}, {"dataset", "ls"}} {
+		doc := s.json(exitRefused, args...)
+		assert.Equal(t, "not_found", doc["error"].(map[string]any)["kind"], "terrapin %v", args)
+		_, err := os.Stat(s.dir)
+		require.ErrorIs(t, err, os.ErrNotExist, "terrapin %v", args)
+	}
+}
+
+// testRecipe suits the bundled scenes.
+const testRecipe = `name: crops
+cube: s2
+features: [B04, B08]
+labels: crops
+window: {size: 8, stride: 8, jitter: 0}
+time: {policy: all}
+values: raw
+split: {by: block, block_m: 160, buffer_m: 0, train: 0.6, validate: 0.2, test: 0.2, salt: 1}
+normalise: {per: band, from: train}
+`
+
+// Every verb answers with the keys that scripts rely on.
+func TestEveryVerbKeepsItsPromise(t *testing.T) {
+	s := withCube(t)
+	recipe := filepath.Join(t.TempDir(), "recipe.yaml")
+	require.NoError(t, os.WriteFile(recipe, []byte(testRecipe), 0o600))
+	facts := filepath.Join(t.TempDir(), "facts.yaml")
+	require.NoError(t, os.WriteFile(facts, []byte("framework: PyTorch\nclasses: [{value: 0, name: cropland}, {value: 1, name: other}]\n"), 0o600))
+	polygons := []string{"labels", "import", "crops", sample + "fields.geojson", "--cube", "s2", "--classes", sample + "classes.json"}
+	for _, step := range []struct {
+		args []string
+		keys []string
+	}{
+		{append(polygons, "--dry-run"), []string{"labels", "revision", "digest", "accepted", "rejected", "dry_run"}},
+		{append(polygons, "--state", "draft"), []string{"labels", "revision", "digest", "accepted", "rejected"}},
+		{[]string{"labels", "revert", "crops", "r1"}, []string{"labels", "revision", "digest", "state"}},
+		{[]string{"labels", "import", "crops", sample + "labels_cropland.tif", "--cube", "s2"}, []string{"labels", "revision", "digest", "accepted", "rejected"}},
+		{[]string{"dataset", "commit", recipe}, []string{"dataset", "version", "created", "digest", "samples", "leakage", "collection"}},
+		{[]string{"dataset", "show", "crops"}, []string{"dataset", "version", "digest", "samples", "leakage", "collection"}},
+		{[]string{"dataset", "verify", "crops@v1"}, []string{"ok", "digest"}},
+		{[]string{"dataset", "diff", "crops@v1", "crops@v1"}, nil},
+		{[]string{"stream", "crops@v1", "--batch-size", "4"}, []string{"samples", "batches", "sha256", "samples_per_second"}},
+		{[]string{"model", "register", "net", "--facts", facts, "--dataset", "crops@v1"}, []string{"id", "digest", "document"}},
+		{[]string{"model", "show", "net"}, []string{"id", "framework", "dataset_digest"}},
+		{[]string{"cube", "tag", "s2", "first"}, []string{"cube", "tag", "snapshot"}},
+		{[]string{"store", "reindex"}, []string{"collections", "items"}},
+		{[]string{"store", "fsck"}, []string{"ok", "problems"}},
+	} {
+		doc := s.json(exitOK, step.args...)
+		for _, key := range step.keys {
+			assert.Contains(t, doc, key, "terrapin %v", step.args)
+		}
+	}
+	for _, args := range [][]string{
+		{"cube", "ls"}, {"cube", "log", "s2"}, {"labels", "ls"}, {"labels", "show", "crops"}, {"dataset", "ls"}, {"model", "ls"}, {"predictions", "ls"},
+	} {
+		stdout, stderr, code := s.run(append(args, "--json")...)
+		require.Equal(t, exitOK, code, stderr)
+		var list []map[string]any
+		require.NoError(t, json.Unmarshal([]byte(stdout), &list), "terrapin %v: %s", args, stdout)
+		if args[0] != "predictions" {
+			assert.NotEmpty(t, list, "terrapin %v", args)
+		}
+		plain, _, code := s.run(args...)
+		assert.Equal(t, exitOK, code)
+		assert.Equal(t, len(list) == 0, plain == "", "terrapin %v for people: %s", args, plain)
+	}
+	doc := s.json(exitRefused, "predictions", "show", "nope")
+	assert.Equal(t, "not_found", doc["error"].(map[string]any)["kind"])
+}
+
+// What came over the network names uploads only: a server opens no path of its own machine for a caller.
+func TestServersOpenNoPaths(t *testing.T) {
+	s := withCube(t)
+	w, err := openCommitting(context.Background(), s.dir, slog.New(slog.DiscardHandler), true)
+	require.NoError(t, err)
+	defer w.close()
+	secret, err := filepath.Abs(scenes(t)[0])
+	require.NoError(t, err)
+	for name, args := range map[string]string{
+		"model.register": `{"id": "m", "files": ["` + secret + `"]}`,
+		"ingest":         `{"cube": "s2", "sources": ["` + secret + `"]}`,
+		"labels.import":  `{"labels": "l", "cube": "s2", "files": ["` + secret + `"]}`,
+	} {
+		_, _, err := serverVerbs(w)[name](context.Background(), httpserve.VerbRequest{Args: json.RawMessage(args), Actor: "eve"})
+		assert.True(t, fault.Is(err, fault.Invalid), "%s: %v", name, err)
+	}
+	_, err = gather(call{remote: true, files: []httpserve.Upload{{Name: "x", Path: "/x"}}}, []string{"x"}, []string{"../x"})
+	assert.True(t, fault.Is(err, fault.Invalid), "%v", err)
+}
+
+// The lock file of a server that was killed sends nobody anywhere.
+func TestStaleLockIsNoServer(t *testing.T) {
+	s := withCube(t)
+	stale := `{"pid": 999999999, "http": "http://127.0.0.1:1", "flight": "grpc://127.0.0.1:1", "stac": "http://127.0.0.1:1/"}`
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, lockName), []byte(stale), 0o600))
+	f, err := os.Open(filepath.Join(s.dir, lockName))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(f.Fd()), syscall.LOCK_SH)) // somebody looks, as clients do
+	released := time.AfterFunc(200*time.Millisecond, func() { f.Close() })
+	defer released.Stop()
+	s.json(exitOK, "cube", "tag", "s2", "x")
 }

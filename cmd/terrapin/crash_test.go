@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -46,14 +47,12 @@ func TestKilledIngestIsCompleteOrAbsent(t *testing.T) {
 	span := time.Since(started)
 
 	chance := rand.New(rand.NewPCG(1, 2))
-	s := newShell(t)
-	s.json(exitOK, "cube", "create", "s2", "--like", scenes(t)[0])
+	empty := newShell(t)
+	empty.json(exitOK, "cube", "create", "s2", "--like", scenes(t)[0])
 	outcomes := map[int]int{}
 	for i := range 24 {
-		if i%6 == 0 {
-			s = newShell(t)
-			s.json(exitOK, "cube", "create", "s2", "--like", scenes(t)[0])
-		}
+		s := newShell(t)
+		require.NoError(t, os.CopyFS(s.dir, os.DirFS(empty.dir)))
 		cmd := program(append([]string{"ingest", "s2", "--datetime-pattern", "s2_%Y%m%d", "--json", "--data", s.dir}, scenes(t)...)...)
 		require.NoError(t, cmd.Start())
 		timer := time.AfterFunc(time.Duration(chance.Int64N(int64(span))), func() { _ = cmd.Process.Signal(syscall.SIGKILL) })
@@ -64,12 +63,54 @@ func TestKilledIngestIsCompleteOrAbsent(t *testing.T) {
 		if len(times) != 0 {
 			assert.Equal(t, want, any(times), "round %d: the scenes of one commit come together", i)
 		}
+		// Whoever commits next finds a whole cube and brings the catalog up to it.
+		s.json(exitOK, append([]string{"ingest", "s2", "--datetime-pattern", "s2_%Y%m%d"}, scenes(t)...)...)
+		assert.Equal(t, want, s.json(exitOK, "cube", "show", "s2")["times"])
+		assert.Equal(t, true, s.json(exitOK, "store", "fsck", "--full")["ok"], "round %d", i)
 	}
 	t.Logf("scenes after each kill: %v", outcomes)
-	s.json(exitOK, append([]string{"ingest", "s2", "--datetime-pattern", "s2_%Y%m%d"}, scenes(t)...)...)
-	assert.Equal(t, want, s.json(exitOK, "cube", "show", "s2")["times"])
-	s.json(exitOK, "store", "reindex")
-	assert.Equal(t, true, s.json(exitOK, "store", "fsck", "--full")["ok"])
+	assert.NotZero(t, outcomes[0], "no kill came before the commit")
+	assert.NotZero(t, outcomes[len(scenes(t))], "no kill came after the commit")
+}
+
+// The same for whatever else commits: each verb is killed at random moments, and then run again.
+func TestKilledVerbsAreCompleteOrAbsent(t *testing.T) {
+	base := withCube(t)
+	base.json(exitOK, "labels", "import", "crops", sample+"labels_cropland.tif", "--cube", "s2")
+	recipe := filepath.Join(t.TempDir(), "recipe.yaml")
+	require.NoError(t, os.WriteFile(recipe, []byte(testRecipe), 0o600))
+	base.json(exitOK, "dataset", "commit", recipe)
+	chance := rand.New(rand.NewPCG(3, 4))
+	for name, args := range map[string][]string{
+		"labels": {"labels", "import", "crops", sample + "fields.geojson", "--cube", "s2", "--classes", sample + "classes.json"},
+		"cube":   {"cube", "create", "other", "--like", scenes(t)[0]},
+		"model":  {"model", "register", "net", "--artifact", sample + "classes.json"},
+		// Committed in base already under another salt, so that this is its second version.
+		"dataset": {"dataset", "commit", strings.Replace(recipe, "recipe", "second", 1)},
+	} {
+		if name == "dataset" {
+			require.NoError(t, os.WriteFile(args[2], []byte(strings.Replace(testRecipe, "salt: 1", "salt: 2", 1)), 0o600))
+		}
+		t.Run(name, func(t *testing.T) {
+			for range 8 {
+				s := newShell(t)
+				require.NoError(t, os.CopyFS(s.dir, os.DirFS(base.dir)))
+				cmd := program(append(args, "--json", "--data", s.dir)...)
+				require.NoError(t, cmd.Start())
+				timer := time.AfterFunc(time.Duration(chance.Int64N(int64(400*time.Millisecond))), func() { _ = cmd.Process.Signal(syscall.SIGKILL) })
+				_ = cmd.Wait() // killed or done, either is the point
+				timer.Stop()
+				s.json(exitOK, "dataset", "verify", "crops@v1")
+				stdout, stderr, code := s.run(append(args, "--json")...)
+				if name != "cube" || code == exitOK {
+					require.Equal(t, exitOK, code, stdout+stderr)
+				} else {
+					assert.Contains(t, stdout, "exists already")
+				}
+				assert.Equal(t, true, s.json(exitOK, "store", "fsck")["ok"])
+			}
+		})
+	}
 }
 
 // started is a running server.

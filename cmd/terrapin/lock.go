@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -39,12 +41,38 @@ func (e *errLocked) Error() string {
 	return "data directory " + e.Dir + " is in use by another terrapin command"
 }
 
-// acquire takes the lock of a data directory without waiting. Held by another process, the error is
-// *errLocked.
-func acquire(dir string) (*dirLock, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fault.New(fault.Precondition, "data directory: %w", err).WithCure("give a folder that can be written with --data")
+// lockPatience is how long a command waits for a holder that gives no address: another command that
+// is about to end, a server about to say where it is, or a program that only looks whether somebody
+// holds the lock.
+const lockPatience = 2 * time.Second
+
+// acquire takes the lock of a data directory. Held by another process for longer than lockPatience, or
+// by a server, the error is *errLocked.
+func acquire(ctx context.Context, dir string) (*dirLock, error) {
+	for deadline := time.Now().Add(lockPatience); ; {
+		lock, err := tryLock(dir)
+		var held *errLocked
+		if !errors.As(err, &held) || held.Holder.alive() || time.Now().After(deadline) {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
+}
+
+// alive reports whether the process that wrote the addresses still runs; a killed one leaves its file.
+func (e endpoints) alive() bool {
+	if e.HTTP == "" || e.PID <= 0 {
+		return false
+	}
+	err := syscall.Kill(e.PID, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+func tryLock(dir string) (*dirLock, error) {
 	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

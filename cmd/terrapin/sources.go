@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/fault"
-	httpserve "github.com/terrapin-eo/terrapin/serve/http"
 )
 
 // sourceSet are the files a verb reads: the paths in this machine's file system, and the names the
@@ -20,14 +19,18 @@ type sourceSet struct {
 	dir   string            // temporary folder to remove, or ""
 }
 
-// gather finds a verb's sources. In this process they are paths as given. Uploaded files are laid
-// out in a temporary folder as they stood on the client: files[i] belongs at layout[i], which is
-// "I/path" for source I; without a layout every file is a source of its own.
-func gather(sources, layout []string, files []httpserve.Upload) (*sourceSet, error) {
-	s := &sourceSet{given: map[string]string{}}
-	if len(files) == 0 && layout == nil {
+// gather finds a call's sources. A call of the command line in this process names paths. A remote one
+// uploads files, which are laid out in a temporary folder as they stood on the client: files[i] belongs
+// at layout[i], which is "I/path" for source I; without a layout every file is a source of its own.
+func gather(c call, sources, layout []string) (*sourceSet, error) {
+	s, files := &sourceSet{given: map[string]string{}}, c.files
+	if !c.remote {
 		s.paths = sources
 		return s, nil
+	}
+	if len(files) == 0 && layout == nil && len(sources) > 0 {
+		return nil, fault.New(fault.Invalid, "%q names a file without sending it", sources[0]).
+			WithCure("upload it as a part of multipart/form-data; a server opens no paths of its own machine for a caller")
 	}
 	if layout == nil {
 		sources = nil

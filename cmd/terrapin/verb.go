@@ -18,6 +18,8 @@ type verb struct {
 	// name is the path below /v1/verbs, such as "cube.create".
 	name   string
 	access access
+	// founds marks the verb that makes a data directory where there is none.
+	founds bool
 	run    func(ctx context.Context, w *workspace, c call) (doc any, exit int, err error)
 }
 
@@ -39,6 +41,8 @@ type call struct {
 	args  json.RawMessage
 	files []httpserve.Upload
 	actor string
+	// remote calls came over the network: they may name uploads only, never paths of this machine.
+	remote bool
 }
 
 // into decodes the arguments; an unknown key is an error, as a misspelt one would be ignored.
@@ -59,7 +63,7 @@ func verbs() []verb {
 	return []verb{
 		cubeCreateVerb, cubeListVerb, cubeShowVerb, cubeLogVerb, cubeTagVerb,
 		ingestVerb,
-		labelsImportVerb, labelsListVerb, labelsShowVerb,
+		labelsImportVerb, labelsListVerb, labelsShowVerb, labelsRevertVerb,
 		datasetCommitVerb, datasetListVerb, datasetShowVerb, datasetDiffVerb, datasetVerifyVerb,
 		modelRegisterVerb, modelListVerb, modelShowVerb,
 		predictionsListVerb, predictionsShowVerb,
@@ -72,7 +76,7 @@ func serverVerbs(w *workspace) map[string]httpserve.Verb {
 	bound := map[string]httpserve.Verb{}
 	for _, v := range verbs() {
 		bound[v.name] = func(ctx context.Context, r httpserve.VerbRequest) (any, int, error) {
-			return w.perform(ctx, v, call{args: r.Args, files: r.Files, actor: r.Actor})
+			return w.perform(ctx, v, call{args: r.Args, files: r.Files, actor: r.Actor, remote: true})
 		}
 	}
 	return bound
@@ -80,10 +84,17 @@ func serverVerbs(w *workspace) map[string]httpserve.Verb {
 
 // perform runs a verb and, where it commits, catches the catalog up with what it did.
 func (w *workspace) perform(ctx context.Context, v verb, c call) (any, int, error) {
-	doc, exit, err := v.run(ctx, w, c)
-	if v.access != commits {
-		return doc, exit, err
+	switch v.access {
+	case reads:
+		return v.run(ctx, w, c)
+	case inspects:
+		w.committing.Lock()
+		defer w.committing.Unlock()
+		return v.run(ctx, w, c)
 	}
+	w.committing.RLock()
+	defer w.committing.RUnlock()
+	doc, exit, err := v.run(ctx, w, c)
 	// What a verb committed before it failed is there all the same, and has to be found.
 	if indexErr := w.catchUp(context.WithoutCancel(ctx)); indexErr != nil {
 		if err == nil {
@@ -130,6 +141,11 @@ func (c *cli) dispatch(ctx context.Context, v verb, args json.RawMessage, source
 		}
 		defer w.close()
 		return w.perform(ctx, v, local)
+	}
+	if !v.founds {
+		if err := mustExist(c.data); err != nil {
+			return nil, 0, err
+		}
 	}
 	w, err := openCommitting(ctx, c.data, c.logger(), v.access == commits)
 	var held *errLocked

@@ -195,7 +195,7 @@ func (a cubeCreateArgs) setBands(s *layout.Spec) error {
 	return nil
 }
 
-var cubeCreateVerb = verb{name: "cube.create", access: commits, run: func(ctx context.Context, w *workspace, c call) (any, int, error) {
+var cubeCreateVerb = verb{name: "cube.create", access: commits, founds: true, run: func(ctx context.Context, w *workspace, c call) (any, int, error) {
 	var a cubeCreateArgs
 	if err := c.into(&a); err != nil {
 		return nil, 0, err

@@ -56,7 +56,7 @@ var ingestVerb = verb{name: "ingest", access: commits, run: func(ctx context.Con
 	if err != nil {
 		return nil, 0, err
 	}
-	sources, err := gather(a.Sources, a.Layout, c.files)
+	sources, err := gather(c, a.Sources, a.Layout)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 func (c *cli) labelsCommand() *cobra.Command {
-	group := &cobra.Command{Use: "labels", Short: "label sets: import, list, show"}
-	group.AddCommand(c.labelsImportCommand(), c.labelsListCommand(), c.labelsShowCommand())
+	group := &cobra.Command{Use: "labels", Short: "label sets: import, list, show, accept or revert"}
+	group.AddCommand(c.labelsImportCommand(), c.labelsListCommand(), c.labelsShowCommand(), c.labelsRevertCommand())
 	return group
 }
 
@@ -83,7 +83,7 @@ var labelsImportVerb = verb{name: "labels.import", access: commits, run: func(ct
 	if err != nil {
 		return nil, 0, err
 	}
-	sources, err := gather(a.Files, a.Layout, c.files)
+	sources, err := gather(c, a.Files, a.Layout)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -113,7 +113,7 @@ var modelRegisterVerb = verb{name: "model.register", access: commits, run: func(
 		}
 		m.Dataset, m.DatasetDigest = v.Ref(), v.Digest
 	}
-	sources, err := gather(a.Files, a.Layout, c.files)
+	sources, err := gather(c, a.Files, a.Layout)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,10 +112,23 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	case <-ctx.Done():
 		err = nil
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	drain(context.WithoutCancel(ctx), web, batches, log)
+	return err
+}
+
+// drain lets requests finish, and cuts off those that take longer than drainTime.
+func drain(ctx context.Context, web *http.Server, batches *flightserve.Server, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	batches.Shutdown(drain)
-	return errors.Join(err, web.Shutdown(drain))
+	var both sync.WaitGroup
+	both.Go(func() { batches.Shutdown(ctx) })
+	both.Go(func() {
+		if err := web.Shutdown(ctx); err != nil {
+			log.Warn("requests are cut off", "error", err, "after", drainTime.String())
+			_ = web.Close() // what it says was said above
+		}
+	})
+	both.Wait()
 }
 
 // sayReady prints the one line that scripts wait for.

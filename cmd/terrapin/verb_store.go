@@ -43,6 +43,8 @@ var storeFsckVerb = verb{name: "store.fsck", access: inspects, run: func(ctx con
 	if err := c.into(&a); err != nil {
 		return nil, 0, err
 	}
+	w.indexing.Lock()
+	defer w.indexing.Unlock()
 	report, err := truth.Fsck(ctx, w.root, w.catalog, truth.Options{Full: a.Full})
 	if err != nil {
 		return nil, 0, err
@@ -76,6 +78,14 @@ With --json: {"collections": n, "items": n}.`,
 }
 
 var storeReindexVerb = verb{name: "store.reindex", access: inspects, run: func(ctx context.Context, w *workspace, _ call) (any, int, error) {
+	w.indexing.Lock()
+	defer w.indexing.Unlock()
 	report, err := truth.Rebuild(ctx, w.root, w.catalog)
-	return report, exitOK, err
+	if err != nil {
+		return nil, 0, err
+	}
+	if !report.OK {
+		return report, exitRefused, nil
+	}
+	return report, exitOK, nil
 }}
