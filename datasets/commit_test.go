@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/ingest"
 	"github.com/terrapin-eo/terrapin/labels"
 )
 
@@ -56,6 +59,67 @@ func TestCommit(t *testing.T) {
 	assert.True(t, check.OK, "%+v", check.Problems)
 	assert.Equal(t, v.Digest, check.Recomputed)
 	assert.Equal(t, 3*3*12, check.Chunks)
+}
+
+func TestTheManifestHasTheSameBytesEveryTime(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	r, err := ParseRecipe([]byte(cropsRecipe))
+	require.NoError(t, err)
+	_, view, rev, err := pins(t.Context(), w.cfg, r)
+	require.NoError(t, err)
+	p, err := resolve(t.Context(), r, view, rev, nil)
+	require.NoError(t, err)
+	first, err := p.manifest("dataset-crops-v1")
+	require.NoError(t, err)
+	for range 30 {
+		again, err := p.manifest("dataset-crops-v1")
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	}
+}
+
+func TestPhysicalValuesAreCommitted(t *testing.T) {
+	w := emptyWorld(t)
+	// Two dates of the sample, counted anew: the second has another scale and offset.
+	dir := t.TempDir()
+	script := `
+import sys, rasterio
+for day, scale, offset in (("20210501", 0.0001, 0.0), ("20210601", 1/30000, -0.1)):
+    with rasterio.open(f"../demo/data/s2_{day}.tif") as src:
+        with rasterio.open(f"{sys.argv[1]}/s2_{day}.tif", "w", **(src.profile | {"driver": "GTiff"})) as out:
+            out.write(src.read()); out.descriptions = src.descriptions
+            out.scales, out.offsets = [scale] * src.count, [offset] * src.count
+`
+	out, err := exec.CommandContext(t.Context(), python(t), "-c", script, dir).CombinedOutput()
+	require.NoError(t, err, string(out))
+	files := []string{filepath.Join(dir, "s2_20210501.tif"), filepath.Join(dir, "s2_20210601.tif")}
+	spec, err := ingest.LikeRaster(files[0], sampleBands)
+	require.NoError(t, err)
+	spec.Name, spec.Chunk, spec.Created = "s2", 32, time.Unix(0, 0).UTC()
+	c, err := layout.Create(t.Context(), w.root.Sub("cubes/s2"), spec)
+	require.NoError(t, err)
+	w.ingest(t, c, files...)
+
+	recipe := strings.Replace(cropsRecipe, "labels: cropland\n", "", 1)
+	err = w.refused(t, recipe)
+	assert.True(t, fault.Is(err, fault.Precondition), err)
+	assert.Contains(t, err.Error(), "2 radiometric contracts")
+	assert.Contains(t, fault.CureOf(err), "values: physical")
+
+	r := w.commit(t, recipe+"values: physical\n")
+	v, err := Open(t.Context(), w.root, "crops")
+	require.NoError(t, err)
+	assert.Equal(t, Physical, v.Values)
+	assert.Equal(t, cube.Contract{Scale: 1.0 / 30000, Offset: -0.1}, v.Slices[1].Contract)
+	counted := uint64(r.Samples["train"] * 256 * 2)
+	for _, s := range r.Statistics {
+		assert.Equal(t, counted, s.Count, s.Band)
+		assert.Greater(t, s.Min, -0.11)
+		assert.Less(t, s.Max, 2.0, "statistics are of reflectances, not of stored numbers")
+	}
+	check, err := Verify(t.Context(), w.cfg, "crops@v1")
+	require.NoError(t, err)
+	assert.True(t, check.OK, "%+v", check.Problems)
 }
 
 func TestTwoDirectoriesGiveOneDigest(t *testing.T) {

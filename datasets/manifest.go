@@ -91,12 +91,16 @@ func (p *plan) manifest(collection string) ([]byte, error) {
 			return nil, fault.New(fault.Internal, "write the manifest: %w", err)
 		}
 	}
-	for key, value := range map[string]any{"geo": geoMetadata(bounds), "stac-geoparquet": map[string]any{"version": "1.0.0"}} {
-		text, err := json.Marshal(value)
+	// In this order: the same samples give the same bytes, by which a commit knows what it left behind.
+	for _, entry := range []struct {
+		key   string
+		value any
+	}{{"geo", geoMetadata(bounds)}, {"stac-geoparquet", map[string]any{"version": "1.0.0"}}} {
+		text, err := json.Marshal(entry.value)
 		if err != nil {
 			return nil, fault.New(fault.Internal, "write the manifest: %w", err)
 		}
-		if err := w.AppendKeyValueMetadata(key, string(text)); err != nil {
+		if err := w.AppendKeyValueMetadata(entry.key, string(text)); err != nil {
 			return nil, fault.New(fault.Internal, "write the manifest: %w", err)
 		}
 	}

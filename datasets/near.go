@@ -7,8 +7,20 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/crs"
 )
 
-// earth is the mean radius of the WGS 84 ellipsoid in metres.
-const earth = 6371008.8
+// The WGS 84 ellipsoid: its equatorial radius in metres and the square of its eccentricity.
+const (
+	equatorRadius = 6378137.0
+	eccentricity2 = 0.00669437999014
+)
+
+// radii are those in which the ellipsoid curves at a latitude, north to south and west to east; a
+// sphere would tell distances up to 0.6 % too great.
+func radii(lat float64) (meridian, transverse float64) {
+	sine := math.Sin(lat)
+	w2 := 1 - eccentricity2*sine*sine
+	transverse = equatorRadius / math.Sqrt(w2)
+	return transverse * (1 - eccentricity2) / w2, transverse
+}
 
 // ruler measures distances between windows of a grid in metres. In projections in metres that keep
 // lengths (UTM and its like) a pixel has the size of the transform; on geographic, Mercator and
@@ -40,12 +52,15 @@ func newRuler(g cube.Grid) (ruler, error) {
 			return 0, 0 // beyond the map: no distance can be vouched for
 		}
 		const radian = math.Pi / 180
-		return earth * math.Abs(lon1-lon0) * radian * math.Cos(lat0*radian), earth * math.Abs(lat0-lat1) * radian
+		meridian, transverse := radii(lat0 * radian)
+		return transverse * math.Cos(lat0*radian) * math.Abs(lon1-lon0) * radian, meridian * math.Abs(lat0-lat1) * radian
 	}}
-	for _, row := range []float64{0, float64(g.Height) / 2, float64(g.Height)} {
-		x, y := r.size(row)
+	const probes = 256
+	for i := range probes + 1 {
+		x, y := r.size(float64(g.Height) * float64(i) / probes)
 		r.least = min(r.least, x, y)
 	}
+	r.least *= 0.999 // for the rows between
 	return r, nil
 }
 

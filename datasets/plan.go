@@ -199,25 +199,48 @@ func filled(kept, samples []sample, r ruler, rule SplitRule) error {
 		strings.Join(empty, " and "), len(samples), len(spots), rule.BlockMetres).WithCure("%s", cure)
 }
 
+// mostTried bounds the search for a salt, in blocks and samples looked at: a refusal must not take long.
+const mostTried = 4_000_000
+
 // fillingSalt looks for a salt under which every split has samples, none too many of them dropped.
 func fillingSalt(samples []sample, r ruler, rule SplitRule) (string, bool) {
-	for salt := range 1000 {
-		rule.Salt = fmt.Sprint(salt)
-		b := newBlocks(rule)
-		moved := make([]sample, len(samples))
-		for i, s := range samples {
-			s.split = b.split(s.block)
-			moved[i] = s
+	spots, known := []sample{}, map[block]bool{} // one sample of each block
+	for _, s := range samples {
+		if !known[s.block] {
+			known[s.block] = true
+			spots = append(spots, s)
 		}
-		if len(emptySplits(moved, rule)) > 0 {
+	}
+	for salt, left := 0, mostTried; salt < 1000 && left > 0; salt++ {
+		rule.Salt = fmt.Sprint(salt)
+		left -= len(spots)
+		if len(emptySplits(resplit(spots, rule), rule)) > 0 {
 			continue
 		}
+		left -= len(samples)
+		moved := resplit(samples, rule)
 		kept, _ := separate(moved, r, rule.BufferMetres)
 		if len(emptySplits(kept, rule)) == 0 && enough(moved, len(moved)-len(kept), rule) == nil {
 			return rule.Salt, true
 		}
 	}
 	return "", false
+}
+
+// resplit copies samples that know their blocks and gives them the splits of a rule.
+func resplit(samples []sample, rule SplitRule) []sample {
+	b, splits := newBlocks(rule), map[block]int{}
+	out := make([]sample, len(samples))
+	for i, s := range samples {
+		split, known := splits[s.block]
+		if !known {
+			split = b.split(s.block)
+			splits[s.block] = split
+		}
+		s.split = split
+		out[i] = s
+	}
+	return out
 }
 
 func emptySplits(samples []sample, rule SplitRule) []string {
@@ -238,32 +261,36 @@ func emptySplits(samples []sample, rule SplitRule) []string {
 func (p *plan) seal(ctx context.Context) error {
 	ids := p.sliceIDs()
 	pixels := func(w cube.Window) ([]string, error) { return p.view.PixelDigests(ctx, p.cell.Path, ids, w) }
-	var label func(cube.Window) ([]string, error)
-	if p.labels != nil {
-		label = func(w cube.Window) ([]string, error) { return p.labels.ChunkDigests(ctx, w) }
-	}
 	var err error
-	p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, ids, p.view.Spec().ChunkSize(), pixels, label)
+	p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, ids, once(pixels, p.view.Spec().ChunkSize()), p.labelDigests(ctx))
 	return err
 }
 
-// labelTile divides the edge of every label raster's chunks.
-const labelTile = 64
+// lookUp returns the digests of the chunks that a window touches.
+type lookUp func(cube.Window) ([]string, error)
+
+// labelDigests looks up the label raster's; nil without labels.
+func (p *plan) labelDigests(ctx context.Context) lookUp {
+	if p.labels == nil {
+		return nil
+	}
+	return once(func(w cube.Window) ([]string, error) { return p.labels.ChunkDigests(ctx, w) }, p.labels.ChunkEdge())
+}
 
 // tiles names the tiles of an edge that a window touches: from the first to the last.
 func tiles(w cube.Window, edge int) cube.Window {
 	return cube.Window{Row: w.Row / edge, Col: w.Col / edge, Height: (w.Row + w.Height - 1) / edge, Width: (w.Col + w.Width - 1) / edge}
 }
 
-// once remembers what a look-up gave for windows that touch the same tiles.
-func once(lookUp func(cube.Window) ([]string, error), edge int) func(cube.Window) ([]string, error) {
+// once remembers what a look-up gave for windows that touch the same chunks.
+func once(digests lookUp, edge int) lookUp {
 	known := map[cube.Window][]string{}
 	return func(w cube.Window) ([]string, error) {
 		key := tiles(w, edge)
 		if d, ok := known[key]; ok {
 			return d, nil
 		}
-		d, err := lookUp(w)
+		d, err := digests(w)
 		if err == nil {
 			known[key] = d
 		}
@@ -272,11 +299,7 @@ func once(lookUp func(cube.Window) ([]string, error), edge int) func(cube.Window
 }
 
 // seal makes the leaves of samples; label may be nil.
-func seal(samples []sample, cell string, ids []cube.SliceID, chunk int, pixels, label func(cube.Window) ([]string, error)) ([]leafDoc, []hash, error) {
-	pixels = once(pixels, chunk)
-	if label != nil {
-		label = once(label, labelTile)
-	}
+func seal(samples []sample, cell string, ids []cube.SliceID, pixels, label lookUp) ([]leafDoc, []hash, error) {
 	leaves, hashes := make([]leafDoc, 0, len(samples)), make([]hash, 0, len(samples))
 	for _, s := range samples {
 		w := s.window

@@ -1,7 +1,10 @@
 package datasets
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"regexp"
 	"time"
@@ -77,15 +80,24 @@ var unbuilt = map[string]string{
 // ParseRecipe reads a recipe. A misspelt key, one that is not built yet or a value out of bounds is
 // refused with its line and column.
 func ParseRecipe(data []byte) (Recipe, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	in := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	err := in.Decode(&doc)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return Recipe{}, fault.New(fault.Invalid, "recipe: %w", err).WithCure("the recipe must be a YAML mapping")
 	}
-	if doc.Kind == 0 || len(doc.Content) == 0 {
+	if err != nil || len(doc.Content) == 0 {
 		return Recipe{}, fault.New(fault.Invalid, "the recipe is empty").WithCure("give at least name, cube, window and split")
 	}
 	d := &decoder{}
 	r := d.recipe(doc.Content[0])
+	switch err := in.Decode(&more); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return Recipe{}, fault.New(fault.Invalid, "recipe: %w", err).WithCure("the recipe must be one YAML mapping")
+	default:
+		d.fail(placeOf(&more), fault.Invalid, "a second document begins here, and a recipe is one", "commit it from a file of its own")
+	}
 	return r, d.err
 }
 
@@ -189,7 +201,7 @@ func (d *decoder) split(o object) SplitRule {
 	s.BlockMetres = o.number("block_m", 0)
 	s.BufferMetres = o.number("buffer_m", 0)
 	if n := o.fields["salt"]; n != nil {
-		s.Salt = d.scalar(n, "a number or word")
+		s.Salt = d.scalar(n, "split.salt: a number or word")
 	}
 	s.AllowDrop = o.boolean("allow_drop")
 	// Below a metre or beyond a thousandth of the globe, rows and columns of blocks lose their meaning.

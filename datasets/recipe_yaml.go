@@ -110,7 +110,7 @@ func (o object) child(key string, known ...string) object {
 func (d *decoder) scalar(n *yaml.Node, want string) string {
 	n = follow(n)
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-		d.fail(placeOf(n), fault.Invalid, want+" is wanted here", "")
+		d.fail(placeOf(n), fault.Invalid, want+" is wanted here", "write one value, or leave the key out for its default")
 		return ""
 	}
 	return n.Value
@@ -129,7 +129,7 @@ func (o object) choice(key string, options ...string) string {
 	if n == nil {
 		return options[0]
 	}
-	v := o.d.scalar(n, "a word")
+	v := o.d.scalar(n, o.path+key+": a word")
 	if !slices.Contains(options, v) {
 		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: unknown value %q", o.path, key, v), didYouMean(v, options))
 	}
@@ -143,7 +143,8 @@ func (o object) integer(key string, least, most, otherwise int) int {
 	}
 	v, err := strconv.Atoi(n.Value)
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil || v < least || v > most {
-		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is no whole number between %d and %d", o.path, key, n.Value, least, most), "")
+		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is no whole number between %d and %d", o.path, key, n.Value, least, most),
+			"write it in digits, without quotes, point or exponent")
 		return otherwise
 	}
 	return v
@@ -156,7 +157,7 @@ func (o object) number(key string, otherwise float64) float64 {
 	}
 	v, err := strconv.ParseFloat(n.Value, 64)
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" || err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is no number", o.path, key, n.Value), "")
+		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is no number", o.path, key, n.Value), "write a finite number, without quotes")
 		return otherwise
 	}
 	return v
@@ -168,7 +169,7 @@ func (o object) boolean(key string) bool {
 		return false
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is neither true nor false", o.path, key, n.Value), "")
+		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is neither true nor false", o.path, key, n.Value), "write true or false, without quotes")
 	}
 	return strings.EqualFold(n.Value, "true")
 }

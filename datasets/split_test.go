@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,7 +114,7 @@ func TestBlocksAreNearlySquareAndOfOneArea(t *testing.T) {
 		require.NoError(t, err)
 		lon1, lat1, err := back(width, north)
 		require.NoError(t, err)
-		ground := func(d float64) float64 { return d * math.Pi / 180 * earth }
+		ground := func(d float64) float64 { return d * math.Pi / 180 * equatorRadius }
 		ratio := ground(lon1-lon0) * math.Cos((lat0+lat1)/2*math.Pi/180) / ground(lat1-lat0)
 		assert.InDelta(t, 1, ratio, 0.02, "y %g", y)
 	}
@@ -163,4 +164,34 @@ func TestADamagedIndexIsRefused(t *testing.T) {
 		_, err := openIndex(good[:n])
 		assert.True(t, fault.Is(err, fault.Corrupt), "%d bytes", n)
 	}
+}
+
+func TestDistancesAreThoseOnTheEllipsoid(t *testing.T) {
+	// The lengths are pyproj's Geod(ellps="WGS84"): one thousandth of a degree.
+	for _, c := range []struct{ lat, north, east float64 }{
+		{0.05, 110.574, 111.319}, {45, 111.132, 78.847}, {70, 111.562, 38.187}, {-16, 110.658, 107.036},
+	} {
+		g := cube.Grid{CRS: "EPSG:4326", Transform: cube.Affine{0.001, 0, 10, 0, -0.001, c.lat + 0.01}, Width: 20, Height: 20}
+		r, err := newRuler(g)
+		require.NoError(t, err)
+		a := cube.Window{Row: 9, Col: 9, Height: 1, Width: 1}
+		north := r.distance(a, cube.Window{Row: 11, Col: 9, Height: 1, Width: 1})
+		east := r.distance(a, cube.Window{Row: 9, Col: 11, Height: 1, Width: 1})
+		assert.InDelta(t, c.north, north, 0.002, "latitude %g", c.lat)
+		assert.InDelta(t, c.east, east, 0.006, "latitude %g", c.lat)
+		assert.LessOrEqual(t, r.least, min(north, east))
+	}
+}
+
+func TestASearchForASaltThatCannotBeFoundEnds(t *testing.T) {
+	r, err := newRuler(utm(1000))
+	require.NoError(t, err)
+	samples := make([]sample, 400_000) // in two blocks, and three splits to be filled
+	for i := range samples {
+		samples[i] = sample{block: block{0, int32(i % 2)}, window: cube.Window{Row: i / 1000, Col: i % 1000, Height: 1, Width: 1}}
+	}
+	began := time.Now()
+	_, found := fillingSalt(samples, r, SplitRule{BlockMetres: 1000, Fractions: [3]float64{0.7, 0.15, 0.15}})
+	assert.False(t, found)
+	assert.Less(t, time.Since(began), 5*time.Second)
 }

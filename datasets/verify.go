@@ -93,12 +93,8 @@ func (o *Verification) content(ctx context.Context, cfg Config, v *Version) erro
 	}
 	o.Samples = len(p.samples)
 	proof := prover{plan: p, chunks: map[chunkKey][2]string{}}
-	var label func(cube.Window) ([]string, error)
-	if p.labels != nil {
-		label = func(w cube.Window) ([]string, error) { return p.labels.ChunkDigests(ctx, w) }
-	}
-	pixels := func(w cube.Window) ([]string, error) { return proof.digests(ctx, w) }
-	if p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, p.sliceIDs(), p.view.Spec().ChunkSize(), pixels, label); err != nil {
+	pixels := once(func(w cube.Window) ([]string, error) { return proof.digests(ctx, w) }, p.view.Spec().ChunkSize())
+	if p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, p.sliceIDs(), pixels, p.labelDigests(ctx)); err != nil {
 		return err
 	}
 	o.Chunks = len(proof.chunks)

@@ -110,6 +110,9 @@ func (r *Revision) Read(ctx context.Context, w cube.Window, dst []byte) error {
 	return nil
 }
 
+// ChunkEdge is the height and width, in pixels, of the chunks of the burned raster.
+func (r *Revision) ChunkEdge() int { return r.raster.Array().Chunks[0] }
+
 // ChunkDigests returns the SHA-256, in hex, of the decoded values of every chunk of the burned raster
 // that a window touches, row by row.
 func (r *Revision) ChunkDigests(ctx context.Context, w cube.Window) ([]string, error) {

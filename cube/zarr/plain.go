@@ -46,10 +46,12 @@ func WritePlain(ctx context.Context, b *store.Bucket, prefix string, a Array, da
 	return err
 }
 
-// Plain is a 2-D Zarr array kept directly in a bucket.
+// Plain is a 2-D Zarr array kept directly in a bucket. An open one is taken never to change: it keeps
+// a few decoded chunks, so that windows of one chunk decode it once.
 type Plain struct {
 	bucket *store.Bucket
 	array  Array
+	chunks *chunkCache
 }
 
 // OpenPlain reads the metadata of the array below prefix.
@@ -66,7 +68,7 @@ func OpenPlain(ctx context.Context, b *store.Bucket, prefix string) (*Plain, err
 	if err != nil {
 		return nil, fault.New(fault.KindOf(err), "open array %s: %w", sub.URL(), err)
 	}
-	return &Plain{bucket: sub, array: a}, nil
+	return &Plain{bucket: sub, array: a, chunks: newChunkCache(plainCache)}, nil
 }
 
 // Array is the array's metadata.
@@ -77,21 +79,26 @@ func (p *Plain) chunkWindow(cy, cx int) cube.Window {
 	return cube.Window{Row: cy * h, Col: cx * w, Height: h, Width: w}
 }
 
-// read decodes one chunk into buf.
-func (p *Plain) read(ctx context.Context, cy, cx int, buf []byte) error {
-	key := p.array.ChunkKey(cy, cx)
-	encoded, _, err := p.bucket.Read(ctx, key, store.Range{})
-	if errors.Is(err, store.ErrNotFound) {
-		p.array.FillChunk(buf)
-		return nil
+// chunk returns a decoded chunk, which nobody may change.
+func (p *Plain) chunk(ctx context.Context, cy, cx int) ([]byte, error) {
+	at := [2]int{cy, cx}
+	if data := p.chunks.get(at); data != nil {
+		return data, nil
 	}
-	if err == nil {
-		err = p.array.Decode(buf, encoded)
+	data := make([]byte, p.array.ChunkBytes())
+	encoded, _, err := p.bucket.Read(ctx, p.array.ChunkKey(cy, cx), store.Range{})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		p.array.FillChunk(data)
+		err = nil
+	case err == nil:
+		err = p.array.Decode(data, encoded)
 	}
 	if err != nil {
-		return fault.New(fault.KindOf(err), "read chunk %d,%d of %s: %w", cy, cx, p.bucket.URL(), err)
+		return nil, fault.New(fault.KindOf(err), "read chunk %d,%d of %s: %w", cy, cx, p.bucket.URL(), err)
 	}
-	return nil
+	p.chunks.put(at, data)
+	return data, nil
 }
 
 // each calls visit for every chunk that a window touches, row by row.
@@ -100,14 +107,14 @@ func (p *Plain) each(ctx context.Context, w cube.Window, visit func(at cube.Wind
 	if in.Empty() {
 		return nil
 	}
-	buf := make([]byte, p.array.ChunkBytes())
 	h, wd := p.array.Chunks[0], p.array.Chunks[1]
 	for cy := in.Row / h; cy <= (in.Row+in.Height-1)/h; cy++ {
 		for cx := in.Col / wd; cx <= (in.Col+in.Width-1)/wd; cx++ {
-			if err := p.read(ctx, cy, cx, buf); err != nil {
+			chunk, err := p.chunk(ctx, cy, cx)
+			if err != nil {
 				return err
 			}
-			if err := visit(p.chunkWindow(cy, cx), buf); err != nil {
+			if err := visit(p.chunkWindow(cy, cx), chunk); err != nil {
 				return err
 			}
 		}
