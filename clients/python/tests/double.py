@@ -297,3 +297,8 @@ def until(condition: Any, seconds: float = 5.0) -> bool:
             return False
         pause.wait(0.01)
     return True
+
+
+def put_ids(client: Any, queue: Any) -> None:
+    """Read an epoch in another process; here, where a spawned one can import it."""
+    queue.put([i for batch in client.loader("crops@v1", tensors="numpy") for i in batch["ids"]])

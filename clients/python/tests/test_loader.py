@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import terrapin
-from double import BANDS, SIZE, SLOTS, Double, sample_id, sample_image, sample_label, until
+from double import BANDS, SIZE, SLOTS, Double, put_ids, sample_id, sample_image, sample_label, until
 from terrapin.order import Order
 
 
@@ -331,10 +331,6 @@ def test_a_loader_survives_pickling_with_its_place(client: terrapin.Client, doub
     assert [i for b in twin for i in b["ids"]] == expected(double, 0, 0)[40:]
 
 
-def _ids(client: terrapin.Client, queue) -> None:
-    queue.put([i for b in client.loader("crops@v1", tensors="numpy") for i in b["ids"]])
-
-
 SERVE = """
 import sys; sys.path.insert(0, sys.argv[1])
 from double import Double
@@ -383,7 +379,7 @@ def test_a_fork_reads_for_itself_or_is_told_why_not(when: str) -> None:
 def test_a_spawned_process_reads_for_itself(client: terrapin.Client, double: Double) -> None:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    process = context.Process(target=_ids, args=(client, queue))
+    process = context.Process(target=put_ids, args=(client, queue))
     process.start()
     assert queue.get(timeout=60) == expected(double, 0, 0)
     process.join()
