@@ -3,6 +3,7 @@ package truth
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/stac"
@@ -177,14 +178,12 @@ func cubeDocuments(view *layout.View) (collection json.RawMessage, items map[str
 	return collection, items, nil
 }
 
-// kind applies the commits of one kind that the catalog has not seen, and those after them, so that
-// the newest document of a collection is put last.
+// kind applies the commits of one kind that the catalog has not seen, together with the others of
+// their thing, whose links change, and those after them, so that the newest document of a collection
+// is put last.
 func (w *walker) kind(ctx context.Context, list []commit) error {
-	fresh := false
-	for _, c := range list {
-		fresh = fresh || w.marks[c.folder] != c.etag
-	}
-	if !fresh {
+	fresh := func(c commit) bool { return w.marks[c.folder] != c.mark() }
+	if !slices.ContainsFunc(list, fresh) {
 		return nil
 	}
 	readable := list[:0:0]
@@ -197,18 +196,26 @@ func (w *walker) kind(ctx context.Context, list []commit) error {
 		}
 		readable = append(readable, c)
 	}
-	inOrder(readable)
+	all, err := things(readable)
+	if err != nil {
+		return err
+	}
 	since := false
-	for _, c := range readable {
-		if since = since || w.marks[c.folder] != c.etag; !since {
+	for _, versions := range all {
+		if since = since || slices.ContainsFunc(versions, fresh); !since {
 			continue
 		}
-		err := w.apply(ctx, catalog.Changes{Collections: c.STAC.Collections, Items: c.STAC.Items, Marks: map[string]string{c.folder: c.etag}})
+		ch := catalog.Changes{Marks: map[string]string{}}
+		for _, c := range versions {
+			ch.Collections, ch.Items = append(ch.Collections, c.STAC.Collections...), append(ch.Items, c.STAC.Items...)
+			ch.Marks[c.folder] = c.mark()
+		}
+		err := w.apply(ctx, ch)
 		if err != nil && fault.Is(err, fault.Internal) {
 			return err
 		}
 		if err != nil {
-			if err := w.report.failed(c.folder+"/commit.json", restore, err); err != nil {
+			if err := w.report.failed(versions[0].thing(), restore, err); err != nil {
 				return err
 			}
 		}

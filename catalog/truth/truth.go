@@ -84,6 +84,10 @@ type commit struct {
 
 	Format  int               `json:"format"`
 	Kind    string            `json:"kind"`
+	State   string            `json:"state"`
+	Tag     string            `json:"tag"`
+	Cube    string            `json:"cube"`
+	Pinned  string            `json:"snapshot"`
 	Created time.Time         `json:"created"`
 	Data    string            `json:"data"`
 	SHA256  string            `json:"features_sha256"`
@@ -133,6 +137,16 @@ func (c *commit) read(ctx context.Context, root *store.Bucket) error {
 	}
 	if c.Format != 1 {
 		return fault.New(fault.Unsupported, "commit.json has format %d, and this release knows 1", c.Format).WithCure("use the release that wrote it or a newer one")
+	}
+	for _, doc := range c.STAC.Collections {
+		if _, _, err := catalog.ParseCollection(doc); err != nil {
+			return fault.New(fault.Corrupt, "commit.json: %s", err.Error())
+		}
+	}
+	for _, doc := range c.STAC.Items {
+		if _, err := catalog.ParseItem(doc); err != nil {
+			return fault.New(fault.Corrupt, "commit.json: %s", err.Error())
+		}
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func TestCatchUpFollowsTheBucket(t *testing.T) {
 		w.version(t, n, fmt.Sprint("title ", n))
 	}
 	r = w.catchUp(t)
-	require.Equal(t, 1+10, r.Items, "only what is new")
+	require.Equal(t, 1+11, r.Items, "only what is new, and the first version, which now has a successor")
 	shared, err := w.cat.Collection(context.Background(), catalog.Everything(), "shared")
 	require.NoError(t, err)
 	require.Contains(t, string(shared), `"title 11"`, "the newest document of a collection holds")
