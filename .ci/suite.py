@@ -1,8 +1,8 @@
 """Run every test of Terrapin and end with one table of what was skipped and why.
 
 Go with the race detector, the Python client's tests against the binary, and the demo itself. The exit
-status is 1 if anything failed, or, with TERRAPIN_REFEREES=required, if a check against a program that
-was not written here (a referee) was skipped.
+status is 1 if anything failed, or, with TERRAPIN_REFEREES=required, if anything was skipped that is not in
+the short list of harmless reasons: then a program that was not written here (a referee) did not judge.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
-# A skip whose reason holds one of these words kept a referee from judging.
-REFEREE_WORDS = ("TERRAPIN_PYTHON", "TERRAPIN_BIN", "referee", "icechunk", "official")
+# Skips that keep no referee from judging, by a part of their reason.
+HARMLESS = (
+    "root may write everywhere",  # permissions bind nobody then
+    "no /dev/full",
+    "TERRAPIN_DATA",  # more real data than the project ships
+    "no shared data",
+)
 
 
 @dataclass
@@ -105,14 +110,15 @@ def run_pytest(tally: Tally, binary: Path) -> None:
 
 
 def run_demo(tally: Tally, binary: Path) -> None:
-    """Run the demo twice in a folder of its own: the second run must work like the first."""
+    """Run the demo twice in one folder, the second like the first, and then on a folder of scenes."""
     with tempfile.TemporaryDirectory() as folder:
-        for attempt in ("first", "second"):
+        command = [sys.executable, str(TOP / "demo/run.py"), "--binary", str(binary), "--out", folder]
+        for name, extra in (("first", []), ("second", []), ("DATA=FOLDER", ["--data", str(TOP / "demo/data")])):
             started = time.monotonic()
-            command = [sys.executable, str(TOP / "demo/run.py"), "--binary", str(binary)]
-            status = subprocess.run([*command, "--out", folder], cwd=TOP, check=False, env=os.environ).returncode
-            print(f"demo, {attempt} run: {time.monotonic() - started:.0f}s, status {status}")
-            if status == 0:
+            status = subprocess.run([*command, *extra], cwd=TOP, check=False).returncode
+            print(f"demo, {name} run: {time.monotonic() - started:.0f}s, status {status}", flush=True)
+            picture = Path(folder) / "summary.png"
+            if status == 0 and (extra or picture.stat().st_size > 50_000):
                 tally.passed += 1
             else:
                 tally.failed += 1
@@ -135,7 +141,7 @@ def main() -> int:
     print("\nskipped, and why:" if tally.skipped else "\nnothing was skipped")
     for suite, test, reason in tally.skipped:
         print(f"  {suite:28} {test:50} {reason[:160]}")
-    missed = [s for s in tally.skipped if any(word in s[2] for word in REFEREE_WORDS)]
+    missed = [s for s in tally.skipped if not any(part in s[2] for part in HARMLESS)]
     required = os.environ.get("TERRAPIN_REFEREES") == "required"
     if missed and required:
         print(f"a referee was skipped {len(missed)} times, and TERRAPIN_REFEREES=required")
