@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -32,16 +33,23 @@ type checker struct {
 	// The documents that the bucket says the catalog should hold.
 	collections map[string]json.RawMessage
 	items       map[catalog.ItemRef]json.RawMessage
+	// source says which object a document was made from, by what the report calls the document.
+	source map[string]string
+	// there are the folders of what exists, and tags those of every cube that could be read.
+	there map[string]bool
+	tags  map[string]map[string]icechunk.ID
 }
 
 // Fsck compares the bucket with itself and with the catalog, which may be nil, and changes neither.
 func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Options) (Report, error) {
-	c := &checker{root: root, opt: opt, report: newReport(), collections: map[string]json.RawMessage{}, items: map[catalog.ItemRef]json.RawMessage{}}
+	c := &checker{root: root, opt: opt, report: newReport(), collections: map[string]json.RawMessage{}, items: map[catalog.ItemRef]json.RawMessage{},
+		source: map[string]string{}, there: map[string]bool{}, tags: map[string]map[string]icechunk.ID{}}
 	cubes, err := root.Folders(ctx, "cubes")
 	if err != nil {
 		return Report{}, err
 	}
 	for _, name := range cubes {
+		c.there["cubes/"+name] = true
 		if err := c.cube(ctx, name); err != nil {
 			return *c.report, err
 		}
@@ -50,6 +58,9 @@ func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Opti
 		found, without, err := commits(ctx, root, k.folder, k.deep)
 		if err != nil {
 			return *c.report, err
+		}
+		for _, one := range found {
+			c.there[one.folder] = true
 		}
 		for _, at := range without {
 			c.report.Notes = append(c.report.Notes, Note{Object: at, Note: "it has no commit.json: what an interrupted commit left, which nobody sees"})
@@ -75,6 +86,7 @@ func (c *checker) expect(object string, collections, items []json.RawMessage) {
 			continue
 		}
 		c.collections[id] = doc
+		c.source[collectionName(id)] = object
 	}
 	for _, doc := range items {
 		e, err := catalog.ParseItem(doc)
@@ -83,8 +95,13 @@ func (c *checker) expect(object string, collections, items []json.RawMessage) {
 			continue
 		}
 		c.items[e.Ref] = e.Document
+		c.source[itemName(e.Ref)] = object
 	}
 }
+
+// What the report calls documents of the catalog.
+func collectionName(id string) string     { return "catalog: collection " + id }
+func itemName(ref catalog.ItemRef) string { return "catalog: item " + ref.Collection + "/" + ref.ID }
 
 func (c *checker) commits(ctx context.Context, list []commit) error {
 	var readable []commit
@@ -103,11 +120,31 @@ func (c *checker) commits(ctx context.Context, list []commit) error {
 	}
 	for _, one := range slices.Concat(all...) {
 		c.expect(one.folder+"/commit.json", one.STAC.Collections, one.STAC.Items)
+		c.pinned(one)
 		if err := c.objects(ctx, one); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pinned checks that the cube still holds the tag by which a commit pins what it was made from.
+func (c *checker) pinned(one commit) {
+	if one.Tag == "" {
+		return
+	}
+	tags, ok := c.tags[one.Cube]
+	at, tagged := tags[one.Tag]
+	object := "cubes/" + one.Cube
+	switch {
+	case !ok && !c.there[object]:
+		c.report.problem(object, restore, "%s pins its snapshot %s, and the cube is gone", one.folder, one.Pinned)
+	case !ok: // what is wrong with the cube was said
+	case !tagged:
+		c.report.problem(object, restore, "%s pins its snapshot %s by the tag %s, and there is no such tag", one.folder, one.Pinned, one.Tag)
+	case at.String() != one.Pinned:
+		c.report.problem(object, restore, "%s pins its snapshot %s by the tag %s, which leads to %s", one.folder, one.Pinned, one.Tag, at)
+	}
 }
 
 // named is what a commit says about an object.
@@ -210,6 +247,9 @@ func (c *checker) object(ctx context.Context, key string, want named) error {
 
 // catalog compares what the catalog holds with what it should.
 func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
+	if err := c.gone(ctx, cat); err != nil {
+		return err
+	}
 	missing := maps.Clone(c.collections)
 	p := catalog.Page{Limit: 1000}
 	for {
@@ -222,7 +262,7 @@ func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
 			if err != nil {
 				return err
 			}
-			c.compare("catalog: collection "+id, doc, c.collections[id])
+			c.compare(collectionName(id), doc, c.collections[id])
 			delete(missing, id)
 		}
 		if p.Token = page.Next; p.Token == "" {
@@ -230,27 +270,46 @@ func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(missing)) {
-		c.report.problem("catalog: collection "+id, reindex, "the bucket has it and the catalog does not")
+		c.report.problem(collectionName(id), reindex, "the bucket has it and the catalog does not")
 	}
 	c.report.Collections = len(c.collections)
 	lost := maps.Clone(c.items)
 	err := walk(ctx, cat, catalog.Query{}, func(e catalog.Entry) error {
-		c.compare("catalog: item "+e.Ref.Collection+"/"+e.Ref.ID, e.Document, c.items[e.Ref])
+		c.compare(itemName(e.Ref), e.Document, c.items[e.Ref])
 		delete(lost, e.Ref)
 		return nil
 	})
 	for ref := range lost {
-		c.report.problem("catalog: item "+ref.Collection+"/"+ref.ID, reindex, "the bucket has it and the catalog does not")
+		c.report.problem(itemName(ref), reindex, "the bucket has it and the catalog does not")
 	}
 	c.report.Items = len(c.items)
 	return err
 }
 
+// gone names what the catalog took from the bucket and is no longer there.
+func (c *checker) gone(ctx context.Context, cat catalog.Catalog) error {
+	marks, err := cat.Marks(ctx)
+	for _, folder := range slices.Sorted(maps.Keys(marks)) {
+		if c.there[folder] {
+			continue
+		}
+		what := folder
+		if !strings.HasPrefix(folder, "cubes/") {
+			what += "/commit.json"
+		}
+		c.report.problem(what, restore, "the catalog was filled from it, and it is gone")
+	}
+	return err
+}
+
 func (c *checker) compare(object string, have, want json.RawMessage) {
 	switch {
+	case want == nil && !c.report.OK:
+		c.report.problem(object, "mend what else is wrong first: `terrapin store reindex` makes the catalog forget it", "the catalog has it and the bucket does not")
 	case want == nil:
 		c.report.problem(object, reindex, "the catalog has it and the bucket does not")
 	case !bytes.Equal(have, want):
-		c.report.problem(object, reindex, "the catalog's document is not the bucket's")
+		from := c.source[object]
+		c.report.problem(object, "if "+from+" was changed by hand, bring it back from a backup; otherwise "+reindex, "the catalog's document is not that of %s", from)
 	}
 }

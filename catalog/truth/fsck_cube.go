@@ -33,8 +33,13 @@ func (c *checker) cube(ctx context.Context, name string) error {
 	if err != nil {
 		return c.report.failed(object, restore, err)
 	}
+	c.tags[name] = tags
+	before, err := c.history(ctx, repo, object, named["main"])
+	if err != nil {
+		return err
+	}
 	seen, ends := map[icechunk.ID]bool{}, map[icechunk.ID]uint64{}
-	for _, at := range slices.Concat(slices.Collect(maps.Values(named)), slices.Collect(maps.Values(tags))) {
+	for _, at := range slices.Concat(slices.Collect(maps.Values(named)), slices.Collect(maps.Values(tags)), before) {
 		if seen[at] {
 			continue
 		}
@@ -56,6 +61,35 @@ func (c *checker) cube(ctx context.Context, name string) error {
 	}
 	c.expect(object, []json.RawMessage{collection}, slices.Collect(maps.Values(items)))
 	return c.pixels(ctx, object, view)
+}
+
+// history checks that the snapshots of the branch main and the logs of what each changed are there, and
+// returns the snapshots where a full check is to read them.
+func (c *checker) history(ctx context.Context, repo *icechunk.Repo, object string, head icechunk.ID) ([]icechunk.ID, error) {
+	log, err := repo.Log(ctx, head)
+	if err != nil {
+		return nil, c.report.failed(object, restore, err)
+	}
+	var read []icechunk.ID
+	for _, s := range log {
+		keys := []string{object + "/snapshots/" + s.ID.String()}
+		if s.Parent != nil {
+			keys = append(keys, object+"/transactions/"+s.ID.String())
+		}
+		whole := true
+		for _, key := range keys {
+			if _, err := c.root.Stat(ctx, key); err != nil {
+				whole = false
+				if err := c.report.failed(key, restore, err); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if whole && c.opt.Full {
+			read = append(read, s.ID)
+		}
+	}
+	return read, nil
 }
 
 // snapshot reads every manifest of a snapshot and notes how long each chunk object has to be.

@@ -57,7 +57,7 @@ func (r *Report) failed(object, cure string, err error) error {
 	case fault.Canceled, fault.Unavailable:
 		return err
 	}
-	if own := fault.CureOf(err); own != "" {
+	if own := fault.CureOf(err); own != "" && !fault.Is(err, fault.NotFound) { // what is gone has to come back
 		cure = own
 	}
 	r.problem(object, cure, "%v", err)

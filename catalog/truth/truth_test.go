@@ -18,6 +18,7 @@ import (
 	"github.com/terrapin-eo/terrapin/catalog/stac"
 	"github.com/terrapin-eo/terrapin/catalog/truth"
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/layout/layouttest"
 	"github.com/terrapin-eo/terrapin/store"
@@ -228,6 +229,35 @@ func TestFsckFindsWhatIsWrong(t *testing.T) {
 				require.NoError(t, w.root.Delete(ctx, k))
 			}
 		}, "not found"},
+		"log of a change gone": {func(t *testing.T, w *world) {
+			var keys []string
+			for info, err := range w.root.List(ctx, "cubes/s2/transactions/") {
+				require.NoError(t, err)
+				keys = append(keys, info.Key)
+			}
+			for _, k := range keys {
+				require.NoError(t, w.root.Delete(ctx, k))
+			}
+		}, "not found"},
+		"old snapshot gone": {func(t *testing.T, w *world) {
+			repo, err := icechunk.Open(ctx, w.root.Sub("cubes/s2"), icechunk.Config{})
+			require.NoError(t, err)
+			head, err := repo.Resolve(ctx, "main")
+			require.NoError(t, err)
+			log, err := repo.Log(ctx, head)
+			require.NoError(t, err)
+			require.NoError(t, w.root.Delete(ctx, "cubes/s2/snapshots/"+log[len(log)-1].ID.String()))
+		}, "not found"},
+		"pinned snapshot without its tag": {func(t *testing.T, w *world) {
+			w.put(t, "datasets/pins/v1/commit.json", []byte(`{"format": 1, "kind": "dataset", "cube": "s2", "snapshot": "PB7N0PFPZCE91541MP70", "tag": "datasets/pins/v1"}`))
+		}, "there is no such tag"},
+		"pinned cube gone": {func(t *testing.T, w *world) {
+			w.put(t, "datasets/pins/v1/commit.json", []byte(`{"format": 1, "kind": "dataset", "cube": "s3", "snapshot": "PB7N0PFPZCE91541MP70", "tag": "datasets/pins/v1"}`))
+		}, "the cube is gone"},
+		"commit gone": {func(t *testing.T, w *world) {
+			require.NoError(t, w.root.Delete(ctx, "datasets/crops/v1/commit.json"))
+		}, "it is gone"},
+		"commit changed": {func(t *testing.T, w *world) { w.version(t, 1, "another") }, "that of datasets/crops/v1/commit.json"},
 		"manifest of a version changed": {func(t *testing.T, w *world) {
 			w.put(t, "datasets/crops/v1/manifest.parquet", []byte("manifest of ONE"))
 		}, "SHA-256"},
