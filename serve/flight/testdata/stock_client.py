@@ -229,6 +229,24 @@ def check_messages():
             assert len(cut_up) == len(whole)
 
 
+def check_alignment():
+    """Numbers of any message that does not fit one frame of HTTP/2 lie where NumPy takes them as they are."""
+    seen = 0
+    for ticket in ({"dataset": "crops@v1"}, {"cube": "s2", "size": 33, "overlap": 3}):
+        for size in (1, 2, 3, 5, 8, 13):
+            reader = connect().do_get(fl.Ticket(json.dumps({**ticket, "batch_size": size}).encode()))
+            for chunk in reader:
+                json.loads(chunk.app_metadata.to_pybytes())
+                if chunk.data.nbytes < 64 << 10:
+                    continue
+                seen += 1
+                assert chunk.data.column("image").to_numpy_ndarray().ctypes.data % 16 == 0, (ticket, size)
+                for name in ("valid", "times"):
+                    column = chunk.data.column(name).to_numpy_ndarray()
+                    assert column.flags.aligned and column.ctypes.data % 8 == 0, (ticket, size, name)
+    assert seen > 10, seen
+
+
 def check_info():
     """GetFlightInfo tells what DoGet will give; its ticket reads the same; names are pinned."""
     client = connect()
