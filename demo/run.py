@@ -70,7 +70,7 @@ class Demo:
         whole = (SAMPLE / "s2_20211001.tif").read_bytes()
         damaged.write_bytes(whole[: len(whole) * 6 // 10])
         first = [f for f in scenes if f.name != LATE]
-        self.terrapin("cube", "create", CUBE, "--like", scenes[0], "--latency", "5h")
+        self.terrapin("cube", "create", CUBE, "--like", scenes[0], "--chunk", "32", "--latency", "5h")
         pattern = ("--datetime-pattern", "s2_%Y%m%d")
         report = self.terrapin("ingest", CUBE, *first, damaged, *pattern, expect=1)
         must(len(report["accepted"]) == len(first), f"not all scenes were taken: {report}")

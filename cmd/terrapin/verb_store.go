@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/terrapin-eo/terrapin/catalog/truth"
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 func (c *cli) storeCommand() *cobra.Command {
@@ -31,7 +35,11 @@ chunk and compares its digest.
 
 With --json: {"ok": bool, "problems": [{"object", "reason", "cure"}]}. Exit 1 if there are problems.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.invoke(cmd.Context(), storeFsckVerb, a, nil, c.printFsck)
+			err := c.invoke(cmd.Context(), storeFsckVerb, a, nil, c.printFsck)
+			if c.server == "" && fault.Is(err, fault.Corrupt) {
+				return c.fsckWithoutCatalog(cmd.Context(), a, err)
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&a.Full, "full", false, "decode every pixel chunk and compare its digest")
@@ -55,6 +63,31 @@ var storeFsckVerb = verb{name: "store.fsck", access: inspects, run: func(ctx con
 	return report, exitOK, nil
 }}
 
+// fsckWithoutCatalog checks all but a catalog that cannot be opened, which is a problem like any other.
+func (c *cli) fsckWithoutCatalog(ctx context.Context, a fsckArgs, damaged error) error {
+	w, err := openReading(c.data, c.logger())
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	report, err := truth.Fsck(ctx, w.root, nil, truth.Options{Full: a.Full})
+	if err != nil {
+		return err
+	}
+	report.OK, c.exit = false, exitRefused
+	report.Problems = append(report.Problems, truth.Problem{Object: catalogName, Reason: damaged.Error(), Cure: fault.CureOf(damaged)})
+	if c.json {
+		c.printJSON(report)
+		return nil
+	}
+	raw, err := json.Marshal(report)
+	if err != nil {
+		return fault.New(fault.Internal, "encode the document: %w", err)
+	}
+	c.printFsck(raw)
+	return nil
+}
+
 func (c *cli) printFsck(doc json.RawMessage) {
 	r := decoded[truth.Report](doc)
 	for _, p := range r.Problems {
@@ -68,13 +101,44 @@ func (c *cli) printFsck(doc json.RawMessage) {
 func (c *cli) storeReindexCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "reindex", Short: "rebuild the catalog from the bucket, from nothing", Args: cobra.NoArgs,
-		Long: `Empties the catalog and fills it again from the cubes and commits in the bucket, with the same answers.
+		Long: `Empties the catalog and fills it again from the cubes and commits in the bucket, with the same answers. A
+catalog that is damaged is set aside first, as catalog.sqlite.damaged.
 
 With --json: {"collections": n, "items": n}.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.invoke(cmd.Context(), storeReindexVerb, struct{}{}, nil, nil)
+			err := c.invoke(cmd.Context(), storeReindexVerb, struct{}{}, nil, nil)
+			if c.server == "" && fault.Is(err, fault.Corrupt) {
+				if err := c.setCatalogAside(cmd.Context(), err); err != nil {
+					return err
+				}
+				return c.invoke(cmd.Context(), storeReindexVerb, struct{}{}, nil, nil)
+			}
+			return err
 		},
 	}
+}
+
+// catalogName is the catalog's file in a data directory.
+const catalogName = "catalog.sqlite"
+
+// setCatalogAside moves a damaged catalog out of the way, unless a server has it open.
+func (c *cli) setCatalogAside(ctx context.Context, damaged error) error {
+	lock, err := acquire(ctx, c.data)
+	if err != nil {
+		return damaged
+	}
+	defer lock.release()
+	path := filepath.Join(c.data, catalogName)
+	for _, beside := range []string{"-wal", "-shm"} { // they belong to it and to no other
+		if err := os.Remove(path + beside); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fault.New(fault.Precondition, "set the catalog aside: %w", err).WithCure("remove %s yourself", path+beside)
+		}
+	}
+	if err := os.Rename(path, path+".damaged"); err != nil {
+		return fault.New(fault.Precondition, "set the catalog aside: %w", err).WithCure("move %s away yourself", path)
+	}
+	fmt.Fprintf(c.err, "terrapin: %v; it was set aside as %s.damaged\n", damaged, path)
+	return nil
 }
 
 var storeReindexVerb = verb{name: "store.reindex", access: inspects, run: func(ctx context.Context, w *workspace, _ call) (any, int, error) {
