@@ -8,16 +8,27 @@ import (
 	"github.com/terrapin-eo/terrapin/gdal"
 )
 
-// fileBands gives each band of a file its name.
-func (r *run) fileBands(raster *gdal.Raster) (names []string, note string, err error) {
-	want := bandNames(r.spec.Bands)
-	named := 0
+// fileNames are the names of a file's bands, and how many have one. A name that all bands share, as some
+// writers give the variable's, tells none of them.
+func fileNames(raster *gdal.Raster) (names []string, named int) {
+	same := len(raster.Bands) > 1
 	for _, b := range raster.Bands {
 		names = append(names, b.Name)
+		same = same && b.Name == raster.Bands[0].Name
 		if b.Name != "" {
 			named++
 		}
 	}
+	if same {
+		return make([]string, len(names)), 0
+	}
+	return names, named
+}
+
+// fileBands gives each band of a file its name.
+func (r *run) fileBands(raster *gdal.Raster) (names []string, note string, err error) {
+	want := bandNames(r.spec.Bands)
+	names, named := fileNames(raster)
 	given := r.req.Bands
 	switch {
 	case len(given) > 0 && len(given) != len(names):

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -55,14 +56,9 @@ func LikeRaster(path string, bands []string) (layout.Spec, error) {
 
 // chooseBands finds which bands of the file a cube takes, and what they are called.
 func chooseBands(raster *gdal.Raster, want []string) (chosen []int, names []string, err error) {
-	var have []string
-	named := 0
-	for i, b := range raster.Bands {
-		have = append(have, b.Name)
+	have, named := fileNames(raster)
+	for i := range have {
 		chosen = append(chosen, i)
-		if b.Name != "" {
-			named++
-		}
 	}
 	seen := map[string]bool{}
 	for _, n := range want {
@@ -73,7 +69,7 @@ func chooseBands(raster *gdal.Raster, want []string) (chosen []int, names []stri
 	}
 	switch {
 	case len(want) == 0 && named < len(have):
-		return nil, nil, fault.New(fault.Invalid, "%d of the %d bands of %s have no name", len(have)-named, len(have), raster.Path()).
+		return nil, nil, fault.New(fault.Invalid, "%s has %s without a name of its own", raster.Path(), plural(len(have)-named, "band", "bands")).
 			WithCure("name them in their order: --bands %s", strings.Join(placeholders(len(have)), ","))
 	case len(want) == 0:
 		for i, n := range have {
@@ -102,7 +98,7 @@ func chooseBands(raster *gdal.Raster, want []string) (chosen []int, names []stri
 func placeholders(n int) []string {
 	names := make([]string, n)
 	for i := range names {
-		names[i] = "NAME" + string(rune('1'+i%9))
+		names[i] = fmt.Sprintf("NAME%d", i+1)
 	}
 	return names
 }

@@ -24,6 +24,14 @@ func TestLikeRaster(t *testing.T) {
 	unnamed := raster{bands: []string{"", ""}}.write(t, filepath.Join(t.TempDir(), "u.tif"))
 	require.Equal(t, []string{"a", "b"}, bandNames(like(t, unnamed, "a", "b").Bands))
 	require.Nil(t, like(t, unnamed, "a", "b").Nodata)
+
+	alike := raster{bands: []string{"bands", "bands"}}.write(t, filepath.Join(t.TempDir(), "alike_20200101.tif"))
+	spec = like(t, alike, "a", "b")
+	require.Equal(t, []string{"a", "b"}, bandNames(spec.Bands), "a name that all bands share is none")
+	c, _ := newCube(t, spec)
+	rep := ingest(t, c, Request{Sources: []string{alike}, DatetimePattern: "_%Y%m%d"})
+	require.Empty(t, rep.Rejected)
+	require.Equal(t, "bands without names taken in order as a,b", rep.Accepted[0].Note)
 }
 
 func TestLikeRasterRefuses(t *testing.T) {
@@ -35,11 +43,12 @@ func TestLikeRasterRefuses(t *testing.T) {
 		reason string
 		cure   string
 	}{
-		"unnamed": {unnamed, nil, "2 of the 2 bands", "--bands NAME1,NAME2"},
+		"unnamed": {unnamed, nil, "2 bands without a name", "--bands NAME1,NAME2"},
 		"count":   {unnamed, []string{"a"}, "2 bands without names, and --bands gives 1", "every band"},
 		"twice":   {unnamed, []string{"a", "a"}, `"a" twice`, "one name"},
 		"unknown": {demo + "s2_20201101.tif", []string{"B99"}, `lacks the band "B99"`, "bands"},
-		"double":  {raster{bands: []string{"a", "a"}}.write(t, filepath.Join(dir, "d.tif")), nil, `two bands named "a"`, "name"},
+		"many":    {raster{bands: make([]string, 11)}.write(t, filepath.Join(dir, "m.tif")), nil, "11 bands", "NAME9,NAME10,NAME11"},
+		"double":  {raster{bands: []string{"a", "a", "b"}}.write(t, filepath.Join(dir, "d.tif")), nil, `two bands named "a"`, "name"},
 		"missing": {filepath.Join(dir, "absent.tif"), nil, "does not exist", "path"},
 	} {
 		_, err := LikeRaster(c.path, c.bands)

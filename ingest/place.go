@@ -22,8 +22,9 @@ func (r *run) place(sc *scene) error {
 			return err
 		}
 		if i > 0 && w != sc.window {
-			return fault.New(fault.Invalid, "%s covers other pixels than %s of the same scene", raster.Path(), sc.rasters[sc.bands[0].raster].Path()).
-				WithCure("cut them to the same extent: %s", r.warp(raster))
+			first := sc.rasters[sc.bands[0].raster]
+			return fault.New(fault.Invalid, "%s covers other pixels than %s of the same scene", raster.Path(), first.Path()).
+				WithCure("%s", r.cut(first, raster, sc.window.Intersect(w).Intersect(r.spec.Grid.All())))
 		}
 		sc.window = w
 	}
@@ -93,24 +94,71 @@ func apart(a, b cube.Grid) bool {
 	return x[2] < y[0] || y[2] < x[0] || x[3] < y[1] || y[3] < x[1]
 }
 
-// warp is the command that puts a raster on the cube's grid.
+// cut are the commands that give two rasters of the cube's grid the same extent, their common part.
+func (r *run) cut(a, b *gdal.Raster, common cube.Window) string {
+	if common.Empty() {
+		return "they have no pixel of the cube in common: give files of one scene"
+	}
+	return fmt.Sprintf("cut both to what they have in common, and name those files in the item: %s && %s", r.warpTo(a, common), r.warpTo(b, common))
+}
+
+// warp is the command that puts a raster on the cube's grid. In the cube's own CRS it takes the pixels
+// whose centres the raster covers, so that nothing has to be filled.
 func (r *run) warp(raster *gdal.Raster) string {
-	grid := r.spec.Grid
-	w := grid.All()
+	w := r.spec.Grid.All()
 	if g, err := raster.Grid(); err == nil {
 		w, _ = r.extent(g)
-	}
-	x0, y0, x1, y1 := grid.WindowBounds(w)
-	nodata := ""
-	if r.spec.Nodata != nil {
-		for _, b := range raster.Bands {
-			if b.Nodata == nil {
-				nodata = " -dstnodata " + decimal(*r.spec.Nodata)
+		if g.CRS == r.spec.Grid.CRS {
+			if inner := centres(r.spec.Grid, g); !inner.Empty() {
+				w = inner
 			}
+		}
+	}
+	return r.warpTo(raster, w)
+}
+
+// centres is the part of a grid whose pixels have their centres within another grid of the same CRS.
+func centres(grid, within cube.Grid) cube.Window {
+	const slack = 1e-6 // of a pixel: a centre on the border may not be filled
+	x0, y0, x1, y1 := within.Bounds()
+	first := func(v float64) int { return int(math.Ceil(math.Max(-1e9, math.Min(1e9, v-0.5+slack)))) }
+	last := func(v float64) int { return int(math.Ceil(math.Max(-1e9, math.Min(1e9, v-0.5-slack)))) }
+	t := grid.Transform
+	w := cube.Window{Col: first((x0 - t[2]) / t[0]), Row: first((y1 - t[5]) / t[4])}
+	w.Width, w.Height = last((x1-t[2])/t[0])-w.Col, last((y0-t[5])/t[4])-w.Row
+	return w.Intersect(grid.All())
+}
+
+// warpTo is the command that resamples a raster to a window of the cube. gdalwarp fills what the raster
+// does not cover, with zeros that would pass for measurements where no nodata is declared.
+func (r *run) warpTo(raster *gdal.Raster, w cube.Window) string {
+	grid := r.spec.Grid
+	x0, y0, x1, y1 := grid.WindowBounds(w)
+	own, err := raster.Grid()
+	filled := err != nil || own.CRS != grid.CRS || centres(grid, own).Intersect(w) != w
+	nodata := ""
+	for _, b := range raster.Bands {
+		if b.Nodata == nil && (filled || r.spec.Nodata != nil) {
+			nodata = " -dstnodata " + decimal(r.missing())
 		}
 	}
 	return fmt.Sprintf("gdalwarp -t_srs %s -te %s %s %s %s -tr %s %s -r near%s %s %s",
 		grid.CRS, decimal(x0), decimal(y0), decimal(x1), decimal(y1), decimal(grid.Transform[0]), decimal(-grid.Transform[4]), nodata, gdal.Quote(raster.Path()), gdal.Quote(mended(raster.Path())))
+}
+
+// missing is a value for pixels without a measurement: the cube's, else NaN, else the end of the integer
+// type's range.
+func (r *run) missing() float64 {
+	d := r.spec.DType
+	switch {
+	case r.spec.Nodata != nil:
+		return *r.spec.Nodata
+	case d.Float():
+		return math.NaN()
+	case d.Holds(-1):
+		return -math.Ldexp(1, 8*d.Size()-1)
+	}
+	return math.Ldexp(1, 8*d.Size()) - 1
 }
 
 // decimal writes a number so that it reads back as the same, without an exponent.

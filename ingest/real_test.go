@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/gdal"
 )
 
 // Real series: types, NaN, several chunks, unnamed bands and file names of many kinds, pixel for pixel
@@ -127,4 +128,74 @@ func TestTheCureWorks(t *testing.T) {
 		require.Empty(t, rep.Accepted[0].Note)
 		equalsSources(t, dir, bySource([]string{mended}))
 	}
+}
+
+// What the raster does not cover is not measured in the mended file either, though nobody declares nodata.
+func TestTheCureInventsNoPixel(t *testing.T) {
+	if _, err := exec.LookPath("gdalwarp"); err != nil {
+		t.Skip("gdalwarp is not installed: " + err.Error())
+	}
+	shift := smallGrid
+	shift.Transform[2] += 254
+	shift.Transform[5] -= 126
+	degrees := cube.Grid{CRS: "EPSG:4326", Transform: cube.Affine{1e-4, 0, 4.42, 0, -1e-4, 50.54}, Width: 150, Height: 90}
+	for name, grid := range map[string]cube.Grid{"shift": shift, "degrees": degrees} {
+		for _, dtype := range []cube.DType{cube.Uint8, cube.Int16, cube.Uint16, cube.Float32} {
+			spec := smallSpec()
+			spec.DType, spec.Nodata = dtype, nil
+			c, _ := newCube(t, spec)
+			path := raster{grid: grid, dtype: dtype, value: func(int, int, int) float64 { return 7 }}.
+				write(t, filepath.Join(t.TempDir(), name+"_20200101.tif"))
+			rep := ingest(t, c, Request{Sources: []string{path}, DatetimePattern: "_%Y%m%d"})
+			require.Len(t, rep.Rejected, 1)
+			out, err := exec.Command("sh", "-c", rep.Rejected[0].Cure).CombinedOutput()
+			require.NoError(t, err, "%s\n%s", rep.Rejected[0].Cure, out)
+			mended := strings.TrimSuffix(path, ".tif") + "_mended.tif"
+			rep = ingest(t, c, Request{Sources: []string{mended}, DatetimePattern: "_%Y%m%d"})
+			require.Len(t, rep.Accepted, 1)
+			file, err := gdal.Open(mended)
+			require.NoError(t, err)
+			width, height := file.Size()
+			pixels := make([]byte, width*height*dtype.Size())
+			require.NoError(t, file.Read(cube.Window{Width: width, Height: height}, []int{0}, dtype, pixels))
+			valid := make([]byte, width*height)
+			observe(valid, pixels, dtype, file.Bands[0].Nodata)
+			file.Close()
+			seen := 0
+			for i := range valid {
+				if valid[i] != 0 {
+					seen++
+					require.Equal(t, 7.0, dtype.Get(pixels[i*dtype.Size():]), "%s %s", name, dtype)
+				}
+			}
+			require.NotZero(t, seen)
+		}
+	}
+}
+
+// Bands of one item that cover different pixels: the commands given cut both to what they share.
+func TestTheCureOfDifferentExtents(t *testing.T) {
+	if _, err := exec.LookPath("gdalwarp"); err != nil {
+		t.Skip("gdalwarp is not installed: " + err.Error())
+	}
+	dir := t.TempDir()
+	east := smallGrid
+	east.Transform[2] += 100
+	raster{bands: []string{"red"}}.write(t, filepath.Join(dir, "red.tif"))
+	raster{bands: []string{"nir"}, grid: east}.write(t, filepath.Join(dir, "nir.tif"))
+	write := func(red, nir string) string {
+		path := filepath.Join(dir, "item.json")
+		require.NoError(t, os.WriteFile(path, []byte(`{"type": "Feature", "stac_version": "1.1.0", "id": "one", "properties": {"datetime": "2020-01-01T00:00:00Z"},
+			"assets": {"red": {"href": "`+red+`"}, "nir": {"href": "`+nir+`"}}}`), 0o600))
+		return path
+	}
+	c, _ := newCube(t, smallSpec())
+	rep := ingest(t, c, Request{Sources: []string{write("red.tif", "nir.tif")}})
+	require.Len(t, rep.Rejected, 1)
+	_, commands, found := strings.Cut(rep.Rejected[0].Cure, ": ")
+	require.True(t, found)
+	out, err := exec.Command("sh", "-c", commands).CombinedOutput()
+	require.NoError(t, err, "%s\n%s", commands, out)
+	rep = ingest(t, c, Request{Sources: []string{write("red_mended.tif", "nir_mended.tif")}})
+	require.Empty(t, rep.Rejected)
 }

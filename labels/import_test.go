@@ -340,6 +340,7 @@ func TestMaskAndPolygons(t *testing.T) {
 		"dtype":    {"it is int16", "-ot Byte", "p['dtype']='int16'"},
 		"float":    {"its values are Float32", "gdal_translate -ot Byte", "p['dtype']='float32'"},
 		"shifted":  {"pixels lie off the cube's grid by -0.500 columns", "gdalwarp -t_srs EPSG:32631 -te 664000 5611120 665000 5612120 -ts 100 100 -r near m.tif OUT.tif", "p['transform']=p['transform']*Affine.translation(0.5,0)"},
+		"filled":   {"pixels lie off", "-r near -dstnodata 255 m.tif OUT.tif", "p['nodata']=None;p['transform']=p['transform']*Affine.translation(0.5,0)"},
 		"size":     {"pixel size 20", "gdalwarp", "p['transform']=p['transform']*Affine.scale(2)"},
 		"crs":      {"CRS EPSG:32632", "gdalwarp -t_srs EPSG:32631", "p['crs']='EPSG:32632'"},
 		"far":      {"wholly outside of the cube", "cube of its own area", "p['transform']=p['transform']*Affine.translation(500,0)"},

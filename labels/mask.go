@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -93,8 +94,15 @@ func maskType(r *gdal.Raster, source string) (cube.DType, error) {
 // maskWindow says where the raster lies on the grid.
 func maskWindow(r *gdal.Raster, source string, g cube.Grid) (cube.Window, error) {
 	x0, y0, x1, y1 := g.Bounds()
-	warp := fmt.Sprintf("gdalwarp -t_srs %s -te %s %s %s %s -ts %d %d -r near %s OUT.tif",
-		g.CRS, decimal(x0), decimal(y0), decimal(x1), decimal(y1), g.Width, g.Height, source)
+	nodata := ""
+	if b := r.Bands[0]; b.Nodata == nil { // else gdalwarp fills with zeros, which would be a class
+		nodata = fmt.Sprintf(" -dstnodata %d", unlabelled)
+		if !b.DType.Holds(unlabelled) {
+			nodata = fmt.Sprintf(" -dstnodata %d", math.MinInt8)
+		}
+	}
+	warp := fmt.Sprintf("gdalwarp -t_srs %s -te %s %s %s %s -ts %d %d -r near%s %s OUT.tif",
+		g.CRS, decimal(x0), decimal(y0), decimal(x1), decimal(y1), g.Width, g.Height, nodata, source)
 	own, err := r.Grid()
 	if err != nil {
 		return cube.Window{}, err
