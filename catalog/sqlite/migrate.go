@@ -60,7 +60,7 @@ func step(ctx context.Context, db *sql.DB, number int, name string) error {
 		return nil
 	case err == nil:
 		return fault.New(fault.Precondition, "step %d of its schema is not this release's %s", number, name).
-			WithCure("use the release that wrote it; the catalog can also be made again: move the file away and run `terrapin store reindex`")
+			WithCure("use the release that wrote it, or run `terrapin store reindex` after moving the file away, which makes the catalog again")
 	case err != sql.ErrNoRows:
 		return err
 	}

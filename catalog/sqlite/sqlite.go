@@ -137,7 +137,7 @@ func (c *Catalog) wrap(op string, err error) error {
 		case lib.SQLITE_INTERRUPT:
 			kind = fault.Canceled
 		case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
-			kind, cure = fault.Corrupt, "the catalog can be made again: move the file away and run `terrapin store reindex`"
+			kind, cure = fault.Corrupt, "run `terrapin store reindex`, which makes the catalog again from the bucket"
 		case lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
 			kind, cure = fault.Precondition, "check that the folder exists and that this user may write there"
 		}
