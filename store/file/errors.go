@@ -16,6 +16,9 @@ func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, store.ErrNotFound)
 }
 
+// forbidden reports whether an error means that this user may not write there.
+func forbidden(err error) bool { return errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) }
+
 // explain turns what the system said into a kind and a cure.
 func explain(op string, err error) error {
 	var known *fault.Error
@@ -25,8 +28,8 @@ func explain(op string, err error) error {
 	case op == "open" && missing(err):
 		return store.ErrNotFound
 	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
-		return fault.New(fault.Unavailable, "%s: the disk is full: %w", op, err).WithCure("free space and do it again; nothing was changed")
-	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
+		return fault.New(fault.Unavailable, "%s: the disk is full: %w", op, err).WithCure("free space and do it again; this write left nothing behind")
+	case forbidden(err):
 		return fault.New(fault.Precondition, "%s: not allowed: %w", op, err).WithCure("give this user the right to write there, or name another directory")
 	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
 		return fault.New(fault.Unavailable, "%s: too many open files: %w", op, err).WithCure("raise the limit of open files (ulimit -n)")

@@ -37,13 +37,16 @@ type Driver struct {
 	// mu and the flock on lock together serialise "compare, then rename" in and between processes.
 	mu   sync.Mutex
 	lock *os.File
+	// readOnly is why nothing can be written here, nil where it can; there is no lock then.
+	readOnly error
 
 	dirs sync.Map // directories known to exist durably
 }
 
 var _ store.Driver = (*Driver)(nil)
 
-// New opens a directory, which is made if it is missing.
+// New opens a directory, which is made if it is missing. One that this user may only read is opened for
+// reading: every change is refused.
 func New(dir string) (*Driver, error) {
 	d, err := open(dir)
 	if err != nil {
@@ -61,20 +64,25 @@ func open(dir string) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := root.MkdirAll(tempDir, 0o755); err != nil {
+	var lock *os.File
+	err = root.MkdirAll(tempDir, 0o755)
+	if err == nil {
+		lock, err = root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o644)
+	}
+	if err != nil && !forbidden(err) {
 		root.Close()
 		return nil, err
 	}
-	lock, err := root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		root.Close()
-		return nil, err
-	}
-	return &Driver{root: root, dir: dir, lock: lock}, nil
+	return &Driver{root: root, dir: dir, lock: lock, readOnly: err}, nil
 }
 
 // Close releases the directory. Readers that are open stay usable.
-func (d *Driver) Close() error { return errors.Join(d.lock.Close(), d.root.Close()) }
+func (d *Driver) Close() error {
+	if d.lock == nil {
+		return d.root.Close()
+	}
+	return errors.Join(d.lock.Close(), d.root.Close())
+}
 
 // sweep removes what killed writers left long ago.
 func (d *Driver) sweep() {
@@ -164,6 +172,9 @@ func (d *Driver) Delete(ctx context.Context, key string) error {
 
 // exclusive takes the lock of all conditional changes.
 func (d *Driver) exclusive() (unlock func(), err error) {
+	if d.readOnly != nil {
+		return nil, explain("write into "+d.dir, d.readOnly)
+	}
 	d.mu.Lock()
 	for {
 		err = unix.Flock(int(d.lock.Fd()), unix.LOCK_EX)

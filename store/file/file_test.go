@@ -1,9 +1,12 @@
 package file_test
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/file"
 	"github.com/terrapin-eo/terrapin/store/storetest"
+	"golang.org/x/sys/unix"
 )
 
 func TestConformance(t *testing.T) {
@@ -155,4 +159,39 @@ func TestTwoDriversOnOneDirectory(t *testing.T) {
 	data, _, err := b.Read(t.Context(), "n", store.Range{})
 	require.NoError(t, err)
 	assert.Equal(t, "100", string(data))
+}
+
+// A directory that this user may only read is read, and every change of it is refused.
+func TestReadOnlyDirectory(t *testing.T) {
+	dir := t.TempDir()
+	d, err := file.New(dir)
+	require.NoError(t, err)
+	_, err = d.Put(t.Context(), "a/b", strings.NewReader("x"), store.Condition{})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, ".tmp")))
+	require.NoError(t, os.Chmod(dir, 0o555))
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // made for its owner alone
+	defer os.Chmod(dir, 0o755)
+
+	runtime.LockOSThread() // root may write everywhere: be nobody on this thread
+	defer runtime.UnlockOSThread()
+	if os.Geteuid() == 0 {
+		_, err := unix.SetfsuidRetUid(65534)
+		require.NoError(t, err)
+		defer unix.SetfsuidRetUid(0)
+	}
+	d, err = file.New(dir)
+	require.NoError(t, err)
+	defer d.Close()
+	body, _, err := d.Get(t.Context(), "a/b", store.Range{})
+	require.NoError(t, err)
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(text))
+	_, err = d.Put(t.Context(), "a/c", strings.NewReader("y"), store.Condition{})
+	require.Equal(t, fault.Precondition, fault.KindOf(err))
+	require.Contains(t, fault.CureOf(err), "right to write")
+	require.Equal(t, fault.Precondition, fault.KindOf(d.Delete(t.Context(), "a/b")))
 }

@@ -18,6 +18,9 @@ func (d *Driver) Put(ctx context.Context, key string, r io.Reader, c store.Condi
 	if err := check(ctx, key); err != nil {
 		return store.Info{}, err
 	}
+	if d.readOnly != nil {
+		return store.Info{}, explain("write into "+d.dir, d.readOnly)
+	}
 	name := randomName()
 	info, err := d.writeTemp(ctx, name, key, r)
 	if err != nil {
