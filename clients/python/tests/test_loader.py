@@ -51,6 +51,35 @@ def test_numpy_batches_lie_on_the_received_memory(client: terrapin.Client) -> No
     assert image.flags.c_contiguous
 
 
+def test_whole_numbers_of_numpy_are_numbers(client: terrapin.Client, double: Double) -> None:
+    loader = client.loader(
+        "crops@v1", batch_size=np.int32(7), seed=np.uint64(5), rank=np.int64(0), world_size=np.int8(1), tensors="numpy"
+    )
+    loader.set_epoch(np.int64(2))
+    json.dumps(loader.state_dict())
+    assert [i for b in loader for i in b["ids"]] == expected(double, 5, 2)
+    assert loader[np.int64(3)]["ids"] == loader[3]["ids"]
+
+
+@pytest.mark.parametrize("given", [{"seed": 1.5}, {"batch_size": "8"}, {"epoch": True}, {"seed": None}])
+def test_what_is_no_whole_number_is_refused_by_name(client: terrapin.Client, given) -> None:
+    with pytest.raises(terrapin.InvalidError, match=next(iter(given))):
+        client.loader("crops@v1", **given)
+
+
+def test_states_beyond_64_bits_and_no_states_are_refused(client: terrapin.Client) -> None:
+    loader = client.loader("crops@v1", tensors="numpy")
+    state = loader.state_dict()
+    for bad in (None, 3, {**state, "seed": 2**64}, {**state, "epoch": 2**64}):
+        with pytest.raises(terrapin.InvalidError):
+            loader.load_state_dict(bad)
+    with pytest.raises(terrapin.InvalidError):
+        loader.set_epoch(2**64)
+    assert loader.state_dict() == state
+    with pytest.raises(TypeError):
+        loader[1.5]
+
+
 def test_an_epoch_is_the_order_and_the_next_one_another(client: terrapin.Client, double: Double) -> None:
     loader = client.loader("crops@v1", batch_size=7, seed=5, tensors="numpy")
     assert len(loader) == 8

@@ -119,3 +119,12 @@ def test_a_refusal_of_the_server_keeps_its_reason(client: terrapin.Client, doubl
             out.write(window, np.zeros((4, 4), np.float32))
     assert e.value.cure.startswith("register it first")
     assert out.item is None
+
+
+def test_windows_take_numpy_numbers_and_refuse_what_is_none(client: terrapin.Client) -> None:
+    cube = client.cube("s2")
+    assert len(cube.windows(size=np.int64(4))) == len(cube.windows(size=4))
+    with pytest.raises(terrapin.InvalidError):
+        cube.windows(bounds=[float("nan")] * 4)
+    with pytest.raises(terrapin.InvalidError):
+        cube.windows(size=4.5j)

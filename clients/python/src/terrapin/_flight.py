@@ -1,6 +1,7 @@
 """Arrow Flight: connections that mind forks, errors as kinds, tensor columns as arrays without a copy."""
 
 import json
+import operator
 import os
 import re
 import sys
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from .errors import CorruptError, PreconditionError, TerrapinError, UnavailableError, of_text
+from .errors import CorruptError, InvalidError, PreconditionError, TerrapinError, UnavailableError, of_text
 
 _CODE_KIND = {
     "INTERNAL": "internal",
@@ -109,18 +110,18 @@ class Connection:
     def info(self, command: dict[str, Any]) -> Any:
         """GetFlightInfo of a ticket: schema, endpoints and counts, no pixels."""
         with faults():
-            descriptor = flight.FlightDescriptor.for_command(json.dumps(command, allow_nan=False).encode())
+            descriptor = flight.FlightDescriptor.for_command(_json(command))
             return self._client.get_flight_info(descriptor, self._options)
 
     def get(self, ticket: dict[str, Any]) -> Any:
         """DoGet: a stream reader."""
         with faults():
-            return self._client.do_get(flight.Ticket(json.dumps(ticket, allow_nan=False).encode()), self._options)
+            return self._client.do_get(flight.Ticket(_json(ticket)), self._options)
 
     def put(self, command: dict[str, Any], schema: Any) -> tuple[Any, Any]:
         """DoPut: a stream writer and the reader of what the server answers."""
         with faults():
-            descriptor = flight.FlightDescriptor.for_command(json.dumps(command, allow_nan=False).encode())
+            descriptor = flight.FlightDescriptor.for_command(_json(command))
             writer, reader = self._client.do_put(descriptor, schema, self._options)
             return writer, reader
 
@@ -132,6 +133,14 @@ class Connection:
         self._closed = True
         _open -= 1
         self._client.close()
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    """A command or ticket on the wire; whole numbers of NumPy and torch are numbers."""
+    try:
+        return json.dumps(document, allow_nan=False, default=operator.index).encode()
+    except (TypeError, ValueError) as e:
+        raise InvalidError(f"{document}: {e}", "pass plain numbers, texts and lists of them") from None
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """The training loop's side of a stream: an iterable of batches that knows exactly where it stands."""
 
+import contextlib
+import operator
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from ._flight import Connection, faults, metadata
@@ -19,6 +21,7 @@ Batch = dict[str, Any]
 
 _STATE_KEYS = ("digest", "split", "filter", "weights", "seed", "epoch", "order", "position")
 _BASE_ORDER = "base"
+_COUNTS = 1 << 64
 
 
 class Loader:
@@ -60,10 +63,13 @@ class Loader:
     ) -> None:
         """Open a split; :meth:`terrapin.Client.loader` is the usual way here."""
         self._connect = connect
-        self.batch_size = batch_size
-        self.rank, self.world_size = topology(rank, world_size)
-        self._seed = seed
-        self._epoch = epoch
+        self.batch_size = _whole("batch_size", batch_size)
+        self.rank, self.world_size = topology(
+            None if rank is None else _whole("rank", rank),
+            None if world_size is None else _whole("world_size", world_size),
+        )
+        self._seed = _whole("seed", seed)
+        self._epoch = _whole("epoch", epoch)
         self._shuffle = shuffle
         self._start = 0
         self._position = 0
@@ -92,8 +98,9 @@ class Loader:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; setting the epoch the loader is in keeps its position."""
-        if epoch < 0:
-            raise InvalidError(f"epoch {epoch} is negative", "epochs count from 0")
+        epoch = _whole("epoch", epoch)
+        if not 0 <= epoch < _COUNTS:
+            raise InvalidError(f"epoch {epoch} is not between 0 and 2**64 - 1", "epochs count from 0")
         if epoch != self._epoch:
             self._end_live()
             self._epoch, self._start, self._position = epoch, 0, 0
@@ -117,6 +124,7 @@ class Loader:
         beyond the split.
         """
         n = self.spec.samples
+        index = operator.index(index)
         place = index + n if index < 0 else index
         if not 0 <= place < n:
             raise IndexError(f"sample {index} of a split of {n}")
@@ -154,6 +162,8 @@ class Loader:
         Raises ConflictError for the state of another dataset version, split, filter, weights or order, and
         InvalidError for something that is no state.
         """
+        if not isinstance(state, Mapping):
+            raise InvalidError(f"{type(state).__name__} is no loader's state", "pass what state_dict() returned")
         missing = [key for key in _STATE_KEYS if key not in state]
         unknown = [key for key in state if key not in _STATE_KEYS]
         if missing or unknown:
@@ -291,8 +301,16 @@ def _same(array: Any) -> Any:
     return array
 
 
+def _whole(key: str, value: Any) -> int:
+    """A whole number of Python's, NumPy's or torch's as an int, so that it can be written as JSON."""
+    if not isinstance(value, bool):
+        with contextlib.suppress(TypeError):
+            return int(operator.index(value))
+    raise InvalidError(f"loader: {key} {value!r} is no whole number", "pass an int")
+
+
 def _count(key: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _COUNTS:
         raise InvalidError(f"the state's {key} is {value!r}, not a count", "pass what state_dict() returned")
     return value
 

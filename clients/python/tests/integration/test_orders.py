@@ -138,3 +138,16 @@ def test_a_refusal_arrives_as_its_kind_and_names_what_exists(served: terrapin.Cl
         call(served)
     assert text in str(caught.value)
     assert caught.value.message
+
+
+def test_large_batches_are_not_copied(served: terrapin.Client) -> None:
+    """The server lets the body begin where the numbers are aligned."""
+    batch = next(iter(served.loader("crops@v1", batch_size=32, tensors="numpy")))
+    assert batch["image"].nbytes > 64 << 10
+    for key in ("image", "valid", "times", "label"):
+        assert batch[key].flags.aligned
+        assert not batch[key].flags.owndata, key
+        base = batch[key]
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        assert base.base is not None, f"{key} was copied"
