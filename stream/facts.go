@@ -3,6 +3,7 @@ package stream
 import (
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/datasets"
@@ -58,7 +59,13 @@ type contractFacts struct {
 	Slice    cube.SliceID `json:"slice"`
 	Datetime string       `json:"datetime"`
 	Item     string       `json:"item"`
-	cube.Contract
+	Scale    Number       `json:"scale"`
+	Offset   Number       `json:"offset"`
+	Baseline string       `json:"baseline"`
+}
+
+func contractOf(id cube.SliceID, at time.Time, item string, c cube.Contract) contractFacts {
+	return contractFacts{Slice: id, Datetime: stamp(at), Item: item, Scale: Number(c.Scale), Offset: Number(c.Offset), Baseline: c.Baseline}
 }
 
 type runFacts struct {
@@ -124,7 +131,7 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}
 	for _, p := range v.Slices {
-		f.Contracts = append(f.Contracts, contractFacts{Slice: p.ID, Datetime: stamp(p.Time), Item: p.Item, Contract: p.Contract})
+		f.Contracts = append(f.Contracts, contractOf(p.ID, p.Time, p.Item, p.Contract))
 	}
 	for _, b := range v.Stats {
 		f.Statistics = append(f.Statistics, statFacts{b.Band, b.Count, Number(b.Mean), Number(b.Std), Number(b.Min), Number(b.Max)})
@@ -158,7 +165,7 @@ func (s *windowSource) facts(t WindowTicket, info Info) windowFacts {
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}
 	for _, sl := range s.Slices {
-		f.Contracts = append(f.Contracts, contractFacts{Slice: sl.ID, Datetime: stamp(sl.Time), Item: sl.Item, Contract: sl.Contract})
+		f.Contracts = append(f.Contracts, contractOf(sl.ID, sl.Time, sl.Item, sl.Contract))
 	}
 	return f
 }

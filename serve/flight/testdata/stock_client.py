@@ -120,6 +120,8 @@ def check_values():
         assert facts["samples"] == sum(len(b["id"]) for b, _ in batches)
         assert facts["digest"].startswith("td1:") and facts["dataset"] == "crops@v1" and facts["ignore"] == WORLD["ignore"]
         assert [meta["step"] for _, meta in batches] == list(range(facts["steps"]))
+        for contract in facts["contracts"]:
+            assert set(contract) == {"slice", "datetime", "item", "scale", "offset", "baseline"}, contract
     assert seen == set(rows)
 
 
