@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/gdal"
 	"github.com/terrapin-eo/terrapin/predictions"
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/file"
@@ -256,6 +258,33 @@ func TestWriteRefuses(t *testing.T) {
 	_, err := r.Publish(context.Background())
 	require.True(t, fault.Is(err, fault.Precondition))
 	require.Empty(t, keys(t, cfg))
+}
+
+func TestNaNIsNoPrediction(t *testing.T) {
+	cfg, v := world(t)
+	r := begin(t, cfg, spec(v))
+	w := cube.Window{Height: 2, Width: 2}
+	data := make([]byte, 2*4*4)
+	nan := math.NaN()
+	for i, x := range []float64{nan, nan, 1, 2, nan, 3, 4, 5} { // pixel 0 has no number at all, pixel 1 one
+		cube.Float32.Put(data[i*4:], x)
+	}
+	require.NoError(t, r.Write(w, w, data, nil))
+	require.NoError(t, r.Write(w, w, data, []byte{0, 1, 1, 1}), "the same, said in other words")
+	_, err := r.Publish(context.Background())
+	require.NoError(t, err)
+	list, err := predictions.List(context.Background(), cfg.Root)
+	require.NoError(t, err)
+	stored, _, err := cfg.Root.Read(context.Background(), strings.TrimPrefix(list[0].Assets["prediction"], "assets/"), store.Range{})
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "p.tif")
+	require.NoError(t, os.WriteFile(path, stored, 0o600))
+	raster, err := gdal.Open(path)
+	require.NoError(t, err)
+	defer raster.Close()
+	mask := make([]byte, 4)
+	require.NoError(t, raster.ReadMask(w, 1, mask))
+	require.Equal(t, []byte{0, 255, 255, 255}, mask)
 }
 
 func TestPublishNeedsAWindow(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 
@@ -197,8 +198,9 @@ func (r *Run) taken(old runRecord) error {
 func (r *Run) ID() string { return r.spec.Run }
 
 // Write takes a window of the grid: data [K, h, w] in the run's type, and valid [h, w], not 0 where the
-// prediction counts, or nil where all of it does. Only core, a part of the window, is kept. A pixel
-// may be written again with the same values, never with others.
+// prediction counts, or nil where all of it does; a pixel whose bands are all NaN never counts. Only
+// core, a part of the window, is kept. A pixel may be written again with the same values, never with
+// others.
 func (r *Run) Write(w, core cube.Window, data, valid []byte) error {
 	size, pixels := r.spec.DType.Size(), w.Height*w.Width
 	if w.Empty() || core.Empty() || core.Intersect(w) != core {
@@ -213,6 +215,7 @@ func (r *Run) Write(w, core cube.Window, data, valid []byte) error {
 		return fault.New(fault.Invalid, "run %s: the window at row %d, column %d lies outside of the run's area", r.ID(), core.Row, core.Col).
 			WithCure("write windows of the area the run was begun with")
 	}
+	valid = r.withoutNaN(pixels, data, valid)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -224,6 +227,35 @@ func (r *Run) Write(w, core cube.Window, data, valid []byte) error {
 	}
 	r.put(w, in, data, valid)
 	return nil
+}
+
+// withoutNaN is the validity of a window without the pixels that have a NaN in every band.
+func (r *Run) withoutNaN(pixels int, data, valid []byte) []byte {
+	d := r.spec.DType
+	if !d.Float() {
+		return valid
+	}
+	var out []byte
+	size, bands := d.Size(), len(r.spec.Names)
+	for at := range pixels {
+		k := 0
+		for k < bands && math.IsNaN(d.Get(data[(k*pixels+at)*size:])) {
+			k++
+		}
+		if k < bands {
+			continue
+		}
+		if out == nil { // the caller's stays as it is
+			if out = slices.Clone(valid); out == nil {
+				out = bytes.Repeat([]byte{1}, pixels)
+			}
+		}
+		out[at] = 0
+	}
+	if out == nil {
+		return valid
+	}
+	return out
 }
 
 // each calls f with the offsets of every pixel of in: in the window w and in the run's area.
