@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -54,6 +55,13 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	info, err := s.Root.Stat(r.Context(), key)
+	if fault.Is(err, fault.NotFound) {
+		// A Zarr array or group is a folder: whoever follows its href gets to what describes it.
+		if _, err := s.Root.Stat(r.Context(), key+"/zarr.json"); err == nil {
+			http.Redirect(w, r, base(r)+(&url.URL{Path: r.URL.Path}).EscapedPath()+"/zarr.json", http.StatusSeeOther)
+			return nil
+		}
+	}
 	if err != nil {
 		return s.missing(key, err)
 	}

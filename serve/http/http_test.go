@@ -391,7 +391,10 @@ func TestAssets(t *testing.T) {
 	a = f.get(t, "/assets/cubes/s2")
 	require.Equal(t, 303, a.status)
 	require.Equal(t, f.url+"/collections/s2", a.header.Get("Location"))
-	for _, path := range []string{"terrapin.lock", "catalog.sqlite", ".tmp/x", "", "datasets", "datasets/", "datasets/crops/v1", "datasets/crops/v1/", "labels/l/r1/", "labels/l/r1/raster",
+	a = f.get(t, "/assets/labels/l/r1/raster")
+	require.Equal(t, 303, a.status, "the href of an array leads to its description")
+	require.Equal(t, f.url+"/assets/labels/l/r1/raster/zarr.json", a.header.Get("Location"))
+	for _, path := range []string{"terrapin.lock", "catalog.sqlite", ".tmp/x", "", "datasets", "datasets/", "datasets/crops/v1", "datasets/crops/v1/", "labels/l/r1/", "labels/l/r1/raster/",
 		"cubes/", "cubes/s2/", "cubes//repo", "cubes/../terrapin.lock", "cubes/%2e%2e/terrapin.lock", "cubes/s2/..%2f..%2fterrapin.lock", "labels/l/r1/../../../terrapin.lock", "cubes/s2/%00", "models/m"} {
 		a := f.get(t, "/assets/"+path)
 		require.Equal(t, 404, a.status, "%s: %s", path, a.body)
