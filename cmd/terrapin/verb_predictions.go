@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,24 +19,44 @@ func (c *cli) predictionsCommand() *cobra.Command {
 }
 
 func (c *cli) predictionsListCommand() *cobra.Command {
-	return &cobra.Command{
+	var a predictionsListArgs
+	cmd := &cobra.Command{
 		Use: "ls", Short: "the published predictions", Args: cobra.NoArgs,
-		Long: `Lists the published predictions.
+		Long: `Lists the published predictions, newest first: all, or those of one model, of models trained on one
+dataset version, or on one cube.
 
 With --json: [{"item", "model", "dataset", "run", "assets"}].`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.invoke(cmd.Context(), predictionsListVerb, struct{}{}, nil, func(doc json.RawMessage) {
+			return c.invoke(cmd.Context(), predictionsListVerb, a, nil, func(doc json.RawMessage) {
 				for _, p := range decoded[[]predictions.Entry](doc) {
 					fmt.Fprintf(c.out, "%-40s model %s, dataset %s\n", p.Item, p.Model, p.Dataset)
 				}
 			})
 		},
 	}
+	f := cmd.Flags()
+	f.StringVar(&a.Model, "model", "", "only those of this model")
+	f.StringVar(&a.Dataset, "dataset", "", "only those of models trained on this version, NAME@vN")
+	f.StringVar(&a.Cube, "cube", "", "only those on this cube")
+	return cmd
 }
 
-var predictionsListVerb = verb{name: "predictions.ls", run: func(ctx context.Context, w *workspace, _ call) (any, int, error) {
+// predictionsListArgs say which predictions are wanted; "" is any.
+type predictionsListArgs struct {
+	Model   string `json:"model,omitempty"`
+	Dataset string `json:"dataset,omitempty"`
+	Cube    string `json:"cube,omitempty"`
+}
+
+var predictionsListVerb = verb{name: "predictions.ls", run: func(ctx context.Context, w *workspace, c call) (any, int, error) {
+	var a predictionsListArgs
+	if err := c.into(&a); err != nil {
+		return nil, 0, err
+	}
 	list, err := predictions.List(ctx, w.root)
-	return list, exitOK, err
+	return slices.DeleteFunc(list, func(p predictions.Entry) bool {
+		return a.Model != "" && p.Model != a.Model || a.Dataset != "" && p.Dataset != a.Dataset || a.Cube != "" && p.Cube != a.Cube
+	}), exitOK, err
 }}
 
 // predictionsArgs name a prediction by its item or run.
