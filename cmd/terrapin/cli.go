@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	root.SetErr(s.err)
 	root.SetIn(s.in)
 	if err := root.ExecuteContext(ctx); err != nil {
-		return c.fail(err)
+		return c.fail(err, args)
 	}
 	return c.exit
 }
@@ -148,12 +149,20 @@ func osUser() string {
 }
 
 // fail reports an error and returns the exit code it asks for.
-func (c *cli) fail(err error) int {
+func (c *cli) fail(err error, args []string) int {
 	var usage errUsage
 	isUsage := errors.As(err, &usage)
-	if c.json && !isUsage {
-		c.printJSON(map[string]any{"error": map[string]string{
-			"kind": fault.KindOf(err).String(), "message": err.Error(), "cure": fault.CureOf(err)}})
+	kind, cure := fault.KindOf(err).String(), fault.CureOf(err)
+	switch {
+	case isUsage:
+		kind, cure = "usage", "see `terrapin --help` or `terrapin VERB --help`"
+	case errors.Is(err, context.Canceled) && cure == "":
+		err = fault.New(fault.Canceled, "interrupted: %w", err).WithCure("do it again: what was committed before stays, and what was not is not there")
+		cure = fault.CureOf(err)
+	}
+	if c.json || slices.Contains(args, "--json") { // a wrong flag ends the parsing before the ones that follow
+		c.json = true
+		c.printJSON(map[string]any{"error": map[string]string{"kind": kind, "message": err.Error(), "cure": cure}})
 	}
 	fmt.Fprintln(c.err, "terrapin: "+fault.Text(err))
 	if isUsage {

@@ -40,6 +40,10 @@ type cubeCreateArgs struct {
 	Grid    *cube.Grid `json:"grid,omitempty"`
 }
 
+func badResolution(res float64) error {
+	return fault.New(fault.Invalid, "--res %g is not a pixel size", res).WithCure("give the pixel size in units of the CRS, such as --res 10")
+}
+
 func (c *cli) cubeCreateCommand() *cobra.Command {
 	var a cubeCreateArgs
 	var like string
@@ -62,6 +66,9 @@ With --json: {"cube", "location", "snapshot", "bands", …}, as cube show.`,
 				if err := a.takeFrom(like); err != nil {
 					return err
 				}
+			}
+			if math.IsNaN(a.Res) || math.IsInf(a.Res, 0) { // which JSON cannot carry to the verb
+				return badResolution(a.Res)
 			}
 			return c.invoke(cmd.Context(), cubeCreateVerb, a, nil, c.printCube)
 		},
@@ -156,7 +163,7 @@ func (a cubeCreateArgs) setGrid(s *layout.Spec) error {
 		}
 	}
 	if !(a.Res > 0) || math.IsInf(a.Res, 0) {
-		return fault.New(fault.Invalid, "--res %g is not a pixel size", a.Res).WithCure("give the pixel size in units of the CRS, such as --res 10")
+		return badResolution(a.Res)
 	}
 	w, h := (b[2]-b[0])/a.Res, (b[3]-b[1])/a.Res
 	if w < 0.5 || h < 0.5 || math.Abs(w-math.Round(w)) > 1e-6 || math.Abs(h-math.Round(h)) > 1e-6 || w > 1e7 || h > 1e7 {
