@@ -38,12 +38,22 @@ type checker struct {
 	// there are the folders of what exists, and tags those of every cube that could be read.
 	there map[string]bool
 	tags  map[string]map[string]icechunk.ID
+	// marks are the catalog's, and ahead the cubes and things of which the bucket holds more than the
+	// catalog took, as a killed command leaves them: whoever commits next brings the catalog up.
+	marks map[string]string
+	ahead map[string]bool
 }
 
 // Fsck compares the bucket with itself and with the catalog, which may be nil, and changes neither.
 func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Options) (Report, error) {
 	c := &checker{root: root, opt: opt, report: newReport(), collections: map[string]json.RawMessage{}, items: map[catalog.ItemRef]json.RawMessage{},
-		source: map[string]string{}, there: map[string]bool{}, tags: map[string]map[string]icechunk.ID{}}
+		ahead: map[string]bool{}, source: map[string]string{}, there: map[string]bool{}, tags: map[string]map[string]icechunk.ID{}}
+	if cat != nil {
+		var err error
+		if c.marks, err = cat.Marks(ctx); err != nil {
+			return Report{}, err
+		}
+	}
 	cubes, err := root.Folders(ctx, "cubes")
 	if err != nil {
 		return Report{}, err
@@ -61,6 +71,9 @@ func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Opti
 		}
 		for _, one := range found {
 			c.there[one.folder] = true
+			if !strings.HasSuffix(c.marks[one.folder], rules) {
+				c.ahead[one.thing()] = true
+			}
 		}
 		for _, at := range without {
 			c.report.Notes = append(c.report.Notes, Note{Object: at, Note: "it has no commit.json: what an interrupted commit left, which nobody sees"})
@@ -247,9 +260,7 @@ func (c *checker) object(ctx context.Context, key string, want named) error {
 
 // catalog compares what the catalog holds with what it should.
 func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
-	if err := c.gone(ctx, cat); err != nil {
-		return err
-	}
+	c.gone()
 	missing := maps.Clone(c.collections)
 	p := catalog.Page{Limit: 1000}
 	for {
@@ -270,6 +281,9 @@ func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(missing)) {
+		if c.waits(collectionName(id)) {
+			continue
+		}
 		c.report.problem(collectionName(id), reindex, "the bucket has it and the catalog does not")
 	}
 	c.report.Collections = len(c.collections)
@@ -280,6 +294,9 @@ func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
 		return nil
 	})
 	for ref := range lost {
+		if c.waits(itemName(ref)) {
+			continue
+		}
 		c.report.problem(itemName(ref), reindex, "the bucket has it and the catalog does not")
 	}
 	c.report.Items = len(c.items)
@@ -287,9 +304,8 @@ func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
 }
 
 // gone names what the catalog took from the bucket and is no longer there.
-func (c *checker) gone(ctx context.Context, cat catalog.Catalog) error {
-	marks, err := cat.Marks(ctx)
-	for _, folder := range slices.Sorted(maps.Keys(marks)) {
+func (c *checker) gone() {
+	for _, folder := range slices.Sorted(maps.Keys(c.marks)) {
 		if c.there[folder] {
 			continue
 		}
@@ -299,11 +315,20 @@ func (c *checker) gone(ctx context.Context, cat catalog.Catalog) error {
 		}
 		c.report.problem(what, restore, "the catalog was filled from it, and it is gone")
 	}
-	return err
+	for _, folder := range slices.Sorted(maps.Keys(c.ahead)) {
+		c.report.Notes = append(c.report.Notes, Note{Object: folder, Note: "the bucket holds more of it than the catalog: whoever commits next brings that up"})
+	}
+}
+
+// waits reports whether a document is one that the catalog has yet to take.
+func (c *checker) waits(object string) bool {
+	from, _ := strings.CutSuffix(c.source[object], "/commit.json")
+	return c.ahead[from] || c.ahead[commit{folder: from}.thing()]
 }
 
 func (c *checker) compare(object string, have, want json.RawMessage) {
 	switch {
+	case c.waits(object):
 	case want == nil && !c.report.OK:
 		c.report.problem(object, "mend what else is wrong first: `terrapin store reindex` makes the catalog forget it", "the catalog has it and the bucket does not")
 	case want == nil:

@@ -70,6 +70,10 @@ func (c *checker) history(ctx context.Context, repo *icechunk.Repo, object strin
 	if err != nil {
 		return nil, c.report.failed(object, restore, err)
 	}
+	mark := c.marks[object]
+	if mark == "" || mark != head.String() && slices.ContainsFunc(log, func(s icechunk.SnapshotInfo) bool { return s.ID.String() == mark }) {
+		c.ahead[object] = true
+	}
 	var read []icechunk.ID
 	for _, s := range log {
 		keys := []string{object + "/snapshots/" + s.ID.String()}

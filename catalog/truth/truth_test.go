@@ -297,6 +297,25 @@ func TestFsckFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestACatalogBehindTheBucketIsNoProblem(t *testing.T) {
+	w := newWorld(t)
+	w.ingest(t, 3)
+	w.version(t, 1, "one")
+	w.catchUp(t)
+	w.ingest(t, 4)
+	w.version(t, 2, "two")
+	have := everything(t, w.cat)
+	r := w.fsck(t, true)
+	require.True(t, r.OK, r.Problems)
+	require.Equal(t, have, everything(t, w.cat), "a check changes nothing")
+	require.Len(t, r.Notes, 2)
+	for _, n := range r.Notes {
+		require.Contains(t, n.Note, "brings that up")
+	}
+	w.catchUp(t)
+	require.Empty(t, w.fsck(t, true).Notes)
+}
+
 func TestLeftoversAreNoProblem(t *testing.T) {
 	w := newWorld(t)
 	w.ingest(t, 3)

@@ -51,10 +51,6 @@ var storeFsckVerb = verb{name: "store.fsck", access: inspects, run: func(ctx con
 	if err := c.into(&a); err != nil {
 		return nil, 0, err
 	}
-	// A catalog that a killed command left behind the bucket is no damage: whoever commits next brings it up.
-	if err := w.catchUp(ctx); err != nil {
-		w.log.WarnContext(ctx, "catch the catalog up", "error", err) // the check says what is wrong
-	}
 	w.indexing.Lock()
 	defer w.indexing.Unlock()
 	report, err := truth.Fsck(ctx, w.root, w.catalog, truth.Options{Full: a.Full})
