@@ -181,7 +181,8 @@ func TestDocumentsGetAbsoluteLinks(t *testing.T) {
 		{}:                              f.url,
 		{"Host", "eo.example.org:8443"}: "http://eo.example.org:8443",
 		{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "eo.example.org, inner", "X-Forwarded-Prefix", "/stac/v1/"}: "https://eo.example.org/stac/v1",
-		{"X-Forwarded-Host", `evil"><script>`, "X-Forwarded-Prefix", "/a?b", "X-Forwarded-Proto", "javascript"}:        f.url,
+		{"X-Forwarded-Prefix", "/a/../b"}: f.url,
+		{"X-Forwarded-Host", `evil"><script>`, "X-Forwarded-Prefix", "/a?b", "X-Forwarded-Proto", "javascript"}: f.url,
 	} {
 		var given []string
 		for _, h := range headers {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func base(r *http.Request) string {
 	if v := first(r, "X-Forwarded-Host"); hostRE.MatchString(v) {
 		host = v
 	}
-	if v := strings.TrimRight(first(r, "X-Forwarded-Prefix"), "/"); prefixRE.MatchString(v) {
+	if v := strings.TrimRight(first(r, "X-Forwarded-Prefix"), "/"); prefixRE.MatchString(v) && path.Clean(v) == v {
 		prefix = v
 	}
 	return scheme + "://" + host + prefix
