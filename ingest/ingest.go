@@ -40,6 +40,8 @@ type Request struct {
 	Actor string
 	// Strict commits nothing unless every source is good.
 	Strict bool
+	// Progress is told before each scene that is read whole, and once at the end; nil tells nobody.
+	Progress func(done, total int)
 }
 
 // groupSize is how many scenes one commit holds at most.
@@ -170,7 +172,8 @@ func (r *run) readAll(ctx context.Context) error {
 		return a.source < b.source
 	})
 	var group []*source
-	for _, s := range good {
+	for done, s := range good {
+		r.tell(done, len(good))
 		if err := r.stage(ctx, s); err != nil {
 			return err
 		}
@@ -184,6 +187,7 @@ func (r *run) readAll(ctx context.Context) error {
 			group = nil
 		}
 	}
+	r.tell(len(good), len(good))
 	if r.req.Strict {
 		held, err := r.heldBack(ctx, group)
 		if held || err != nil {
@@ -191,6 +195,12 @@ func (r *run) readAll(ctx context.Context) error {
 		}
 	}
 	return r.commit(ctx, group)
+}
+
+func (r *run) tell(done, total int) {
+	if r.req.Progress != nil {
+		r.req.Progress(done, total)
+	}
 }
 
 // stage reads one source whole. A fault of the source goes to its outcome; the error is one of the

@@ -37,7 +37,8 @@ func callServer(ctx context.Context, url, name string, args json.RawMessage, sou
 	req.Header.Set("Terrapin-Actor", actor)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, 0, fault.New(fault.Unavailable, "server %s: %w", url, err).WithCure("check that `terrapin serve` runs there")
+		return nil, 0, fault.New(fault.Unavailable, "server %s: %w", url, err).
+			WithCure("check that `terrapin serve` runs there, and run the same command again: what is in already is skipped")
 	}
 	defer res.Body.Close()
 	return readAnswer(res, url)
@@ -74,8 +75,8 @@ func readAnswer(res *http.Response, url string) (any, int, error) {
 // I being the index of its source.
 type uploadFile struct{ path, layout string }
 
-// planUpload lists the files behind the sources. One that is missing is left out: the server reports
-// it like any other source.
+// planUpload lists the files behind the sources. One that cannot be sent is left out: the server then
+// reports its source like any other that is not there.
 func planUpload(sources []string) ([]uploadFile, error) {
 	var plan []uploadFile
 	for i, source := range sources {
@@ -85,7 +86,7 @@ func planUpload(sources []string) ([]uploadFile, error) {
 			continue
 		}
 		for _, f := range files {
-			if info, err := os.Stat(f); err != nil || !info.Mode().IsRegular() {
+			if !canSend(f) {
 				continue
 			}
 			rel, err := filepath.Rel(filepath.Dir(source), f)
@@ -96,6 +97,16 @@ func planUpload(sources []string) ([]uploadFile, error) {
 		}
 	}
 	return plan, nil
+}
+
+func canSend(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
 // withLayout adds to the arguments where each uploaded file stands.

@@ -43,6 +43,16 @@ type call struct {
 	actor string
 	// remote calls came over the network: they may name uploads only, never paths of this machine.
 	remote bool
+	// bar shows a count of work done to a person; nil in a server and where nobody looks.
+	bar *bar
+}
+
+// progress returns what tells the bar how far a kind of work is, or nil.
+func (c call) progress(what string) func(done, total int) {
+	if c.bar == nil {
+		return nil
+	}
+	return func(done, total int) { c.bar.show(what, done, total) }
 }
 
 // into decodes the arguments; an unknown key is an error, as a misspelt one would be ignored.
@@ -133,7 +143,8 @@ func (c *cli) dispatch(ctx context.Context, v verb, args json.RawMessage, source
 	if c.server != "" {
 		return callServer(ctx, c.server, v.name, args, sources, c.actor)
 	}
-	local := call{args: args, actor: c.actor}
+	local := call{args: args, actor: c.actor, bar: c.newBar()}
+	defer local.bar.end()
 	if v.access == reads {
 		w, err := openReading(c.data, c.logger())
 		if err != nil {

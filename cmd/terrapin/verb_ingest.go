@@ -62,7 +62,7 @@ var ingestVerb = verb{name: "ingest", access: commits, run: func(ctx context.Con
 	}
 	defer sources.remove()
 	report, err := ingest.Run(ctx, ingest.Config{Cube: opened}, ingest.Request{
-		Sources: sources.paths, Given: sources.given, DatetimePattern: a.DatetimePattern, Bands: a.Bands, Actor: c.actor, Strict: a.Strict})
+		Sources: sources.paths, Given: sources.given, DatetimePattern: a.DatetimePattern, Bands: a.Bands, Actor: c.actor, Strict: a.Strict, Progress: c.progress("scenes read")})
 	if err != nil {
 		return nil, 0, err
 	}
