@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BIN := bin/terrapin
+HTTP ?= 127.0.0.1:8080
+FLIGHT ?= 127.0.0.1:8081
 GO_FILES := $(shell git ls-files -co --exclude-standard '*.go' 2>/dev/null)
 PY_SRC := clients/python/src clients/python/tests demo benchmarks .ci
 
@@ -16,9 +18,9 @@ demo: build ## the whole job on the bundled Sentinel-2 scenes (DATA=FOLDER: inge
 	@python=$$(.ci/setup python); "$$python" demo/run.py --binary $(BIN) $(if $(DATA),--data "$(DATA)")
 
 .PHONY: demo-serve
-demo-serve: build ## serve what the demo made, until Ctrl-C
+demo-serve: build ## serve what the demo made, until Ctrl-C (HTTP=127.0.0.1:8080 FLIGHT=127.0.0.1:8081)
 	@test -d demo-out/data || { echo "run 'make demo' first"; exit 1; }
-	$(BIN) serve --data demo-out/data --http 127.0.0.1:8080 --flight 127.0.0.1:8081
+	$(BIN) serve --data demo-out/data --http $(HTTP) --flight $(FLIGHT)
 
 .PHONY: test
 test: build ## every test: Go with -race, Python, the official readers, the demo; ends with a table of skips
