@@ -37,6 +37,7 @@ setup: ## install what is missing to build (says what and why)
 .PHONY: lint
 lint: setup check-generate ## gofmt, vet, staticcheck, ruff, mypy
 	@unformatted=$$(gofmt -l $(GO_FILES)); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	go mod tidy -diff
 	go vet ./...
 	$$(.ci/setup lint) ./...
 	python=$$(.ci/setup python); "$$python" -m ruff check $(PY_SRC) && "$$python" -m ruff format --check $(PY_SRC) && cd clients/python && "$$python" -m mypy --strict src
