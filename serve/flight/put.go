@@ -17,10 +17,11 @@ import (
 )
 
 // DoPut takes the windows of a prediction run. Nothing of it is visible before the message whose
-// app_metadata is {"commit": true}; a stream that ends without one leaves no trace.
+// app_metadata is {"commit": true}; a stream that ends without one leaves no trace. Record batches
+// come uncompressed, so that a message makes no more of itself than its size, which is bounded.
 func (s *Server) DoPut(in flight.FlightService_DoPutServer) error {
 	ctx := in.Context()
-	msgs := &putMessages{in: in}
+	msgs := &putMessages{in: in, rowBytes: 1}
 	first, err := msgs.peek()
 	if err != nil {
 		return err
@@ -75,6 +76,7 @@ func receive(msgs *putMessages, run *predictions.Run, spec predictions.RunSpec) 
 	if err != nil {
 		return err
 	}
+	msgs.rowBytes = cols.rowBytes()
 	for r.Next() {
 		if err := cols.write(r.Record(), run); err != nil {
 			return err
@@ -179,7 +181,9 @@ type putMessages struct {
 	in     flight.FlightService_DoPutServer
 	peeked *flight.FlightData
 	commit bool
-	failed error // of the transport or of app_metadata, as opposed to malformed Arrow data
+	// rowBytes is what a row has at least: 1 until the schema is known.
+	rowBytes int64
+	failed   error // of the transport, of app_metadata or of a header, as opposed to other malformed Arrow data
 }
 
 // peek is the first message, which Recv will yield again.
@@ -215,9 +219,13 @@ func (m *putMessages) Recv() (*flight.FlightData, error) {
 			m.failed = err
 			return nil, err
 		}
-		if len(d.GetDataHeader()) > 0 {
-			return d, nil
+		if len(d.GetDataHeader()) == 0 {
+			continue
 		}
+		if m.failed = check(d, m.rowBytes); m.failed != nil {
+			return nil, m.failed
+		}
+		return d, nil
 	}
 }
 

@@ -17,7 +17,13 @@ type putColumns struct {
 	places      [8]int
 	data, valid int
 	dataSize    int // values of a row
+	validSize   int
 	spec        predictions.RunSpec
+}
+
+// rowBytes is what a row takes in the buffers of a message.
+func (c putColumns) rowBytes() int64 {
+	return int64(len(c.places)*8) + int64(c.dataSize)*int64(c.spec.DType.Size()) + int64(c.validSize)
 }
 
 func findPutColumns(schema *arrow.Schema, spec predictions.RunSpec) (putColumns, error) {
@@ -41,7 +47,7 @@ func findPutColumns(schema *arrow.Schema, spec predictions.RunSpec) (putColumns,
 		return c, err
 	}
 	if schema.HasField("valid") {
-		c.valid, _, err = tensorColumn(schema, "valid", cube.Uint8)
+		c.valid, c.validSize, err = tensorColumn(schema, "valid", cube.Uint8)
 	}
 	return c, err
 }
