@@ -2,7 +2,8 @@
 // to one raster with its validity and published as one item that knows its model, its dataset version
 // and its scenes. It owns models/ and predictions/ in the bucket and refuses windows that contradict
 // each other. The invariant: nothing of a run is visible before Publish, and a run id stands for one
-// content for ever.
+// content for ever. A run may be published with windows missing: their pixels are not valid in the
+// raster, and its coverage, a fraction from 0 to 1, says how much of the area was written.
 package predictions
 
 import (
@@ -20,6 +21,8 @@ type Config struct {
 	Root *store.Bucket
 	// Dir is a folder for unfinished runs; "" means the system's.
 	Dir string
+	// MemoryBytes bounds what the live runs of the process hold together; 0 means 8 GiB.
+	MemoryBytes int64
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -68,7 +71,10 @@ type Item struct {
 	Collection string `json:"collection"`
 	Run        string `json:"run"`
 	// Created is false where the same run had been published before.
-	Created  bool            `json:"created"`
+	Created bool `json:"created"`
+	// Coverage is the share of the area's pixels that were written, from 0 to 1; the others are not
+	// valid in the raster. Nil if a release that did not count it published the run.
+	Coverage *float64        `json:"coverage,omitempty"`
 	Document json.RawMessage `json:"document"`
 }
 
@@ -85,4 +91,6 @@ type Entry struct {
 	Digest     string    `json:"digest"`
 	Actor      string    `json:"actor"`
 	Created    time.Time `json:"created"`
+	// Coverage as in Item.
+	Coverage *float64 `json:"coverage,omitempty"`
 }

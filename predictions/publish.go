@@ -1,6 +1,7 @@
 package predictions
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -43,6 +44,8 @@ type runRecord struct {
 	Names         []string       `json:"names"`
 	DType         cube.DType     `json:"dtype"`
 	Classes       []Class        `json:"classes,omitempty"`
+	// Coverage is the share of the area's pixels that were written; earlier releases did not say it.
+	Coverage *float64 `json:"coverage,omitempty"`
 	// Key is where the raster lies; its name is that of its content.
 	Key    string `json:"key"`
 	Size   int64  `json:"size"`
@@ -78,7 +81,7 @@ func (r *Run) Publish(ctx context.Context) (Item, error) {
 		return Item{}, fault.New(fault.KindOf(err), "publish run %s: %w", r.ID(), err)
 	}
 	r.item, r.closed = &item, true
-	r.data, r.valid, r.written = nil, nil, nil
+	r.release()
 	return item, nil
 }
 
@@ -146,6 +149,8 @@ func (r *Run) record(digest string) runRecord {
 		Dataset: s.Dataset, DatasetDigest: s.DatasetDigest, Cube: s.Cube.Spec().Name, Snapshot: s.Cube.Snapshot(), Cell: s.Cell,
 		Area: s.Area, Names: s.Names, DType: s.DType, Classes: s.Classes,
 	}
+	coverage := float64(bytes.Count(r.written, []byte{1})) / float64(len(r.written))
+	rec.Coverage = &coverage
 	for _, sl := range r.slices {
 		rec.Slices = append(rec.Slices, sl.ID)
 	}

@@ -16,10 +16,8 @@ import (
 	"github.com/terrapin-eo/terrapin/store"
 )
 
-// maxBytes bounds the raster of a run, which is held in memory.
-const maxBytes = 8 << 30
-
-// Run is a run being written. Its methods may be called from several goroutines.
+// Run is a run being written. Its methods may be called from several goroutines. From its first window
+// until Publish or Abort, one of which ends every run, it holds the raster of its area in memory.
 type Run struct {
 	cfg    Config
 	spec   RunSpec
@@ -29,7 +27,7 @@ type Run struct {
 	inputs string       // digest of all that decides the run's id
 
 	mu      sync.Mutex
-	data    []byte // [K, area height, area width]
+	data    []byte // [K, area height, area width]; nil before the first window
 	valid   []byte // 1 = valid
 	written []byte // 1 = some core covered it
 	item    *Item  // once published
@@ -56,9 +54,6 @@ func Begin(ctx context.Context, cfg Config, s RunSpec) (*Run, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	pixels := r.spec.Area.Height * r.spec.Area.Width
-	r.data = make([]byte, pixels*len(r.spec.Names)*r.spec.DType.Size())
-	r.valid, r.written = make([]byte, pixels), make([]byte, pixels)
 	return r, nil
 }
 
@@ -160,8 +155,9 @@ func (r *Run) fillBands() error {
 	if s.Classes == nil && !s.DType.Float() {
 		s.Classes = r.model.Classes
 	}
-	if n := int64(s.Area.Height) * int64(s.Area.Width) * int64(len(s.Names)*s.DType.Size()); n > maxBytes {
-		return fault.New(fault.TooLarge, "the prediction has %d MiB; a run may have %d", n>>20, maxBytes>>20).WithCure("predict the area in parts, each a run of its own")
+	if n, most := r.need(), r.cfg.memory(); n > most {
+		return fault.New(fault.TooLarge, "the prediction takes %d MiB of memory; runs may hold %d", mebibytes(n), mebibytes(most)).
+			WithCure("predict the area in parts, each a run of its own")
 	}
 	return nil
 }
@@ -220,6 +216,9 @@ func (r *Run) Write(w, core cube.Window, data, valid []byte) error {
 	defer r.mu.Unlock()
 	if r.closed {
 		return fault.New(fault.Precondition, "run %s: written after its end", r.ID()).WithCure("begin a run")
+	}
+	if err := r.hold(); err != nil {
+		return err
 	}
 	if row, col, ok := r.agrees(w, in, data, valid); !ok {
 		return fault.New(fault.Conflict, "run %s: two windows predict different values at row %d, column %d", r.ID(), row, col).
@@ -306,10 +305,10 @@ func (r *Run) put(w, in cube.Window, data, valid []byte) {
 	})
 }
 
-// Abort forgets the run; after Publish it does nothing.
+// Abort forgets the run and gives its memory back; after Publish it does nothing.
 func (r *Run) Abort() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	r.data, r.valid, r.written = nil, nil, nil
+	r.release()
 }

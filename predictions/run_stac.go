@@ -16,13 +16,13 @@ func CollectionID(cube string) string { return "predictions-" + cube }
 const rasterAsset = "prediction"
 
 func (r runRecord) published() Item {
-	return Item{ID: r.Name, Collection: CollectionID(r.Cube), Run: r.Name, Document: r.STAC.Items[0]}
+	return Item{ID: r.Name, Collection: CollectionID(r.Cube), Run: r.Name, Coverage: r.Coverage, Document: r.STAC.Items[0]}
 }
 
 func (r runRecord) entry() Entry {
 	return Entry{
 		Item: r.Name, Model: r.Model, Dataset: r.Dataset, Run: r.Name, Assets: map[string]string{rasterAsset: stac.AssetHref(r.Key)},
-		Collection: CollectionID(r.Cube), Cube: r.Cube, Digest: r.Digest, Actor: r.Actor, Created: r.Created,
+		Collection: CollectionID(r.Cube), Cube: r.Cube, Digest: r.Digest, Actor: r.Actor, Created: r.Created, Coverage: r.Coverage,
 	}
 }
 
@@ -76,6 +76,7 @@ func (r *Run) stacItem(rec runRecord, geometry json.RawMessage, bbox []float64) 
 		"proj:bbox":      []float64{x0, y0, x1, y1},
 		"terrapin:model": rec.Model, "terrapin:model_digest": rec.ModelDigest, "terrapin:run": rec.Name, "terrapin:digest": rec.Digest,
 		"terrapin:cube": rec.Cube, "terrapin:snapshot": rec.Snapshot, "terrapin:slices": rec.Slices, "terrapin:actor": rec.Actor,
+		"terrapin:coverage": rec.Coverage,
 	}
 	if rec.Dataset != "" {
 		p["terrapin:dataset"], p["terrapin:dataset_digest"] = rec.Dataset, rec.DatasetDigest
