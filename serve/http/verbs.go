@@ -40,6 +40,9 @@ type VerbRequest struct {
 type Upload struct{ Name, Path string }
 
 func (s *server) verb(w http.ResponseWriter, r *http.Request) error {
+	if err := ownPage(r); err != nil {
+		return err
+	}
 	name := name(r, "verb")
 	verb, ok := s.Verbs[name]
 	if !ok {
