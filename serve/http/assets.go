@@ -75,7 +75,7 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) error {
 	}
 	body := &object{ctx: r.Context(), bucket: s.Root, info: info}
 	defer body.Close()
-	http.ServeContent(w, r, "", info.Modified, body)
+	s.serveRanges(w, r, info, body)
 	return nil
 }
 
