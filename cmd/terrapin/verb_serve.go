@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -69,6 +70,25 @@ func (f serveFlags) listen(what, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// announced is the address to tell clients for a listener: the host as it was given, unless that is
+// every address of the machine, which is none to call. A name for loopback other than localhost is told
+// as its address, since verbs are refused there under other names.
+func announced(given string, at net.Addr) string {
+	tcp, ok := at.(*net.TCPAddr)
+	host, _, err := net.SplitHostPort(given)
+	if !ok || err != nil {
+		return at.String()
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case host == "" || ip != nil && ip.IsUnspecified():
+		host = "127.0.0.1"
+	case ip == nil && host != "localhost" && tcp.IP.IsLoopback():
+		host = tcp.IP.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+}
+
 func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	log := slog.New(slog.NewJSONHandler(c.err, nil))
 	httpListener, err := f.listen("http", f.http)
@@ -91,8 +111,8 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	}
 	defer w.close()
 
-	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + httpListener.Addr().String(),
-		Flight: "grpc://" + flightListener.Addr().String()}
+	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + announced(f.http, httpListener.Addr()),
+		Flight: "grpc://" + announced(f.flight, flightListener.Addr())}
 	urls.STAC = urls.HTTP + "/"
 	web := w.httpServer(urls)
 	batches := w.flightServer()
