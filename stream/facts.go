@@ -1,38 +1,11 @@
 package stream
 
 import (
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/datasets"
 )
-
-// Number is a float64 whose JSON is a string where JSON has no number for it: "NaN", "Infinity".
-type Number float64
-
-// MarshalJSON writes the shortest number that reads back the same.
-func (n Number) MarshalJSON() ([]byte, error) {
-	switch v := float64(n); {
-	case math.IsNaN(v):
-		return []byte(`"NaN"`), nil
-	case math.IsInf(v, 1):
-		return []byte(`"Infinity"`), nil
-	case math.IsInf(v, -1):
-		return []byte(`"-Infinity"`), nil
-	default:
-		return strconv.AppendFloat(nil, v, 'g', -1, 64), nil
-	}
-}
-
-func number(v *float64) *Number {
-	if v == nil {
-		return nil
-	}
-	n := Number(*v)
-	return &n
-}
 
 // gridFacts places what is sent on the ground.
 type gridFacts struct {
@@ -46,9 +19,9 @@ type gridFacts struct {
 type imageFacts struct {
 	Bands []string `json:"bands"`
 	// DType is that of the image column, CubeDType the stored one.
-	DType     cube.DType `json:"dtype"`
-	CubeDType cube.DType `json:"cube_dtype"`
-	Nodata    *Number    `json:"nodata"`
+	DType     cube.DType   `json:"dtype"`
+	CubeDType cube.DType   `json:"cube_dtype"`
+	Nodata    *cube.Number `json:"nodata"`
 	// Contracts lists every slice that rows may use, in time order.
 	Contracts []contractFacts `json:"contracts"`
 	Slots     int             `json:"slots"`
@@ -59,13 +32,13 @@ type contractFacts struct {
 	Slice    cube.SliceID `json:"slice"`
 	Datetime string       `json:"datetime"`
 	Item     string       `json:"item"`
-	Scale    Number       `json:"scale"`
-	Offset   Number       `json:"offset"`
+	Scale    cube.Number  `json:"scale"`
+	Offset   cube.Number  `json:"offset"`
 	Baseline string       `json:"baseline"`
 }
 
 func contractOf(id cube.SliceID, at time.Time, item string, c cube.Contract) contractFacts {
-	return contractFacts{Slice: id, Datetime: stamp(at), Item: item, Scale: Number(c.Scale), Offset: Number(c.Offset), Baseline: c.Baseline}
+	return contractFacts{Slice: id, Datetime: stamp(at), Item: item, Scale: cube.Number(c.Scale), Offset: cube.Number(c.Offset), Baseline: c.Baseline}
 }
 
 type runFacts struct {
@@ -76,12 +49,12 @@ type runFacts struct {
 }
 
 type statFacts struct {
-	Band  string `json:"band"`
-	Count uint64 `json:"count"`
-	Mean  Number `json:"mean"`
-	Std   Number `json:"std"`
-	Min   Number `json:"min"`
-	Max   Number `json:"max"`
+	Band  string      `json:"band"`
+	Count uint64      `json:"count"`
+	Mean  cube.Number `json:"mean"`
+	Std   cube.Number `json:"std"`
+	Min   cube.Number `json:"min"`
+	Max   cube.Number `json:"max"`
 }
 
 type sampleFacts struct {
@@ -94,7 +67,7 @@ type sampleFacts struct {
 	Statistics []statFacts      `json:"statistics"`
 	Labels     *labelFacts      `json:"labels"`
 	Classes    []datasets.Class `json:"classes"`
-	Ignore     *Number          `json:"ignore"`
+	Ignore     *cube.Number     `json:"ignore"`
 	Order      string           `json:"order"`
 	Split      string           `json:"split"`
 	Seed       uint64           `json:"seed"`
@@ -121,7 +94,7 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 		Dataset: v.Ref(), Digest: v.Digest,
 		gridFacts: gridFacts{Cube: v.Cube, Snapshot: v.Snapshot, Cell: v.Cell, Grid: v.Grid},
 		imageFacts: imageFacts{
-			Bands: v.Bands, DType: info.Shape.DType, CubeDType: v.DType, Nodata: number(v.Nodata),
+			Bands: v.Bands, DType: info.Shape.DType, CubeDType: v.DType, Nodata: cube.NumberOf(v.Nodata),
 			Contracts: make([]contractFacts, 0, len(v.Slices)), Slots: v.Slots, Size: v.Size,
 		},
 		Values: v.Values, Normalise: v.Normalise, Statistics: make([]statFacts, 0, len(v.Stats)),
@@ -134,11 +107,11 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 		f.Contracts = append(f.Contracts, contractOf(p.ID, p.Time, p.Item, p.Contract))
 	}
 	for _, b := range v.Stats {
-		f.Statistics = append(f.Statistics, statFacts{b.Band, b.Count, Number(b.Mean), Number(b.Std), Number(b.Min), Number(b.Max)})
+		f.Statistics = append(f.Statistics, statFacts{b.Band, b.Count, cube.Number(b.Mean), cube.Number(b.Std), cube.Number(b.Min), cube.Number(b.Max)})
 	}
 	if l := v.Labels; l != nil {
 		f.Labels = &labelFacts{Set: l.Set, Revision: l.Revision, Digest: l.Digest, DType: l.DType}
-		f.Classes, f.Ignore = l.Classes, number(&l.Ignore)
+		f.Classes, f.Ignore = l.Classes, cube.NumberOf(&l.Ignore)
 	}
 	return f
 }
@@ -158,7 +131,7 @@ func (s *windowSource) facts(t WindowTicket, info Info) windowFacts {
 	f := windowFacts{
 		gridFacts: gridFacts{Cube: spec.Name, Snapshot: s.View.Snapshot(), Cell: s.Cell.Path, Grid: s.Cell.Grid},
 		imageFacts: imageFacts{
-			Bands: s.names, DType: spec.DType, CubeDType: spec.DType, Nodata: number(spec.Nodata),
+			Bands: s.names, DType: spec.DType, CubeDType: spec.DType, Nodata: cube.NumberOf(spec.Nodata),
 			Slots: len(s.Slices), Size: t.Size,
 		},
 		Area: s.tiling.area, Overlap: t.Overlap, Start: t.Start,

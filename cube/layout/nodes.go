@@ -41,7 +41,7 @@ func (s Spec) arrays(n int) map[string]zarr.Array {
 		Attrs: map[string]any{"long_name": "stored numbers of the source", "grid_mapping": "spatial_ref", "coordinates": "spatial_ref", "ancillary_variables": Valid},
 	}
 	if s.Nodata != nil {
-		image.Attrs["nodata"] = jsonNumber(*s.Nodata)
+		image.Attrs["nodata"] = cube.Number(*s.Nodata)
 	}
 	valid := zarr.Array{
 		Shape: image.Shape, Chunks: image.Chunks, DType: cube.Uint8, Dims: data,

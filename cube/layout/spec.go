@@ -2,7 +2,6 @@ package layout
 
 import (
 	"encoding/json"
-	"math"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -109,19 +108,19 @@ func (s Spec) checkBands() error {
 
 // specDoc is a spec as it stands in the repository.
 type specDoc struct {
-	Format     int         `json:"format"`
-	Name       string      `json:"name"`
-	Cells      []string    `json:"cells"`
-	Grid       cube.Grid   `json:"grid"`
-	WKT        string      `json:"wkt,omitempty"`
-	Geographic bool        `json:"geographic"`
-	Bands      []cube.Band `json:"bands"`
-	DType      cube.DType  `json:"dtype"`
-	Nodata     any         `json:"nodata"` // null, a number, "NaN", "Infinity" or "-Infinity"
-	Chunk      int         `json:"chunk"`
-	Latency    string      `json:"latency"`
-	Actor      string      `json:"actor,omitempty"`
-	Created    time.Time   `json:"created"`
+	Format     int          `json:"format"`
+	Name       string       `json:"name"`
+	Cells      []string     `json:"cells"`
+	Grid       cube.Grid    `json:"grid"`
+	WKT        string       `json:"wkt,omitempty"`
+	Geographic bool         `json:"geographic"`
+	Bands      []cube.Band  `json:"bands"`
+	DType      cube.DType   `json:"dtype"`
+	Nodata     *cube.Number `json:"nodata"`
+	Chunk      int          `json:"chunk"`
+	Latency    string       `json:"latency"`
+	Actor      string       `json:"actor,omitempty"`
+	Created    time.Time    `json:"created"`
 }
 
 const formatVersion = 1
@@ -130,27 +129,10 @@ const formatVersion = 1
 func (s Spec) MarshalJSON() ([]byte, error) { return json.Marshal(s.doc()) }
 
 func (s Spec) doc() specDoc {
-	d := specDoc{
+	return specDoc{
 		Format: formatVersion, Name: s.Name, Cells: []string{s.cellPath()}, Grid: s.Grid, WKT: s.WKT, Geographic: s.Geographic,
-		Bands: s.Bands, DType: s.DType, Chunk: s.ChunkSize(), Latency: s.Latency.String(), Actor: s.Actor, Created: s.Created,
+		Bands: s.Bands, DType: s.DType, Nodata: cube.NumberOf(s.Nodata), Chunk: s.ChunkSize(), Latency: s.Latency.String(), Actor: s.Actor, Created: s.Created,
 	}
-	if s.Nodata != nil {
-		d.Nodata = jsonNumber(*s.Nodata)
-	}
-	return d
-}
-
-// jsonNumber is a number, or the name of one that JSON cannot write.
-func jsonNumber(v float64) any {
-	switch {
-	case math.IsNaN(v):
-		return "NaN"
-	case math.IsInf(v, 1):
-		return "Infinity"
-	case math.IsInf(v, -1):
-		return "-Infinity"
-	}
-	return v
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
@@ -168,15 +150,7 @@ func (s *Spec) UnmarshalJSON(text []byte) error {
 	}
 	*s = Spec{
 		Name: d.Name, Grid: d.Grid, WKT: d.WKT, Geographic: d.Geographic, Bands: d.Bands, DType: d.DType,
-		Chunk: d.Chunk, Latency: latency, Actor: d.Actor, Created: d.Created,
-	}
-	names := map[any]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}
-	if v, ok := d.Nodata.(float64); ok {
-		s.Nodata = &v
-	} else if v, ok := names[d.Nodata]; ok {
-		s.Nodata = &v
-	} else if d.Nodata != nil {
-		return fault.New(fault.Corrupt, "nodata %v", d.Nodata)
+		Nodata: (*float64)(d.Nodata), Chunk: d.Chunk, Latency: latency, Actor: d.Actor, Created: d.Created,
 	}
 	return s.Check()
 }
