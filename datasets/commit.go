@@ -89,14 +89,14 @@ func Commit(ctx context.Context, cfg Config, recipe []byte, actor string) (Repor
 func pins(ctx context.Context, cfg Config, r Recipe) (*layout.Cube, *layout.View, *labels.Revision, error) {
 	c, err := cfg.Cube(ctx, r.Cube)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, r.cubeAt.unknown(err)
 	}
 	view, err := c.At(ctx, "")
 	if err != nil || r.Labels == "" {
 		return c, view, nil, err
 	}
 	rev, err := labels.Open(ctx, cfg.Root, r.Labels, "")
-	return c, view, rev, err
+	return c, view, rev, r.labelsAt.unknown(err)
 }
 
 // writer writes one version.
@@ -268,24 +268,13 @@ func (d commitDoc) version(root *store.Bucket) (*Version, error) {
 	def := d.Definitions
 	v := &Version{
 		Name: d.Name, Version: d.Revision, Digest: d.Digest, Cube: d.Cube, Snapshot: d.Snapshot, Cell: d.Cell,
-		Grid: def.Grid, DType: def.DType, Bands: def.Bands, BandIndex: d.BandIndex, Slots: def.Slots,
+		Grid: def.Grid, DType: def.DType, Nodata: (*float64)(def.Nodata), Bands: def.Bands, BandIndex: d.BandIndex, Slots: def.Slots,
 		Size: def.Recipe.Window.Size, Values: def.Recipe.Values, Normalise: def.Recipe.Normalise, Stats: def.Statistics,
 		Slices: d.Slices, Order: def.Order, Created: d.Created, Actor: d.Actor, Report: d.Report, root: root, commit: d,
 	}
-	if def.Nodata != nil {
-		nodata, ok := number(def.Nodata)
-		if !ok {
-			return nil, fault.New(fault.Corrupt, "dataset %s: nodata %v is no number", v.Ref(), def.Nodata)
-		}
-		v.Nodata = &nodata
-	}
 	if d.Labels != nil && def.Labels != nil {
-		ignore, ok := number(def.Labels.Ignore)
-		if !ok {
-			return nil, fault.New(fault.Corrupt, "dataset %s: ignore value %v is no number", v.Ref(), def.Labels.Ignore)
-		}
 		v.Labels = &LabelPin{Set: d.Labels.Set, Revision: d.Labels.Revision, Digest: d.Labels.Digest,
-			DType: def.Labels.DType, Ignore: ignore, Classes: def.Labels.Classes}
+			DType: def.Labels.DType, Ignore: float64(def.Labels.Ignore), Classes: def.Labels.Classes}
 	}
 	if def.Order != order.Algorithm {
 		return nil, fault.New(fault.Unsupported, "dataset %s has order %q, which this release does not know", v.Ref(), def.Order).

@@ -69,7 +69,7 @@ type definitions struct {
 	Recipe     recipeDoc         `json:"recipe"`
 	Grid       cube.Grid         `json:"grid"`
 	DType      cube.DType        `json:"dtype"`
-	Nodata     any               `json:"nodata"`
+	Nodata     *cube.Number      `json:"nodata"`
 	Bands      []string          `json:"bands"`
 	Slots      int               `json:"slots"`
 	Contracts  []contractDoc     `json:"contracts"`
@@ -113,9 +113,9 @@ type contractDoc struct {
 }
 
 type labelDefinitions struct {
-	DType   cube.DType `json:"dtype"`
-	Ignore  any        `json:"ignore"`
-	Classes []Class    `json:"classes"`
+	DType   cube.DType  `json:"dtype"`
+	Ignore  cube.Number `json:"ignore"`
+	Classes []Class     `json:"classes"`
 }
 
 func (r Recipe) doc() recipeDoc {

@@ -56,11 +56,12 @@ func vectorInputs() []digestVector {
 			})
 		}
 		at := "2021-10-01T00:00:00Z"
+		nan := cube.Number(math.NaN())
 		v.Definitions = definitions{
 			Format: "td1", Grid: cube.Grid{CRS: "EPSG:32631", Transform: cube.Affine{10, 0, 664000, 0, -10, 5612120}, Width: 100, Height: 100},
 			Recipe: recipeDoc{Window: WindowRule{16, 16, 0}, Values: Raw, Normalise: n%2 == 0, Time: timeDoc{Policy: All, At: &at, Range: []string{}, Availability: "strict"},
 				Split: splitDoc{By: "block", Block: 320, Train: 0.7, Validate: 0.15, Test: 0.15, Salt: "1"}},
-			DType: cube.Float32, Nodata: finite(math.NaN()), Bands: []string{"B02", "Größe \U0001F422"}, Slots: 2,
+			DType: cube.Float32, Nodata: &nan, Bands: []string{"B02", "Größe \U0001F422"}, Slots: 2,
 			Contracts:  []contractDoc{{"00000000000000000000000000000001", 1e-4, -0.1, "05.00"}, {"00000000000000000000000000000002", 1, 0, ""}},
 			Labels:     &labelDefinitions{DType: cube.Uint8, Ignore: 255.0, Classes: []Class{{0, "other"}, {1, "crop"}}},
 			Statistics: []BandStats{{"B02", 123456789, 1.0 / 3, 1e-7, math.Copysign(0, -1), 1e21}, {"Größe \U0001F422", 3, 548.8132378472219, 270.5611591282281, 25, 9459}},

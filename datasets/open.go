@@ -3,6 +3,7 @@ package datasets
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sort"
 	"strings"
 
@@ -11,28 +12,43 @@ import (
 	"github.com/terrapin-eo/terrapin/store"
 )
 
-// Open opens "name@vN", or the newest version of "name". What does not exist is fault.NotFound and
-// the cure says what does.
-func Open(ctx context.Context, root *store.Bucket, ref string) (*Version, error) {
+// Resolve names the version that Open opens: "name@vN" itself, which is not looked for, or the newest
+// version of "name". No commit is read.
+func Resolve(ctx context.Context, root *store.Bucket, ref string) (string, error) {
 	name, want := splitRef(ref)
 	if err := cube.CheckName("dataset", name); err != nil {
-		return nil, err
+		return "", err
 	}
-	if strings.Contains(ref, "@") && versionNumber(want) == 0 {
-		return nil, fault.New(fault.Invalid, "bad dataset version %q", ref).WithCure("write it as in %s@v1", name)
+	if strings.Contains(ref, "@") {
+		if versionNumber(want) == 0 {
+			return "", fault.New(fault.Invalid, "bad dataset version %q", ref).WithCure("write it as in %s@v1", name)
+		}
+		return ref, nil
 	}
-	known, err := versions(ctx, root, name)
+	there, err := numbers(ctx, root, name)
+	if err != nil {
+		return "", err
+	}
+	if len(there) == 0 {
+		return "", unknownDataset(ctx, root, name)
+	}
+	return name + "@" + there[len(there)-1], nil
+}
+
+// Open opens "name@vN", or the newest version of "name", and reads no other: damage to one version
+// keeps nobody from the rest. What does not exist is fault.NotFound and the cure says what does.
+func Open(ctx context.Context, root *store.Bucket, ref string) (*Version, error) {
+	ref, err := Resolve(ctx, root, ref)
 	if err != nil {
 		return nil, err
 	}
-	if len(known) == 0 {
-		return nil, unknownDataset(ctx, root, name)
+	name, want := splitRef(ref)
+	doc, err := readCommit(ctx, root, folder(name, want)+"/"+commitFile)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unknownVersion(ctx, root, name, want)
 	}
-	doc := known[len(known)-1]
-	if want != "" {
-		if doc, err = pick(known, name, want); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
 	v, err := doc.version(root)
 	if err != nil {
@@ -48,32 +64,31 @@ func Open(ctx context.Context, root *store.Bucket, ref string) (*Version, error)
 	return v, nil
 }
 
-func pick(known []commitDoc, name, want string) (commitDoc, error) {
-	var names []string
-	for _, d := range known {
-		if d.Revision == want {
-			return d, nil
-		}
-		names = append(names, d.Revision)
-	}
-	return commitDoc{}, fault.New(fault.NotFound, "dataset %s has no version %s", name, want).
-		WithCure("it has: %s", strings.Join(names, ", "))
-}
-
-func unknownDataset(ctx context.Context, root *store.Bucket, name string) error {
-	all, err := commits(ctx, root, "datasets/")
+func unknownVersion(ctx context.Context, root *store.Bucket, name, want string) error {
+	there, err := numbers(ctx, root, name)
 	if err != nil {
 		return err
 	}
-	err1 := fault.New(fault.NotFound, "unknown dataset %q", name)
-	if len(all) == 0 {
-		return err1.WithCure("there is none yet: commit a recipe with `terrapin dataset commit`")
+	if len(there) == 0 {
+		return unknownDataset(ctx, root, name)
+	}
+	return fault.New(fault.NotFound, "dataset %s has no version %s", name, want).WithCure("it has: %s", strings.Join(there, ", "))
+}
+
+func unknownDataset(ctx context.Context, root *store.Bucket, name string) error {
+	keys, err := commitKeys(ctx, root, "datasets/")
+	if err != nil {
+		return err
 	}
 	names := []string{}
-	for _, d := range all {
-		if len(names) == 0 || names[len(names)-1] != d.Name {
-			names = append(names, d.Name)
+	for _, key := range keys {
+		if d, _, ok := versionOf(key); ok && (len(names) == 0 || names[len(names)-1] != d) {
+			names = append(names, d)
 		}
+	}
+	err1 := fault.New(fault.NotFound, "unknown dataset %q", name)
+	if len(names) == 0 {
+		return err1.WithCure("there is none yet: commit a recipe with `terrapin dataset commit`")
 	}
 	return err1.WithCure("%s", didYouMean(name, names))
 }
@@ -116,24 +131,15 @@ func versions(ctx context.Context, root *store.Bucket, name string) ([]commitDoc
 
 // commits reads every commit.json below a prefix, by name and number.
 func commits(ctx context.Context, root *store.Bucket, prefix string) ([]commitDoc, error) {
+	keys, err := commitKeys(ctx, root, prefix)
+	if err != nil {
+		return nil, err
+	}
 	var out []commitDoc
-	for info, err := range root.List(ctx, prefix) {
+	for _, key := range keys {
+		d, err := readCommit(ctx, root, key)
 		if err != nil {
 			return nil, err
-		}
-		if !strings.HasSuffix(info.Key, "/"+commitFile) {
-			continue
-		}
-		data, _, err := root.Read(ctx, info.Key, store.Range{})
-		if err != nil {
-			return nil, err
-		}
-		var d commitDoc
-		if err := json.Unmarshal(data, &d); err != nil || d.Kind != "dataset" || info.Key != folder(d.Name, d.Revision)+"/"+commitFile {
-			return nil, fault.New(fault.Corrupt, "%s is no dataset commit", info.Key).WithCure("run `terrapin store fsck`")
-		}
-		if d.Format != 1 {
-			return nil, fault.New(fault.Unsupported, "%s has format %d", info.Key, d.Format).WithCure("use a newer release")
 		}
 		out = append(out, d)
 	}
@@ -144,4 +150,57 @@ func commits(ctx context.Context, root *store.Bucket, prefix string) ([]commitDo
 		return versionNumber(out[i].Revision) < versionNumber(out[j].Revision)
 	})
 	return out, nil
+}
+
+// numbers are the versions of a dataset that are committed, oldest first, by their folders alone.
+func numbers(ctx context.Context, root *store.Bucket, name string) ([]string, error) {
+	keys, err := commitKeys(ctx, root, "datasets/"+name+"/")
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, key := range keys {
+		if _, version, ok := versionOf(key); ok {
+			out = append(out, version)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return versionNumber(out[i]) < versionNumber(out[j]) })
+	return out, nil
+}
+
+func commitKeys(ctx context.Context, root *store.Bucket, prefix string) ([]string, error) {
+	var keys []string
+	for info, err := range root.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasSuffix(info.Key, "/"+commitFile) {
+			keys = append(keys, info.Key)
+		}
+	}
+	return keys, nil
+}
+
+// versionOf says which version a commit.json belongs to; one at another place belongs to none.
+func versionOf(key string) (name, version string, ok bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 4 || versionNumber(parts[2]) == 0 {
+		return "", "", false
+	}
+	return parts[1], parts[2], true
+}
+
+func readCommit(ctx context.Context, root *store.Bucket, key string) (commitDoc, error) {
+	data, _, err := root.Read(ctx, key, store.Range{})
+	if err != nil {
+		return commitDoc{}, err
+	}
+	var d commitDoc
+	if err := json.Unmarshal(data, &d); err != nil || d.Kind != "dataset" || key != folder(d.Name, d.Revision)+"/"+commitFile {
+		return commitDoc{}, fault.New(fault.Corrupt, "%s is no dataset commit", key).WithCure("run `terrapin store fsck`")
+	}
+	if d.Format != 1 {
+		return commitDoc{}, fault.New(fault.Unsupported, "%s has format %d", key, d.Format).WithCure("use a newer release")
+	}
+	return d, nil
 }

@@ -335,16 +335,13 @@ func (p *plan) definitions() definitions {
 	spec := p.view.Spec()
 	d := definitions{
 		Format: "td1", Recipe: p.recipe.doc(), Grid: p.cell.Grid, DType: spec.DType, Bands: p.bands, Slots: p.line.slots,
-		Statistics: p.stats, Order: order.Algorithm,
-	}
-	if spec.Nodata != nil {
-		d.Nodata = finite(*spec.Nodata)
+		Statistics: p.stats, Order: order.Algorithm, Nodata: cube.NumberOf(spec.Nodata),
 	}
 	for _, s := range p.line.slices {
 		d.Contracts = append(d.Contracts, contractDoc{s.ID, s.Contract.Scale, s.Contract.Offset, s.Contract.Baseline})
 	}
 	if p.labels != nil {
-		d.Labels = &labelDefinitions{DType: p.labels.DType, Ignore: finite(p.labels.Ignore), Classes: classesOf(p.labels)}
+		d.Labels = &labelDefinitions{DType: p.labels.DType, Ignore: cube.Number(p.labels.Ignore), Classes: classesOf(p.labels)}
 	}
 	return d
 }

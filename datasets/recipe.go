@@ -30,7 +30,9 @@ type Recipe struct {
 	Split     SplitRule
 	Normalise bool
 
-	features []place // where each feature stands, for errors found later
+	// Where things stand that are looked up later, for errors.
+	features         []place
+	cubeAt, labelsAt place
 }
 
 // WindowRule says how windows are laid over the grid, in pixels.
@@ -104,6 +106,7 @@ func ParseRecipe(data []byte) (Recipe, error) {
 func (d *decoder) recipe(n *yaml.Node) Recipe {
 	o := d.object(n, "", "name", "description", "cube", "features", "labels", "window", "time", "values", "split", "normalise")
 	r := Recipe{Name: o.text("name"), Description: o.text("description"), Cube: o.text("cube"), Labels: o.text("labels")}
+	r.cubeAt, r.labelsAt = o.value("cube"), o.value("labels")
 	o.need("name", "cube", "window", "split")
 	d.name(o, "name", "dataset", r.Name)
 	d.name(o, "cube", "cube", r.Cube)

@@ -26,6 +26,14 @@ func (p place) error(kind fault.Kind, what, cure string) error {
 	return err
 }
 
+// unknown adds the place to an error about a name that leads nowhere; any other stays as it is.
+func (p place) unknown(err error) error {
+	if !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return fault.New(fault.NotFound, "recipe line %d, column %d: %w", p.line, p.column, err)
+}
+
 // decoder walks the nodes of a recipe and keeps the first error.
 type decoder struct{ err error }
 
@@ -86,6 +94,14 @@ func (o object) there() bool { return o.given }
 func (o object) at(key string) place {
 	if p, ok := o.keys[key]; ok {
 		return p
+	}
+	return o.place
+}
+
+// value is where the value of a key stands.
+func (o object) value(key string) place {
+	if n := o.fields[key]; n != nil {
+		return placeOf(n)
 	}
 	return o.place
 }

@@ -98,31 +98,3 @@ func (p *plan) checkStats() error {
 	}
 	return nil
 }
-
-// finite writes a value that JSON may not hold: NaN and the infinities as words.
-func finite(v float64) any {
-	switch {
-	case math.IsNaN(v):
-		return "NaN"
-	case math.IsInf(v, 1):
-		return "Infinity"
-	case math.IsInf(v, -1):
-		return "-Infinity"
-	}
-	return v
-}
-
-// number is the inverse of finite for what a JSON decoder gives.
-func number(v any) (float64, bool) {
-	switch v := v.(type) {
-	case float64:
-		return v, true
-	case string:
-		for _, f := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-			if finite(f) == v {
-				return f, true
-			}
-		}
-	}
-	return 0, false
-}
