@@ -1,8 +1,9 @@
 // Package stream turns a ticket into batches: it resolves what the ticket names, plans the steps,
 // reads rows ahead of the one who takes them and lays them side by side in the arrays that are sent.
-// It knows no transport and keeps nothing between runs but what its reader caches. The invariant: a
-// ticket gives the same rows in the same order with the same bits whoever asks, however often and in
-// whatever pieces; a row that cannot be read ends the run with an error and is never filled in.
+// It knows no transport and keeps nothing between runs but what its reader caches and the dataset
+// versions used last, which never change. The invariant: a ticket gives the same rows in the same
+// order with the same bits whoever asks, however often and in whatever pieces; a row that cannot be
+// read ends the run with an error and is never filled in.
 package stream
 
 import (
@@ -28,14 +29,17 @@ type Config struct {
 }
 
 // Engine opens runs. It is safe for concurrent use.
-type Engine struct{ cfg Config }
+type Engine struct {
+	cfg      Config
+	versions *versions
+}
 
 // New makes an engine.
 func New(cfg Config) *Engine {
 	if cfg.Reader == nil {
 		cfg.Reader = read.New(read.Config{})
 	}
-	return &Engine{cfg: cfg}
+	return &Engine{cfg: cfg, versions: &versions{root: cfg.Root}}
 }
 
 // Open resolves a ticket and plans its run; nothing is read before the first Next. The caller closes

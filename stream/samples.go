@@ -25,7 +25,7 @@ type sampleSource struct {
 }
 
 func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource, SampleTicket, error) {
-	v, err := datasets.Open(ctx, e.cfg.Root, t.Dataset)
+	v, err := e.versions.get(ctx, t.Dataset)
 	if err != nil {
 		return nil, t, err
 	}
