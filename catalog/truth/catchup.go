@@ -3,6 +3,7 @@ package truth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
@@ -95,16 +96,19 @@ func (w *walker) apply(ctx context.Context, ch catalog.Changes) error {
 // cube brings a cube's scenes up to its branch main.
 func (w *walker) cube(ctx context.Context, name string) error {
 	object := "cubes/" + name
+	if tip, err := layout.Tip(ctx, w.root.Sub(object)); err == nil && tip == w.marks[object] {
+		return nil
+	}
 	c, err := layout.Open(ctx, w.root.Sub(object))
+	if errors.Is(err, layout.ErrUnfinished) && w.marks[object] == "" {
+		return nil // there never was a cube
+	}
 	if err != nil {
 		return w.report.failed(object, restore, err)
 	}
 	view, err := c.At(ctx, "")
 	if err != nil {
 		return w.report.failed(object, restore, err)
-	}
-	if view.Snapshot() == w.marks[object] {
-		return nil
 	}
 	ch, err := w.cubeChanges(ctx, c, view)
 	if err != nil {

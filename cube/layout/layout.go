@@ -51,7 +51,7 @@ func Create(ctx context.Context, b *store.Bucket, s Spec) (*Cube, error) {
 	repo, err := icechunk.Create(ctx, b, icechunk.Config{})
 	if fault.Is(err, fault.Conflict) {
 		if repo, err = icechunk.Open(ctx, b, icechunk.Config{}); err == nil {
-			if _, err := Open(ctx, b); !errors.Is(err, errNoCube) {
+			if _, err := Open(ctx, b); !errors.Is(err, ErrUnfinished) && !errors.Is(err, errNoCube) {
 				return nil, fault.New(fault.Conflict, "create cube %q: %s holds one already", s.Name, b.URL()).WithCure("choose another name, or go on with the cube that is there")
 			}
 		}
@@ -80,18 +80,24 @@ func newCube(repo *icechunk.Repo, url string, s Spec) *Cube {
 	return &Cube{repo: repo, url: url, spec: s, views: map[icechunk.ID]*View{}, records: map[refKey]cube.Slice{}, digests: map[refKey][]byte{}}
 }
 
-// errNoCube: a repository that holds no cube of ours.
-var errNoCube = fault.New(fault.NotFound, "the repository holds no cube")
+var (
+	// ErrUnfinished: what a creation leaves that was cut off before its first commit. Create takes it up.
+	ErrUnfinished = fault.New(fault.NotFound, "an unfinished `cube create`")
+	// errNoCube: a repository that holds no cube of ours.
+	errNoCube = fault.New(fault.NotFound, "the repository holds no cube")
+)
 
 // Open opens the cube in a bucket.
 func Open(ctx context.Context, b *store.Bucket) (*Cube, error) {
-	repo, err := icechunk.Open(ctx, b, icechunk.Config{})
+	repo, id, err := tip(ctx, b)
+	if fault.Is(err, fault.NotFound) && begun(ctx, b) {
+		return nil, unfinished(b)
+	}
 	if err != nil {
 		return nil, fault.New(fault.KindOf(err), "open cube at %s: %w", b.URL(), err)
 	}
-	id, err := repo.Resolve(ctx, branch)
-	if err != nil {
-		return nil, err
+	if id == icechunk.InitialID {
+		return nil, unfinished(b)
 	}
 	snapshot, err := repo.Snapshot(ctx, id)
 	if err != nil {
@@ -102,6 +108,42 @@ func Open(ctx context.Context, b *store.Bucket) (*Cube, error) {
 		return nil, fault.New(fault.KindOf(err), "open cube at %s: %w", b.URL(), err)
 	}
 	return newCube(repo, b.URL(), s), nil
+}
+
+// Tip is the snapshot that the branch main of the cube in a bucket is at. Of the cube only the list of
+// its snapshots is read.
+func Tip(ctx context.Context, b *store.Bucket) (string, error) {
+	_, id, err := tip(ctx, b)
+	if err != nil {
+		return "", fault.New(fault.KindOf(err), "open cube at %s: %w", b.URL(), err)
+	}
+	return id.String(), nil
+}
+
+func tip(ctx context.Context, b *store.Bucket) (*icechunk.Repo, icechunk.ID, error) {
+	repo, err := icechunk.Open(ctx, b, icechunk.Config{})
+	if err != nil {
+		return nil, icechunk.ID{}, err
+	}
+	id, err := repo.Resolve(ctx, branch)
+	return repo, id, err
+}
+
+func unfinished(b *store.Bucket) error {
+	return fault.New(fault.NotFound, "open cube at %s: %w", b.URL(), ErrUnfinished).WithCure("run it again")
+}
+
+// begun reports whether a place without a repository has what is written before one exists, and
+// nothing else: files of the initial snapshot. Where more lies, a repository was lost.
+func begun(ctx context.Context, b *store.Bucket) bool {
+	found := false
+	for info, err := range b.List(ctx, "") {
+		if err != nil || !strings.HasSuffix(info.Key, "/"+icechunk.InitialID.String()) {
+			return false
+		}
+		found = true
+	}
+	return found
 }
 
 func readSpec(snapshot *icechunk.Snapshot) (Spec, error) {
