@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -151,14 +150,14 @@ func (c *commit) read(ctx context.Context, root *store.Bucket) error {
 	return nil
 }
 
-// inOrder sorts commits by when they were made; the later one's document of a collection holds.
-func inOrder(list []commit) {
-	slices.SortFunc(list, func(a, b commit) int {
-		if c := a.Created.Compare(b.Created); c != 0 {
-			return c
-		}
-		return natural(a.folder, b.folder)
-	})
+// newer compares things by when their newest versions were made; the later one's document of a
+// collection holds. Which version of a thing is its newest, its number says and no clock.
+func newer(a, b []commit) int {
+	x, y := a[len(a)-1], b[len(b)-1]
+	if c := x.Created.Compare(y.Created); c != 0 {
+		return c
+	}
+	return natural(x.folder, y.folder)
 }
 
 // natural compares names so that r9 comes before r10.

@@ -20,12 +20,12 @@ func (c commit) mark() string { return c.etag + rules }
 // draft says that the commit does not count as a version for others yet.
 func (c commit) draft() bool { return c.State == "draft" }
 
-// things splits commits into those of one name each, and links the versions of a name. A thing stands
-// where the last of its commits does, so that the newest document of a shared collection is put last.
+// things splits commits into those of one name each, by number, and links the versions of a name. A
+// thing stands where its newest version does, so that the newest document of a shared collection is
+// put last.
 func things(list []commit) ([][]commit, error) {
-	inOrder(list)
 	var out [][]commit
-	for _, c := range slices.Backward(list) {
+	for _, c := range list {
 		name := c.thing()
 		at := slices.IndexFunc(out, func(t []commit) bool { return t[0].thing() == name })
 		if at < 0 {
@@ -34,13 +34,13 @@ func things(list []commit) ([][]commit, error) {
 		}
 		out[at] = append(out[at], c)
 	}
-	slices.Reverse(out)
 	for _, t := range out {
 		slices.SortFunc(t, func(a, b commit) int { return natural(a.folder, b.folder) })
 		if err := link(t); err != nil {
 			return nil, err
 		}
 	}
+	slices.SortFunc(out, newer)
 	return out, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,4 +117,40 @@ func TestTheLatestLabelsAreAccepted(t *testing.T) {
 	w.catchUp(t)
 	w.sameFromNothing(t)
 	require.Equal(t, map[string]string{"latest-version": at("r4"), "predecessor-version": at("r2"), "successor-version": at("r4")}, w.item(t, "crops-r3"))
+}
+
+// dated writes a version that was made in an hour, with the collection that all of them share.
+func (w *world) dated(t *testing.T, folder string, hour int) {
+	t.Helper()
+	when := time.Date(2024, 1, 1, hour, 0, 0, 0, time.UTC)
+	doc := func(id string) json.RawMessage {
+		out, err := stac.Collection{ID: id, Title: folder, Description: "d", Extent: stac.Extent{Spatial: [][]float64{{0, 0, 1, 1}}, Temporal: [][2]*time.Time{{&when, nil}}}}.JSON()
+		require.NoError(t, err)
+		return out
+	}
+	commit, err := json.Marshal(map[string]any{"format": 1, "created": when,
+		"stac": map[string]any{"collections": []json.RawMessage{doc(strings.ReplaceAll(folder, "/", "-")), doc("shared")}, "items": []json.RawMessage{}}})
+	require.NoError(t, err)
+	w.put(t, folder+"/commit.json", commit)
+}
+
+func TestAClockThatStepsBackPutsNothingOldOverTheNew(t *testing.T) {
+	w := newWorld(t)
+	newest := func(folder string) {
+		t.Helper()
+		w.catchUp(t)
+		require.Contains(t, string(w.collection(t, "shared")), `"title":"`+folder+`"`)
+		w.sameFromNothing(t)
+	}
+	w.dated(t, "datasets/a/v9", 10)
+	newest("datasets/a/v9")
+	w.dated(t, "datasets/a/v10", 5) // the clock was put back
+	newest("datasets/a/v10")
+	w.dated(t, "datasets/b/v1", 7)
+	newest("datasets/b/v1")
+	for _, v := range []string{"v9", "v10"} {
+		require.Equal(t, "collections/datasets-a-v10", neighbours(t, w.collection(t, "datasets-a-"+v))["latest-version"])
+	}
+	w.dated(t, "datasets/a/v11", 8)
+	newest("datasets/a/v11")
 }
