@@ -39,7 +39,6 @@ type Raster struct {
 	placed   bool
 	metadata map[string]map[string]string
 	log      *messages
-	block    [2]int
 }
 
 // Open opens one local raster file. The error says what is wrong with it and how to mend it.
@@ -104,7 +103,6 @@ func (r *Raster) describe() error {
 		return fault.New(fault.TooLarge, "%s has blocks of %d×%d pixels; at most %d MiB are decoded at once", r.path, s.BlockSizeX, s.BlockSizeY, maxBlockBytes>>20).
 			WithCure("tile it: gdal_translate -co TILED=YES %s OUT.tif", Quote(r.path))
 	}
-	r.block = [2]int{s.BlockSizeX, s.BlockSizeY}
 	for _, b := range r.ds.Bands() {
 		r.Bands = append(r.Bands, describeBand(b))
 	}
@@ -151,9 +149,6 @@ func (r *Raster) Path() string { return r.path }
 
 // Size is the width and height in pixels.
 func (r *Raster) Size() (width, height int) { return r.grid.Width, r.grid.Height }
-
-// BlockSize is the width and height of the file's own blocks.
-func (r *Raster) BlockSize() (width, height int) { return r.block[0], r.block[1] }
 
 // Grid is the raster's frame. A file without a CRS, with one that no authority's code names, without
 // a transform, or rotated, is refused with the cure for each.

@@ -44,9 +44,6 @@ type Request struct {
 	Progress func(done, total int)
 }
 
-// groupSize is how many scenes one commit holds at most.
-const groupSize = 64
-
 // Run brings sources into a cube. An error means that the call itself was wrong or that the store
 // failed; what the scenes suffer from stands in the report. After an error, scenes of earlier groups
 // may be in the cube: the same call again skips them.
@@ -180,7 +177,7 @@ func (r *run) readAll(ctx context.Context) error {
 		if s.staged != nil {
 			group = append(group, s)
 		}
-		if len(group) == groupSize && !r.req.Strict {
+		if len(group) == layout.GroupSize && !r.req.Strict {
 			if err := r.commit(ctx, group); err != nil {
 				return err
 			}

@@ -43,9 +43,6 @@ type Report struct {
 	Skipped  []Skipped  `json:"skipped"`
 }
 
-// OK reports whether nothing was refused.
-func (r Report) OK() bool { return len(r.Rejected) == 0 }
-
 // report sorts the outcomes into their lists.
 func (r *run) report(ctx context.Context) (Report, error) {
 	rep := Report{Accepted: []Accepted{}, Rejected: []Rejected{}, Skipped: []Skipped{}}

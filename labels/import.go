@@ -20,9 +20,6 @@ type ImportRequest struct {
 	Set string
 	// Files are paths of GeoJSON or GeoTIFF files.
 	Files []string
-	// Names are the files' names as their owner knows them, where Files are copies; nil means the
-	// base names of Files.
-	Names []string
 	// ClassProperty holds a feature's class; "" means "class", else "label".
 	ClassProperty string
 	// ClassesFile maps names to values: JSON {"name": value}, YAML likewise, or CSV name,value.
@@ -106,12 +103,6 @@ func (q *ImportRequest) check() error {
 	if len(q.Files) == 0 {
 		return fault.New(fault.Invalid, "import into %q: no file is given", q.Set).WithCure("name GeoJSON or GeoTIFF files")
 	}
-	if q.Names == nil {
-		q.Names = q.Files
-	}
-	if len(q.Names) != len(q.Files) {
-		return fault.New(fault.Internal, "import into %q: %d names for %d files", q.Set, len(q.Names), len(q.Files))
-	}
 	return nil
 }
 
@@ -126,8 +117,8 @@ type incoming struct {
 func (q ImportRequest) read(cfg Config) incoming {
 	var in incoming
 	seen := map[string]bool{}
-	for i, path := range q.Files {
-		source := baseName(q.Names[i])
+	for _, path := range q.Files {
+		source := baseName(path)
 		if seen[source] {
 			in.rejected = append(in.rejected, reject(source, "", fault.New(fault.Invalid, "another file of this name was given; a feature is named by its file's name and its id").
 				WithCure("rename one of the files")))
@@ -287,8 +278,8 @@ func (l ledger) unburned(added []feature, counts []int) []string {
 }
 
 func (q ImportRequest) message() string {
-	names := make([]string, len(q.Names))
-	for i, n := range q.Names {
+	names := make([]string, len(q.Files))
+	for i, n := range q.Files {
 		names[i] = baseName(n)
 	}
 	return "import " + listOf(names)

@@ -13,10 +13,10 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-const (
-	groupSize   = 64
-	maxAttempts = 100
-)
+// GroupSize is how many scenes one snapshot takes at most.
+const GroupSize = 64
+
+const maxAttempts = 100
 
 // Status says what became of a staged scene.
 type Status string
@@ -52,14 +52,14 @@ func (c *Cube) Plan(ctx context.Context, staged []*Staged) ([]Outcome, error) {
 	return plan(v.cells[0].Slices, staged), nil
 }
 
-// Commit makes staged scenes visible, in groups of up to 64 per snapshot. A branch that moved meanwhile
+// Commit makes staged scenes visible, in groups of up to GroupSize per snapshot. A branch that moved meanwhile
 // is planned for again. When it fails, the groups committed before stay, and their outcomes are returned.
 func (c *Cube) Commit(ctx context.Context, staged []*Staged, message string) (Result, error) {
 	c.commits.Lock()
 	defer c.commits.Unlock()
 	var result Result
 	for len(staged) > 0 || result.Snapshot == "" {
-		group := staged[:min(groupSize, len(staged))]
+		group := staged[:min(GroupSize, len(staged))]
 		id, outcomes, err := c.commitGroup(ctx, group, message)
 		if err != nil {
 			return result, fault.New(fault.KindOf(err), "commit to cube %q: %w", c.spec.Name, err)
