@@ -92,11 +92,13 @@ func local(path string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// messages gathers what GDAL says during one call. A warning is kept, a failure becomes the error.
+// messages gathers what GDAL says. A warning is kept, a failure becomes the error.
 type messages struct {
-	closed   bool
-	file     string
+	closed bool
+	file   string
+	// warnings are the first ones; lost is the first that admits lost pixels, however many came before.
 	warnings []string
+	lost     string
 }
 
 // maxWarnings bounds what a damaged file can make us remember.
@@ -108,10 +110,19 @@ func (m *messages) logger() godal.ErrorHandler {
 		switch {
 		case category >= godal.CE_Failure:
 			return fault.New(fault.Corrupt, "%s", text)
-		case category == godal.CE_Warning && len(m.warnings) < maxWarnings:
-			m.warnings = append(m.warnings, text)
+		case category == godal.CE_Warning:
+			m.warn(text)
 		}
 		return nil
+	}
+}
+
+func (m *messages) warn(text string) {
+	if m.lost == "" && admitsLoss(text) {
+		m.lost = text
+	}
+	if len(m.warnings) < maxWarnings {
+		m.warnings = append(m.warnings, text)
 	}
 }
 
@@ -136,17 +147,17 @@ func oneLine(err error) string {
 // lossy are the words by which a codec's warning admits that pixels are missing or invented.
 var lossy = []string{"premature", "corrupt", "truncated", "not enough data", "unexpected end", "missing"}
 
-// loss returns the first warning that admits lost pixels.
+func admitsLoss(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(lossy, func(word string) bool { return strings.Contains(text, word) })
+}
+
+// loss returns the first warning that admits lost pixels as an error.
 func (m *messages) loss() error {
-	for _, w := range m.warnings {
-		lower := strings.ToLower(w)
-		for _, word := range lossy {
-			if strings.Contains(lower, word) {
-				return fault.New(fault.Corrupt, "%s", w)
-			}
-		}
+	if m.lost == "" {
+		return nil
 	}
-	return nil
+	return fault.New(fault.Corrupt, "%s", m.lost)
 }
 
 // guard turns a panic below, in the binding's own parsing of foreign strings, into an error.

@@ -26,15 +26,12 @@ func (r *Raster) Read(w cube.Window, bands []int, dtype cube.DType, buf []byte) 
 	reading <- struct{}{}
 	defer func() { <-reading }()
 	raw := aligned(buf, dtype.Size())
-	before := len(r.log.warnings)
-	err = r.ds.Read(w.Col, w.Row, typed(raw, r.Bands[bands[0]].raw), w.Width, w.Height,
-		godal.Bands(bands...), godal.BandInterleaved(), godal.ErrLogger(r.log.logger()))
-	if err == nil {
-		recent := messages{warnings: r.log.warnings[before:]}
-		err = recent.loss()
-	}
+	err = r.judge(w, func(logger godal.ErrorHandler) error {
+		return r.ds.Read(w.Col, w.Row, typed(raw, r.Bands[bands[0]].raw), w.Width, w.Height,
+			godal.Bands(bands...), godal.BandInterleaved(), godal.ErrLogger(logger))
+	})
 	if err != nil {
-		return r.damaged(w, err)
+		return err
 	}
 	if &raw[0] != &buf[0] {
 		copy(buf, raw)
@@ -42,7 +39,8 @@ func (r *Raster) Read(w cube.Window, bands []int, dtype cube.DType, buf []byte) 
 	return nil
 }
 
-// ReadMask fills buf, one byte for each pixel, with the explicit mask of a band: 0 = masked out.
+// ReadMask fills buf, one byte for each pixel, with the explicit mask of a band: 0 = masked out. A
+// block that does not decode is an error of kind fault.Corrupt.
 func (r *Raster) ReadMask(w cube.Window, band int, buf []byte) (err error) {
 	defer guard(r.path, &err)
 	if err := r.checkRead(w, []int{band}, cube.Uint8, buf); err != nil {
@@ -51,7 +49,23 @@ func (r *Raster) ReadMask(w cube.Window, band int, buf []byte) (err error) {
 	reading <- struct{}{}
 	defer func() { <-reading }()
 	mask := r.ds.Bands()[band].MaskBand()
-	if err := mask.Read(w.Col, w.Row, buf, w.Width, w.Height, godal.ErrLogger(r.log.logger())); err != nil {
+	return r.judge(w, func(logger godal.ErrorHandler) error {
+		return mask.Read(w.Col, w.Row, buf, w.Width, w.Height, godal.ErrLogger(logger))
+	})
+}
+
+// judge reads a window, listening to this one reading alone: it fails where GDAL fails, and where a
+// warning admits that pixels are lost. What was said goes to the raster's remarks as well.
+func (r *Raster) judge(w cube.Window, read func(godal.ErrorHandler) error) error {
+	said := &messages{file: r.log.file}
+	err := read(said.logger())
+	for _, text := range said.warnings {
+		r.log.warn(text)
+	}
+	if err == nil {
+		err = said.loss()
+	}
+	if err != nil {
 		return r.damaged(w, err)
 	}
 	return nil
