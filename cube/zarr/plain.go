@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -15,35 +18,74 @@ import (
 // WritePlain writes data, the whole 2-D array in C order, as a plain Zarr v3 array below prefix. The
 // metadata comes last, so an array that opens is whole. Chunks of nothing but fill are left out.
 func WritePlain(ctx context.Context, b *store.Bucket, prefix string, a Array, data []byte) error {
+	_, err := writePlain(ctx, b, prefix, a, data, false)
+	return err
+}
+
+// WriteDense is WritePlain with every chunk stored, those of nothing but fill too, so that OpenDense
+// can tell one that was lost. It returns the SHA-256, in hex, of each object by its key below prefix.
+func WriteDense(ctx context.Context, b *store.Bucket, prefix string, a Array, data []byte) (map[string]string, error) {
+	return writePlain(ctx, b, prefix, a, data, true)
+}
+
+// writers is how many chunks are written side by side: each waits for the disk.
+const writers = 8
+
+func writePlain(ctx context.Context, b *store.Bucket, prefix string, a Array, data []byte, dense bool) (map[string]string, error) {
 	meta, err := a.JSON()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(a.Shape) != 2 || len(data) != a.Shape[0]*a.Shape[1]*a.DType.Size() {
-		return fault.New(fault.Internal, "write array %s: %d bytes for shape %v of %s", prefix, len(data), a.Shape, a.DType)
+		return nil, fault.New(fault.Internal, "write array %s: %d bytes for shape %v of %s", prefix, len(data), a.Shape, a.DType)
 	}
 	p := Plain{bucket: b.Sub(prefix), array: a}
-	chunk := make([]byte, a.ChunkBytes())
+	files := map[string]string{"zarr.json": checksum(meta)}
+	var mu sync.Mutex
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
 	n := a.NumChunks()
 	for cy := range n[0] {
 		for cx := range n[1] {
-			a.FillChunk(chunk)
-			at := p.chunkWindow(cy, cx)
-			cube.CopyWindow(chunk, at, data, cube.Window{Height: a.Shape[0], Width: a.Shape[1]}, a.DType.Size())
-			if a.IsFill(chunk) {
-				continue
-			}
-			encoded, err := a.Encode(chunk)
-			if err != nil {
-				return err
-			}
-			if _, err := p.bucket.Write(ctx, a.ChunkKey(cy, cx), encoded, store.Condition{}); err != nil {
-				return err
-			}
+			group.Go(func() error {
+				encoded, err := p.encode(data, cy, cx, dense)
+				if err != nil || encoded == nil {
+					return err
+				}
+				key := a.ChunkKey(cy, cx)
+				if _, err := p.bucket.Write(gctx, key, encoded, store.Condition{}); err != nil {
+					return err
+				}
+				sum := checksum(encoded)
+				mu.Lock()
+				defer mu.Unlock()
+				files[key] = sum
+				return nil
+			})
 		}
 	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
 	_, err = p.bucket.Write(ctx, "zarr.json", meta, store.Condition{})
-	return err
+	return files, err
+}
+
+// encode cuts a chunk out of the whole array; nil is one of nothing but fill that may be left out.
+func (p *Plain) encode(data []byte, cy, cx int, dense bool) ([]byte, error) {
+	a := p.array
+	chunk := make([]byte, a.ChunkBytes())
+	a.FillChunk(chunk)
+	cube.CopyWindow(chunk, p.chunkWindow(cy, cx), data, cube.Window{Height: a.Shape[0], Width: a.Shape[1]}, a.DType.Size())
+	if !dense && a.IsFill(chunk) {
+		return nil, nil
+	}
+	return a.Encode(chunk)
+}
+
+func checksum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // Plain is a 2-D Zarr array kept directly in a bucket. An open one is taken never to change: it keeps
@@ -52,6 +94,27 @@ type Plain struct {
 	bucket *store.Bucket
 	array  Array
 	chunks *chunkCache
+	dense  bool
+}
+
+// OpenDense opens an array that WriteDense wrote: an object of it that is absent is fault.Corrupt and
+// named, never the fill value.
+func OpenDense(ctx context.Context, b *store.Bucket, prefix string) (*Plain, error) {
+	p, err := OpenPlain(ctx, b, prefix)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, lost(b.Sub(strings.Trim(prefix, "/")), "zarr.json")
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.dense = true
+	return p, nil
+}
+
+// lost is the error of an object that was written and is gone.
+func lost(b *store.Bucket, key string) error {
+	return fault.New(fault.Corrupt, "%s/%s is missing", b.URL(), key).
+		WithCure("restore it from a backup; `terrapin store fsck` names all that is missing")
 }
 
 // OpenPlain reads the metadata of the array below prefix.
@@ -88,6 +151,8 @@ func (p *Plain) chunk(ctx context.Context, cy, cx int) ([]byte, error) {
 	data := make([]byte, p.array.ChunkBytes())
 	encoded, _, err := p.bucket.Read(ctx, p.array.ChunkKey(cy, cx), store.Range{})
 	switch {
+	case errors.Is(err, store.ErrNotFound) && p.dense:
+		err = lost(p.bucket, p.array.ChunkKey(cy, cx))
 	case errors.Is(err, store.ErrNotFound):
 		p.array.FillChunk(data)
 		err = nil
@@ -146,8 +211,7 @@ func (p *Plain) ChunkDigests(ctx context.Context, w cube.Window) ([]string, erro
 		part := at.Intersect(bounds)
 		values := make([]byte, part.Height*part.Width*size)
 		cube.CopyWindow(values, part, chunk, at, size)
-		sum := sha256.Sum256(values)
-		digests = append(digests, hex.EncodeToString(sum[:]))
+		digests = append(digests, checksum(values))
 		return nil
 	})
 	return digests, err
