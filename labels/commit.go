@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,6 +70,7 @@ func (b base) commit(ctx context.Context, cfg Config, set string, l ledger, dige
 		Format: format, Kind: kind, Name: set, Digest: digest, Actor: actor, Created: cfg.now().Truncate(time.Microsecond),
 		State: state, Cube: cfg.Cube.Spec().Name, Message: message, Features: len(l.Features),
 		Grid: l.Grid, DType: l.DType, Ignore: l.Ignore, Classes: l.classes(), ClassMap: l.ClassMap,
+		Files: map[string]string{},
 	}
 	if b.newest != nil {
 		n = number(b.newest.Revision) + 1
@@ -87,6 +89,7 @@ func (b base) commit(ctx context.Context, cfg Config, set string, l ledger, dige
 		return record{}, burned{}, err
 	}
 	r.FeaturesSHA256 = checksum(features)
+	r.Files[r.below(r.Data+"/features.geojson")] = r.FeaturesSHA256
 	if _, err := cfg.Root.Write(ctx, r.Data+"/features.geojson", features, store.Condition{}); err != nil {
 		return record{}, burned{}, err
 	}
@@ -101,7 +104,12 @@ func (b base) commit(ctx context.Context, cfg Config, set string, l ledger, dige
 	return r, pixels, err
 }
 
-// writeData writes the rasters that are new and the burned one.
+// below is a key as seen from the revision's folder.
+func (r record) below(key string) string {
+	return strings.TrimPrefix(key, fmt.Sprintf("labels/%s/%s/", r.Name, r.Revision))
+}
+
+// writeData writes the rasters that are new and the burned one, and notes their checksums in Files.
 func (r record) writeData(ctx context.Context, root *store.Bucket, l ledger) (burned, error) {
 	for i := range l.Features {
 		m := l.Features[i].Mask
@@ -110,7 +118,7 @@ func (r record) writeData(ctx context.Context, root *store.Bucket, l ledger) (bu
 		}
 		m.Key = fmt.Sprintf("%s/masks/%d", r.Data, i)
 		shape := [2]int{m.Window.Height, m.Window.Width}
-		if err := writeRaster(ctx, root, m.Key, shape, m.DType, m.fill(), nil, m.pixels); err != nil {
+		if err := r.writeRaster(ctx, root, m.Key, shape, m.DType, m.fill(), nil, m.pixels); err != nil {
 			return burned{}, err
 		}
 	}
@@ -119,7 +127,7 @@ func (r record) writeData(ctx context.Context, root *store.Bucket, l ledger) (bu
 		return burned{}, err
 	}
 	shape := [2]int{l.Grid.Height, l.Grid.Width}
-	return pixels, writeRaster(ctx, root, r.Data+"/raster", shape, l.DType, l.Ignore, l.attributes(), pixels.data)
+	return pixels, r.writeRaster(ctx, root, r.Data+"/raster", shape, l.DType, l.Ignore, l.attributes(), pixels.data)
 }
 
 // retry calls attempt again for as long as another commit came first.

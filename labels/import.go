@@ -152,9 +152,9 @@ func (q ImportRequest) readFile(cfg Config, path, source string, in *incoming) e
 		in.candidates = append(in.candidates, candidate{feature: f})
 		return nil
 	case isJSON(head):
-		data, err := os.ReadFile(path)
+		data, err := readText(path, source)
 		if err != nil {
-			return fault.New(fault.Invalid, "read: %w", err)
+			return err
 		}
 		good, bad, err := readGeoJSON(data, source, q.ClassProperty)
 		if err != nil {
@@ -313,6 +313,31 @@ func fingerprint(path string) (head []byte, sum string, err error) {
 		return nil, "", fault.New(fault.Invalid, "the file cannot be read: %w", err).WithCure("copy it again")
 	}
 	return head[:n], hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// maxTextBytes bounds a GeoJSON file, which is held in memory as a whole.
+const maxTextBytes = 1 << 30
+
+// readText reads a file of features.
+func readText(path, source string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "the file cannot be read: %w", err).WithCure("check the path and its permissions")
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "the file cannot be read: %w", err).WithCure("copy it again")
+	}
+	if info.Size() > maxTextBytes {
+		return nil, fault.New(fault.TooLarge, "the file has %d MiB, and at most %d MiB of GeoJSON are read at once", info.Size()>>20, maxTextBytes>>20).
+			WithCure("cut it into files of their own names: ogr2ogr -f GeoJSON -dialect sqlite -sql 'SELECT * FROM layer LIMIT 100000 OFFSET 0' PART.geojson %s", source)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fault.New(fault.Invalid, "the file cannot be read: %w", err).WithCure("copy it again")
+	}
+	return data, nil
 }
 
 // baseName is a file's name without folders, whichever way they are written.

@@ -87,7 +87,7 @@ func Open(ctx context.Context, root *store.Bucket, set, revision string) (*Revis
 	if err != nil {
 		return nil, err
 	}
-	p, err := zarr.OpenPlain(ctx, root, rec.Data+"/raster")
+	p, err := zarr.OpenDense(ctx, root, rec.Data+"/raster")
 	if err != nil {
 		return nil, fault.New(fault.KindOf(err), "open labels %s %s: %w", set, rec.Revision, err)
 	}

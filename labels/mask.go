@@ -19,7 +19,7 @@ import (
 const unlabelled = 255
 
 // readMask reads a class raster onto a grid: one band of whole numbers whose pixels are the grid's.
-// It is read to the last block.
+// It is read to the last block, a strip at a time.
 func readMask(path, source string, g cube.Grid) (feature, error) {
 	r, err := gdal.Open(path)
 	if err != nil {
@@ -34,28 +34,14 @@ func readMask(path, source string, g cube.Grid) (feature, error) {
 	if err != nil {
 		return feature{}, err
 	}
-	width, height := r.Size()
-	all := make([]byte, width*height*dtype.Size())
-	whole := cube.Window{Height: height, Width: width}
-	if err := r.Read(whole, []int{0}, dtype, all); err != nil {
-		return feature{}, err
-	}
 	m := &mask{Window: at.Intersect(g.All()), DType: dtype, Ignore: unlabelled}
 	declared := false
 	if nd := r.Bands[0].Nodata; nd != nil && dtype.Holds(*nd) {
 		m.Ignore, declared = *nd, true
 	}
-	if r.Bands[0].Mask {
-		seen := make([]byte, width*height)
-		if err := r.ReadMask(whole, 0, seen); err != nil {
-			return feature{}, err
-		}
-		if err := m.hide(all, seen, source); err != nil {
-			return feature{}, err
-		}
+	if err := m.read(r, source, at); err != nil {
+		return feature{}, err
 	}
-	m.pixels = make([]byte, m.Window.Height*m.Window.Width*dtype.Size())
-	cube.CopyWindow(m.pixels, m.Window, all, at, dtype.Size())
 	m.Values = m.distinct()
 	if !declared && dtype.Holds(unlabelled) && slices.Contains(rawValues(m.pixels, dtype), unlabelled) && !r.Bands[0].Mask {
 		return feature{}, fault.New(fault.Invalid, "the raster declares no nodata value and holds the value %d, which stands for unlabelled then", unlabelled).
@@ -74,6 +60,43 @@ func readMask(path, source string, g cube.Grid) (feature, error) {
 		return feature{}, err
 	}
 	return feature{Source: source, ID: "raster", Mask: m, Shape: shape{{ring}}}, nil
+}
+
+// stripBytes bounds what is decoded at once of a class raster, of which a row is the least.
+const stripBytes = 16 << 20
+
+// read reads the whole raster in strips and keeps what lies on the grid.
+func (m *mask) read(r *gdal.Raster, source string, at cube.Window) error {
+	size := m.DType.Size()
+	width, height := r.Size()
+	rows := 1
+	for rows < height && 2*rows*width*size <= stripBytes { // doubled, so that strips end where tiles do
+		rows *= 2
+	}
+	rows = min(rows, height)
+	pixels, seen := make([]byte, rows*width*size), []byte(nil)
+	if r.Bands[0].Mask {
+		seen = make([]byte, rows*width)
+	}
+	m.pixels = make([]byte, m.Window.Height*m.Window.Width*size)
+	for row := 0; row < height; row += rows {
+		strip := cube.Window{Row: row, Height: min(rows, height-row), Width: width}
+		n := strip.Height * width
+		if err := r.Read(strip, []int{0}, m.DType, pixels[:n*size]); err != nil {
+			return err
+		}
+		if seen != nil {
+			if err := r.ReadMask(strip, 0, seen[:n]); err != nil {
+				return err
+			}
+			if err := m.hide(pixels[:n*size], seen[:n], source); err != nil {
+				return err
+			}
+		}
+		placed := cube.Window{Row: at.Row + row, Col: at.Col, Height: strip.Height, Width: width}
+		cube.CopyWindow(m.pixels, m.Window, pixels[:n*size], placed, size)
+	}
+	return nil
 }
 
 // maskType refuses what cannot be one raster of classes.

@@ -106,7 +106,7 @@ func (f feature) draw(g cube.Grid, put func(row, col int, v int64)) error {
 func (m *mask) draw(ctx context.Context, root *store.Bucket, put func(row, col int, v int64)) error {
 	pixels := m.pixels
 	if pixels == nil {
-		a, err := zarr.OpenPlain(ctx, root, m.Key)
+		a, err := zarr.OpenDense(ctx, root, m.Key)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (m *mask) draw(ctx context.Context, root *store.Bucket, put func(row, col i
 	return nil
 }
 
-// fill is the value of chunks left out: the ignore value where the type holds it.
+// fill is the fill value of its array: the ignore value where the type holds it.
 func (m *mask) fill() float64 {
 	if m.DType.Holds(m.Ignore) {
 		return m.Ignore
@@ -156,13 +156,18 @@ func (e *extent) window() cube.Window {
 // chunk is the edge of a chunk of a label raster, that of a cube's chunks.
 const chunk = 256
 
-// writeRaster writes pixels as a plain Zarr array of rows and columns.
-func writeRaster(ctx context.Context, root *store.Bucket, key string, shape [2]int, d cube.DType, fill float64, attrs map[string]any, data []byte) error {
+// writeRaster writes pixels as a plain Zarr array of rows and columns with every chunk stored, and
+// notes the checksum of each of its objects.
+func (r record) writeRaster(ctx context.Context, root *store.Bucket, key string, shape [2]int, d cube.DType, fill float64, attrs map[string]any, data []byte) error {
 	a := zarr.Array{
 		Shape: shape[:], Chunks: []int{chunk, chunk}, DType: d, Fill: fill, Dims: []string{"y", "x"}, Attrs: attrs,
 	}
-	if err := zarr.WritePlain(ctx, root, key, a, data); err != nil {
+	files, err := zarr.WriteDense(ctx, root, key, a, data)
+	if err != nil {
 		return fault.New(fault.KindOf(err), "write %s: %w", key, err)
+	}
+	for name, sum := range files {
+		r.Files[r.below(key+"/"+name)] = sum
 	}
 	return nil
 }

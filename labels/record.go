@@ -34,14 +34,17 @@ type record struct {
 	Message string `json:"message"`
 	// Data is the folder of the revision's objects. Every attempt at a revision writes a folder of
 	// its own, so that one that was killed, or lost a race, never mixes with the one that counts.
-	Data           string     `json:"data"`
-	FeaturesSHA256 string     `json:"features_sha256"`
-	Features       int        `json:"features"`
-	Grid           cube.Grid  `json:"grid"`
-	DType          cube.DType `json:"dtype"`
-	Ignore         float64    `json:"ignore"`
-	Classes        []Class    `json:"classes"`
-	ClassMap       classMap   `json:"class_map"`
+	Data string `json:"data"`
+	// Files are the SHA-256, in hex, of every object of the revision, by its key below the revision's
+	// folder.
+	Files          map[string]string `json:"files"`
+	FeaturesSHA256 string            `json:"features_sha256"`
+	Features       int               `json:"features"`
+	Grid           cube.Grid         `json:"grid"`
+	DType          cube.DType        `json:"dtype"`
+	Ignore         float64           `json:"ignore"`
+	Classes        []Class           `json:"classes"`
+	ClassMap       classMap          `json:"class_map"`
 }
 
 type documents struct {
@@ -154,6 +157,9 @@ func find(ctx context.Context, root *store.Bucket, set, revision string) (record
 func (r record) ledger(ctx context.Context, root *store.Bucket) (ledger, error) {
 	key := r.Data + "/features.geojson"
 	data, _, err := root.Read(ctx, key, store.Range{})
+	if errors.Is(err, store.ErrNotFound) {
+		return ledger{}, fault.New(fault.Corrupt, "%s is missing", key).WithCure("restore it from a backup")
+	}
 	if err != nil {
 		return ledger{}, fault.New(fault.KindOf(err), "read labels %s %s: %w", r.Name, r.Revision, err)
 	}
