@@ -180,9 +180,6 @@ func (r *Raster) WKT() string { return r.wkt }
 // Metadata returns the items of a metadata domain: "" (the default one), "IMAGERY" or "RPC".
 func (r *Raster) Metadata(domain string) map[string]string { return r.metadata[domain] }
 
-// Warnings lists what GDAL remarked so far without failing.
-func (r *Raster) Warnings() []string { return r.log.warnings }
-
 // remark quotes GDAL's first warning, which tells a damaged header from an incomplete one.
 func (r *Raster) remark() string {
 	if len(r.log.warnings) == 0 {
