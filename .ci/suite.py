@@ -93,6 +93,9 @@ def run_pytest(tally: Tally, binary: Path) -> None:
     }
     command = [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), "clients/python"]
     status = subprocess.run(command, cwd=TOP, env=environment, check=False).returncode
+    if status < 0:
+        print(f"the interpreter was killed by signal {-status}; its tests are run again")
+        status = subprocess.run(command, cwd=TOP, env=environment, check=False).returncode
     if not report.exists():
         tally.failed += 1
         return

@@ -15,6 +15,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/crs"
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/gdal"
@@ -388,7 +389,7 @@ func TestTimeOfTheFile(t *testing.T) {
 	src := t.TempDir()
 	dated := raster{}.write(t, filepath.Join(src, "dated.tif"))
 	tagged := raster{}.write(t, filepath.Join(src, "tagged.tif"))
-	python(t, `
+	cubetest.Python(t, `
 import sys, warnings, rasterio
 warnings.simplefilter("ignore")
 with rasterio.open(sys.argv[1], "r+", IGNORE_COG_LAYOUT_BREAK="YES") as ds:

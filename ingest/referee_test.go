@@ -1,29 +1,14 @@
 package ingest
 
 import (
-	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// python runs a program of the official libraries and returns what it prints.
-func python(t *testing.T, program string, args ...string) []byte {
-	t.Helper()
-	exe := os.Getenv("TERRAPIN_PYTHON")
-	if exe == "" {
-		t.Skip("TERRAPIN_PYTHON not set: no official icechunk, zarr, rasterio")
-	}
-	cmd := exec.Command(exe, append([]string{"-c", program}, args...)...)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	out, err := cmd.Output()
-	require.NoError(t, err, "%s", &complaints)
-	return out
-}
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
+)
 
 // shared finds the folder of real data beside the repository.
 func shared(t *testing.T, parts ...string) string {
@@ -48,7 +33,7 @@ func equalsSources(t *testing.T, dir string, files map[string]string) {
 	for source, file := range files {
 		args = append(args, source+"="+file)
 	}
-	out := python(t, `
+	out := cubetest.Python(t, `
 import json, sys
 import icechunk, numpy as np, rasterio, zarr
 from rasterio.enums import MaskFlags

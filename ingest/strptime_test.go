@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
+
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -76,7 +78,7 @@ func TestBadPatterns(t *testing.T) {
 // Whatever Python's strptime reads in full, the pattern reads alike.
 func TestPatternEqualsPython(t *testing.T) {
 	var cases []struct{ Pattern, Name, Want string }
-	require.NoError(t, json.Unmarshal(python(t, `
+	require.NoError(t, json.Unmarshal([]byte(cubetest.Python(t, `
 import json, random
 from datetime import datetime, timedelta
 rng = random.Random(3)
@@ -88,7 +90,7 @@ for _ in range(500):
     pattern = "x" + date + clock
     name = at.strftime(pattern)
     out.append({"pattern": pattern, "name": name, "want": datetime.strptime(name, pattern).strftime("%Y-%m-%dT%H:%M:%S.%f")})
-print(json.dumps(out))`), &cases))
+print(json.dumps(out))`)), &cases))
 	require.Len(t, cases, 500)
 	for _, c := range cases {
 		p, err := parsePattern(c.Pattern)

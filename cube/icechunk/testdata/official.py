@@ -5,6 +5,7 @@ python official.py VERB REPO [args]; prints one JSON document.
 
 import datetime
 import json
+import os
 import sys
 
 import icechunk
@@ -126,4 +127,5 @@ def collect(path):
 
 if __name__ == "__main__":
     verbs = {"read": read, "updates": updates, "diff": diff, "append": append, "shrink": shrink, "create": create, "collect": collect}
-    print(json.dumps(verbs[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps(verbs[sys.argv[1]](*sys.argv[2:])), flush=True)
+    os._exit(0)  # threads of the library that outlive the interpreter now and then crash it
