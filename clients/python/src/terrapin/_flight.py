@@ -78,8 +78,8 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 class Connection:
     """One Flight connection of this process; close it, or use it as a context manager.
 
-    gRPC does not survive a fork. Connections live only as long as a stream, so a process that forks between
-    streams is safe; one that was forked in the middle of a stream is told so instead of hanging.
+    gRPC does not survive a fork reliably. Connections live only as long as a stream; a process that was forked in
+    the middle of one is told so instead of hanging. After a stream, start processes with spawn rather than fork.
     """
 
     def __init__(self, url: str, actor: str) -> None:
