@@ -76,6 +76,11 @@ func (tx *Tx) advance(snap *snapshotInfo) change {
 		if info.branches[i].at != tx.base.info.id {
 			return nil, ErrMoved
 		}
+		if tx.origin != nil {
+			if err := info.allows(moveNodeFlag); err != nil {
+				return nil, err
+			}
+		}
 		parent := tx.base.info.id
 		entry := snapshotEntry{id: snap.id, parent: &parent, flushed: snap.flushed, message: snap.message, metadata: snap.metadata}
 		info.snapshots = slices.Insert(info.snapshots, at, entry)
@@ -91,6 +96,8 @@ func (tx *Tx) plan(ctx context.Context, log *transactionLog) (*snapshotInfo, []p
 	for _, n := range tx.base.info.nodes {
 		nodes[n.Path] = n
 	}
+	tx.planDeleted(nodes, log)
+	tx.planMoved(nodes, log)
 	var pending []pendingManifest
 	for _, path := range slices.Sorted(maps.Keys(tx.nodes)) {
 		n := tx.nodes[path]
@@ -146,7 +153,7 @@ func (l *transactionLog) empty() bool {
 			return false
 		}
 	}
-	return len(l.chunks) == 0
+	return len(l.chunks)+len(l.moved) == 0
 }
 
 // putManifests writes the new manifests and describes them.

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	flatbuffers "github.com/google/flatbuffers/go"
-
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -26,21 +24,37 @@ func guard(what string, err *error) {
 	}
 }
 
+// budget bounds what a decoding may take out of a file. Tables may point to one vector many times over;
+// without a bound a small file could fill the memory. No writer shares vectors, so an honest file stays
+// far below a few times its size.
+type budget int
+
+func (b *budget) spend(n int) {
+	if b == nil {
+		return
+	}
+	if *b -= budget(n); *b < 0 {
+		broken("the file repeats itself beyond measure")
+	}
+}
+
 // table reads one FlatBuffers table in place. Every access is bounds-checked: the buffer is foreign.
 type table struct {
 	buf    []byte
 	pos    int
 	vtable []byte
+	left   *budget // nil = unbounded: the file has been checked
 }
 
 func rootTable(buf []byte) table {
 	if len(buf) < 8 {
 		broken("%d bytes are no FlatBuffer", len(buf))
 	}
-	return tableAt(buf, uint64(binary.LittleEndian.Uint32(buf)))
+	left := budget(8*len(buf) + 4096)
+	return tableAt(buf, uint64(binary.LittleEndian.Uint32(buf)), &left)
 }
 
-func tableAt(buf []byte, at uint64) table {
+func tableAt(buf []byte, at uint64, left *budget) table {
 	if at+4 > uint64(len(buf)) {
 		broken("table at %d leaves the file", at)
 	}
@@ -53,7 +67,7 @@ func tableAt(buf []byte, at uint64) table {
 	if size < 4 || vt+size > int64(len(buf)) {
 		broken("field table of the table at %d leaves the file", at)
 	}
-	return table{buf: buf, pos: pos, vtable: buf[vt : vt+size]}
+	return table{buf: buf, pos: pos, vtable: buf[vt : vt+size], left: left}
 }
 
 // field returns the position of a slot of size bytes, or 0 where it is absent.
@@ -139,7 +153,7 @@ func (t table) child(slot int) (table, bool) {
 	if !ok {
 		return table{}, false
 	}
-	return tableAt(t.buf, at), true
+	return tableAt(t.buf, at, t.left), true
 }
 
 func (t table) mustChild(slot int) table {
@@ -156,6 +170,7 @@ type vector struct {
 	start   int
 	n       int
 	present bool
+	left    *budget
 }
 
 func (t table) vec(slot, size int) vector {
@@ -163,10 +178,10 @@ func (t table) vec(slot, size int) vector {
 	if !ok {
 		return vector{}
 	}
-	return vectorAt(t.buf, at, size)
+	return vectorAt(t.buf, at, size, t.left)
 }
 
-func vectorAt(buf []byte, at uint64, size int) vector {
+func vectorAt(buf []byte, at uint64, size int, left *budget) vector {
 	if at+4 > uint64(len(buf)) {
 		broken("vector at %d leaves the file", at)
 	}
@@ -174,7 +189,8 @@ func vectorAt(buf []byte, at uint64, size int) vector {
 	if at+4+n*uint64(size) > uint64(len(buf)) {
 		broken("vector of %d at %d leaves the file", n, at)
 	}
-	return vector{buf: buf, start: int(at) + 4, n: int(n), present: true}
+	left.spend(int(n))
+	return vector{buf: buf, start: int(at) + 4, n: int(n), present: true, left: left}
 }
 
 func (t table) mustVec(slot, size int) vector {
@@ -206,10 +222,10 @@ func (v vector) at(i int) uint64 {
 	return uint64(p) + uint64(binary.LittleEndian.Uint32(v.buf[p:]))
 }
 
-func (v vector) table(i int) table { return tableAt(v.buf, v.at(i)) }
+func (v vector) table(i int) table { return tableAt(v.buf, v.at(i), v.left) }
 
 func (v vector) str(i int) string {
-	s := vectorAt(v.buf, v.at(i), 1)
+	s := vectorAt(v.buf, v.at(i), 1, v.left)
 	return string(s.buf[s.start : s.start+s.n])
 }
 
@@ -227,72 +243,4 @@ func (v vector) compare(index []uint32) int {
 		}
 	}
 	return v.n - len(index)
-}
-
-// builder adds to the FlatBuffers builder what Icechunk's structs need.
-type builder struct{ *flatbuffers.Builder }
-
-func newBuilder(size int) builder { return builder{flatbuffers.NewBuilder(size)} }
-
-func (b builder) finish(root flatbuffers.UOffsetT) []byte {
-	b.FinishWithFileIdentifier(root, []byte("Ichk"))
-	return b.FinishedBytes()
-}
-
-// idSlot writes the bytes of an id, an inline struct, into a slot.
-func (b builder) idSlot(slot int, id []byte) {
-	b.structBytes(id)
-	b.PrependStructSlot(slot, b.Offset(), 0)
-}
-
-func (b builder) structBytes(id []byte) {
-	b.Prep(1, len(id))
-	for i := len(id) - 1; i >= 0; i-- {
-		b.PlaceByte(id[i])
-	}
-}
-
-// offsetSlot writes an offset unless it is 0, which stands for absent.
-func (b builder) offsetSlot(slot int, off flatbuffers.UOffsetT) { b.PrependUOffsetTSlot(slot, off, 0) }
-
-// optional writes a byte vector unless it is nil.
-func (b builder) optional(data []byte) flatbuffers.UOffsetT {
-	if data == nil {
-		return 0
-	}
-	return b.CreateByteVector(data)
-}
-
-// optionalString writes a string unless it is empty.
-func (b builder) optionalString(s string) flatbuffers.UOffsetT {
-	if s == "" {
-		return 0
-	}
-	return b.CreateString(s)
-}
-
-func (b builder) empty(size int) flatbuffers.UOffsetT {
-	b.StartVector(size, 0, min(size, 8))
-	return b.EndVector(0)
-}
-
-func (b builder) indexVector(index []uint32) flatbuffers.UOffsetT {
-	b.StartVector(4, len(index), 4)
-	for i := len(index) - 1; i >= 0; i-- {
-		b.PrependUint32(index[i])
-	}
-	return b.EndVector(len(index))
-}
-
-func (b builder) tables(offsets []flatbuffers.UOffsetT) flatbuffers.UOffsetT {
-	return b.CreateVectorOfTables(offsets)
-}
-
-// each builds one table per element and the vector of them.
-func each[T any](b builder, list []T, build func(T) flatbuffers.UOffsetT) flatbuffers.UOffsetT {
-	offsets := make([]flatbuffers.UOffsetT, len(list))
-	for i, v := range list {
-		offsets[i] = build(v)
-	}
-	return b.tables(offsets)
 }

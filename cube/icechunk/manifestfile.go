@@ -46,6 +46,7 @@ func decodeManifest(flat []byte) (m *manifest, err error) {
 			broken("arrays out of order at %d", i)
 		}
 		m.arrays[i].check()
+		m.arrays[i].refs.left = nil
 	}
 	return m, nil
 }
@@ -55,6 +56,9 @@ func (a manifestArray) check() {
 	for i := range a.refs.n {
 		t := a.refs.table(i)
 		index := t.mustVec(0, 4)
+		if index.n > maxRank {
+			broken("a reference of array %s has %d coordinates", a.node, index.n)
+		}
 		if i > 0 && (index.n != len(last) || index.compare(last) <= 0) {
 			broken("references out of order at %d of array %s", i, a.node)
 		}

@@ -12,9 +12,6 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// createTagFlag is the feature flag by which an owner forbids new tags.
-const createTagFlag = 4
-
 // Resolve turns the name of a branch or a tag, or a snapshot id, into the snapshot's id. A branch
 // wins over a tag of the same name.
 func (r *Repo) Resolve(ctx context.Context, ref string) (ID, error) {
@@ -93,8 +90,8 @@ func (r *Repo) Tag(ctx context.Context, name string, at ID) error {
 		if slices.Contains(info.deletedTags, name) {
 			return nil, fault.New(fault.Conflict, "a tag of this name was deleted").WithCure("deleted tags may not come back: choose another name")
 		}
-		if slices.Contains(info.disabled, createTagFlag) {
-			return nil, fault.New(fault.Precondition, "the repository's feature flags forbid new tags").WithCure("enable the flag create_tag")
+		if err := info.allows(createTagFlag); err != nil {
+			return nil, err
 		}
 		if _, ok := info.find(at); !ok {
 			return nil, fault.New(fault.NotFound, "no snapshot %s at %s", at, r.bucket.URL())
@@ -160,27 +157,21 @@ func (r *Repo) Log(ctx context.Context, from ID) ([]SnapshotInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", from, err)
 	}
-	var log []SnapshotInfo
-	for next := &from; next != nil; {
-		i, ok := st.info.find(*next)
-		if !ok {
-			return nil, fault.New(fault.NotFound, "log of %s: no snapshot %s at %s", from, *next, r.bucket.URL())
-		}
-		if len(log) == len(st.info.snapshots) {
-			return nil, fault.New(fault.Corrupt, "log of %s: the ancestry at %s runs in a circle", from, r.bucket.URL())
-		}
-		e := st.info.snapshots[i]
+	entries, err := st.info.ancestors(from)
+	if err != nil {
+		return nil, fmt.Errorf("log of %s at %s: %w", from, r.bucket.URL(), err)
+	}
+	log := make([]SnapshotInfo, len(entries))
+	for i, e := range entries {
 		metadata, err := decodeMetadata(e.metadata)
 		if err != nil {
 			return nil, fmt.Errorf("log of %s: snapshot %s: %w", from, e.id, err)
 		}
-		s := SnapshotInfo{ID: e.id, Time: time.UnixMicro(int64(e.flushed)).UTC(), Message: e.message, Metadata: metadata}
+		log[i] = SnapshotInfo{ID: e.id, Time: time.UnixMicro(int64(e.flushed)).UTC(), Message: e.message, Metadata: metadata}
 		if e.parent != nil {
 			parent := *e.parent
-			s.Parent = &parent
+			log[i].Parent = &parent
 		}
-		log = append(log, s)
-		next = s.Parent
 	}
 	return log, nil
 }

@@ -161,9 +161,8 @@ func (r *Repo) update(ctx context.Context, plan change) error {
 		if err != nil {
 			return err
 		}
-		if s := info.status; s.availability != online {
-			return fault.New(fault.Precondition, "the repository %s refuses writes: %s", r.bucket.URL(), s.reason).
-				WithCure("set its status back to online")
+		if err := st.info.status.writable(r.bucket.URL(), up); err != nil {
+			return err
 		}
 		err = r.swap(ctx, st, info, *up)
 		if err == nil {

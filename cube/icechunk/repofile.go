@@ -26,15 +26,6 @@ type snapshotEntry struct {
 	pruned   []ID
 }
 
-// availability of a repository; anything but online refuses writes.
-const online = 0
-
-type repoStatus struct {
-	availability byte
-	setAt        uint64
-	reason       string
-}
-
 // updateKind is a member of the UpdateType union.
 type updateKind byte
 

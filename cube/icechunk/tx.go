@@ -17,7 +17,10 @@ type Tx struct {
 	branch string
 	base   *Snapshot
 	nodes  map[string]*txNode // touched ones only
-	done   bool
+
+	deleted map[string]bool   // paths of the base that are free again
+	origin  map[string]string // where nodes are now and where they were in the base; nil = nothing moved
+	done    bool
 }
 
 // txNode is a node a transaction touched.
@@ -59,7 +62,7 @@ func (r *Repo) Begin(ctx context.Context, branch string) (*Tx, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin on branch %q: %w", branch, err)
 	}
-	return &Tx{repo: r, branch: branch, base: base, nodes: map[string]*txNode{}}, nil
+	return &Tx{repo: r, branch: branch, base: base, nodes: map[string]*txNode{}, deleted: map[string]bool{}}, nil
 }
 
 func noBranch(branch string, info *repoInfo) error {
@@ -100,6 +103,9 @@ func (tx *Tx) PutArray(path string, meta []byte, info ArrayInfo) error {
 
 // put finds or makes the node of a path and checks its surroundings.
 func (tx *Tx) put(path string, meta []byte, array bool) (*txNode, error) {
+	if err := tx.editable(); err != nil {
+		return nil, err
+	}
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
@@ -113,9 +119,8 @@ func (tx *Tx) put(path string, meta []byte, array bool) (*txNode, error) {
 		return n, nil
 	}
 	if path != "/" {
-		parent := path[:max(strings.LastIndexByte(path, '/'), 1)]
-		n, ok := tx.peek(parent)
-		if !ok || n.Array != nil {
+		parent := parentOf(path)
+		if n, ok := tx.peek(parent); !ok || n.Array != nil {
 			return nil, fault.New(fault.Invalid, "there is no group %q", parent).WithCure("put the group %q first", parent)
 		}
 	}
@@ -130,7 +135,7 @@ func (tx *Tx) touch(path string) (*txNode, bool) {
 		return n, true
 	}
 	old, ok := tx.base.node(path)
-	if !ok {
+	if !ok || tx.deleted[path] {
 		return nil, false
 	}
 	n := &txNode{snapshotNode: old, old: &old, sets: map[string]Ref{}}
@@ -141,6 +146,9 @@ func (tx *Tx) touch(path string) (*txNode, bool) {
 func (tx *Tx) peek(path string) (Node, bool) {
 	if n, ok := tx.nodes[path]; ok {
 		return n.Node, true
+	}
+	if tx.deleted[path] {
+		return Node{}, false
 	}
 	return tx.base.Node(path)
 }
@@ -160,6 +168,9 @@ func checkPath(path string) error {
 }
 
 func (tx *Tx) array(path string) (*txNode, error) {
+	if err := tx.editable(); err != nil {
+		return nil, err
+	}
 	n, ok := tx.touch(path)
 	if !ok {
 		return nil, fault.New(fault.NotFound, "no array %q on branch %q", path, tx.branch).WithCure("put the array first")

@@ -14,6 +14,15 @@ type transactionLog struct {
 	deletedGroups, deletedArrays []NodeID
 	updatedArrays, updatedGroups []NodeID
 	chunks                       []updatedChunks
+	moved                        []movedNode // in order of the new paths, by segment
+	extra                        []byte
+}
+
+// movedNode is a node that got another path; below a moved group each node has its own entry.
+type movedNode struct {
+	from, to string
+	node     NodeID
+	array    bool
 }
 
 // updatedChunks lists the chunks of one array whose reference was set, moved or dropped.
@@ -45,6 +54,12 @@ func decodeTransactionLog(flat []byte) (l *transactionLog, err error) {
 		}
 		l.chunks = append(l.chunks, u)
 	}
+	moved := t.vec(8, 4)
+	for i := range moved.n {
+		m := moved.table(i)
+		l.moved = append(l.moved, movedNode{from: m.mustStr(0), to: m.mustStr(1), node: m.mustNodeID(2), array: m.u8(3, 0) == 1})
+	}
+	l.extra = t.bytes(9)
 	return l, nil
 }
 
@@ -72,11 +87,25 @@ func (l *transactionLog) encode() []byte {
 		}
 		lists[i] = b.EndVector(len(list))
 	}
+	moved := each(b, l.moved, func(m movedNode) flatbuffers.UOffsetT {
+		from, to := b.CreateString(m.from), b.CreateString(m.to)
+		b.StartObject(4)
+		b.offsetSlot(0, from)
+		b.offsetSlot(1, to)
+		b.idSlot(2, m.node[:])
+		if m.array {
+			b.PrependByteSlot(3, 1, 0)
+		}
+		return b.EndObject()
+	})
+	extra := b.optional(l.extra)
 	b.StartObject(10)
 	b.idSlot(0, l.id[:])
 	for i, list := range lists {
 		b.offsetSlot(i+1, list)
 	}
 	b.offsetSlot(7, chunks)
+	b.offsetSlot(8, moved)
+	b.offsetSlot(9, extra)
 	return b.finish(b.EndObject())
 }
