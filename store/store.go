@@ -32,6 +32,8 @@ type Info struct {
 	Size     int64
 	ETag     string
 	Modified time.Time
+	// WriteID is what the writer gave in Condition.WriteID, where the back end keeps it.
+	WriteID string
 }
 
 // Range selects bytes of an object. The zero value is the whole object; Length 0 means "to the end".
@@ -46,6 +48,9 @@ type Condition struct {
 	IfAbsent bool
 	// IfMatch writes only over the object with this ETag (If-Match).
 	IfMatch string
+	// WriteID is stamped on the object where the back end can, so that a writer whose answer was lost
+	// knows its own write; "" stamps nothing.
+	WriteID string
 }
 
 // Driver is what a back end implements. Keys are slash-separated, relative, already checked. Every

@@ -3,6 +3,7 @@ package icechunk
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,9 +17,9 @@ import (
 const uploads = 8
 
 // Commit writes the transaction as a snapshot and moves the branch to it: manifests, transaction
-// log, snapshot, and only then the repo file, by compare-and-swap. ErrMoved says that the branch
-// got another commit since Begin; what was written until then is unreferenced and harmless. A
-// transaction commits at most once.
+// log, snapshot, and only then the repo file, by compare-and-swap. Where the branch got other commits
+// since Begin, the transaction goes on top of them if nothing collides; ErrMoved says what does. What
+// was written until then is unreferenced and harmless. A transaction commits at most once.
 func (tx *Tx) Commit(ctx context.Context, message string, metadata map[string]any) (ID, error) {
 	id, err := tx.commit(ctx, message, metadata)
 	if err != nil {
@@ -35,13 +36,40 @@ func (tx *Tx) commit(ctx context.Context, message string, metadata map[string]an
 	if err != nil {
 		return ID{}, err
 	}
+	// A move of the branch that is known already need not be found out by writing.
+	if known := tx.repo.known(); known.info != nil && known.info.descends(tx.branch, tx.base.info.id) {
+		if err := tx.rebase(ctx, known.info); err != nil {
+			return ID{}, err
+		}
+	}
+	for n := range maxRebases {
+		if n > 1 {
+			if err := pause(ctx, n-1); err != nil {
+				return ID{}, err
+			}
+		}
+		id, err := tx.try(ctx, message, items)
+		if err == nil || !errors.Is(err, ErrMoved) {
+			return id, err
+		}
+		if err := tx.rebase(ctx, tx.repo.known().info); err != nil {
+			return ID{}, err
+		}
+	}
+	return ID{}, fault.New(fault.Unavailable, "other commits were faster %d times, the last one %s by %s", maxRebases, tx.base.info.id, tx.repo.writer(ctx, tx.base.info.id)).
+		WithCure("commit again when fewer programs write to the branch, or put more into each commit")
+}
+
+// try writes the transaction on its present base.
+func (tx *Tx) try(ctx context.Context, message string, items []metaItem) (ID, error) {
 	log := &transactionLog{id: newID()}
 	snap, pending, err := tx.plan(ctx, log)
 	if err != nil {
 		return ID{}, err
 	}
 	tx.done = true
-	snap.message, snap.metadata, snap.flushed = message, items, tx.repo.micros()
+	snap.message, snap.metadata = message, items
+	snap.flushed = max(tx.repo.micros(), tx.base.info.flushed+1)
 	written, err := tx.repo.putManifests(ctx, pending)
 	if err != nil {
 		return ID{}, err
@@ -59,6 +87,16 @@ func (tx *Tx) commit(ctx context.Context, message string, metadata map[string]an
 		return ID{}, err
 	}
 	return snap.id, nil
+}
+
+// descends reports whether a branch is at a true descendant of a snapshot.
+func (info *repoInfo) descends(branch string, from ID) bool {
+	tip, ok := lookup(info.branches, branch)
+	if !ok || tip == from {
+		return false
+	}
+	_, ok = info.between(from, tip)
+	return ok
 }
 
 // advance plans the move of the branch. Meeting our own snapshot means that an earlier attempt

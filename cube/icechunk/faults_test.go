@@ -182,7 +182,7 @@ func TestTwoTransactionsOneMoves(t *testing.T) {
 	writeGrid(t, r, grid{2, 4})
 	a, b := begin(t, r), begin(t, r)
 	setStep(t, r, a, grid{2, 4}, 0, 100)
-	setStep(t, r, b, grid{2, 4}, 1, 200)
+	setStep(t, r, b, grid{2, 4}, 0, 200)
 	first := commit(t, a, "a")
 	_, err := b.Commit(t.Context(), "b", nil)
 	require.ErrorIs(t, err, ErrMoved)

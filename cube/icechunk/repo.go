@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 const (
 	repoKey     = "repo"
+	overwritten = "overwritten/"
 	mainBranch  = "main"
 	maxUpdates  = 1000
 	maxAttempts = 50
@@ -36,9 +38,10 @@ type Repo struct {
 
 // repoState is the repo file as it was read once; nobody changes it.
 type repoState struct {
-	etag string
-	raw  []byte
-	info *repoInfo
+	etag    string
+	writeID string
+	raw     []byte
+	info    *repoInfo
 }
 
 func newRepo(b *store.Bucket, cfg Config) *Repo {
@@ -109,9 +112,7 @@ func (r *Repo) state(ctx context.Context) (repoState, error) {
 	if err != nil {
 		return repoState{}, err
 	}
-	r.mu.Lock()
-	known := r.latest
-	r.mu.Unlock()
+	known := r.known()
 	if known.etag != "" && known.etag == info.ETag {
 		return known, nil
 	}
@@ -123,11 +124,22 @@ func (r *Repo) state(ctx context.Context) (repoState, error) {
 	if err != nil {
 		return repoState{}, fmt.Errorf("%s/%s: %w", r.bucket.URL(), repoKey, err)
 	}
-	st := repoState{etag: info.ETag, raw: raw, info: decoded}
-	r.mu.Lock()
-	r.latest = st
-	r.mu.Unlock()
+	st := repoState{etag: info.ETag, writeID: info.WriteID, raw: raw, info: decoded}
+	r.remember(st)
 	return st, nil
+}
+
+// known is the repo file as it was last read or written here, without looking.
+func (r *Repo) known() repoState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.latest
+}
+
+func (r *Repo) remember(st repoState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.latest = st
 }
 
 // change plans one update of the repo file on a copy of its content. A nil update means that the
@@ -135,27 +147,32 @@ func (r *Repo) state(ctx context.Context) (repoState, error) {
 type change func(*repoInfo) (*update, error)
 
 // update applies a change by compare-and-swap until it holds. Losing a race to an unrelated change
-// plans it again on the new content; the change itself refuses what is not unrelated.
+// plans it again on the new content; the change itself refuses what is not unrelated. A write whose
+// answer was lost is recognised in what is there afterwards, and tried again if it may pass.
 func (r *Repo) update(ctx context.Context, plan change) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	var failed error
-	for attempt := range maxAttempts {
-		if attempt > immediate {
-			if err := pause(ctx, attempt-immediate); err != nil {
-				return err
+	var tried []stamp
+	for n := range maxAttempts {
+		if n > immediate || failed != nil {
+			if err := pause(ctx, max(n-immediate, 0)); err != nil {
+				return errors.Join(failed, err)
 			}
 		}
 		st, err := r.state(ctx)
 		if err != nil {
 			return errors.Join(failed, err)
 		}
+		if slices.ContainsFunc(tried, st.holds) {
+			return nil
+		}
 		info := st.info.clone()
 		up, err := plan(info)
 		if err == nil && up == nil {
 			return nil
 		}
-		if failed != nil {
+		if failed != nil && (n >= immediate || !fault.Is(failed, fault.Unavailable)) {
 			return failed
 		}
 		if err != nil {
@@ -164,10 +181,11 @@ func (r *Repo) update(ctx context.Context, plan change) error {
 		if err := st.info.status.writable(r.bucket.URL(), up); err != nil {
 			return err
 		}
-		err = r.swap(ctx, st, info, *up)
+		a, err := r.swap(ctx, st, info, *up)
 		if err == nil {
 			return nil
 		}
+		tried, failed = append(tried, a), nil
 		if !errors.Is(err, store.ErrConflict) {
 			// The write may have landed all the same: look once more before giving up.
 			failed = err
@@ -177,20 +195,68 @@ func (r *Repo) update(ctx context.Context, plan change) error {
 		WithCure("try again; if it persists, find out who else writes here")
 }
 
+// stamp is what marks one write of the repo file as ours: the id stamped on the object, where the
+// back end can, and the name of the backup, which stays in the operations log when others write after us.
+type stamp struct{ writeID, backup string }
+
+// holds reports whether the repo file is what a write put there or builds on it.
+func (st repoState) holds(a stamp) bool {
+	if st.writeID != "" && st.writeID == a.writeID {
+		return true
+	}
+	return st.info.before == a.backup || slices.ContainsFunc(st.info.updates, func(u update) bool { return u.backup == a.backup })
+}
+
 // swap backs the old repo file up and replaces it.
-func (r *Repo) swap(ctx context.Context, old repoState, info *repoInfo, up update) error {
+func (r *Repo) swap(ctx context.Context, old repoState, info *repoInfo, up update) (stamp, error) {
 	up.at = max(r.micros(), info.updates[0].at+1)
-	backup := fmt.Sprintf("repo.%014d.%s", 32503680000000-int64(up.at/1000), newID())
-	info.record(up, backup)
+	a := stamp{
+		writeID: newID().String(),
+		backup:  fmt.Sprintf("repo.%014d.%s", 32503680000000-int64(up.at/1000), newID()),
+	}
+	info.record(up, a.backup)
 	flat, err := info.encode()
 	if err != nil {
-		return err
+		return a, err
 	}
-	if _, err := r.bucket.Write(ctx, "overwritten/"+backup, old.raw, store.Condition{}); err != nil {
-		return err
+	saved, err := r.bucket.Write(ctx, overwritten+a.backup, old.raw, store.Condition{})
+	if err != nil {
+		return a, err
 	}
-	_, err = r.bucket.Write(ctx, repoKey, seal(repoFile, r.cfg.Writer, flat), store.Condition{IfMatch: old.etag})
-	return err
+	if err := r.checkClock(ctx, saved); err != nil {
+		return a, err
+	}
+	raw := seal(repoFile, r.cfg.Writer, flat)
+	written, err := r.bucket.Write(ctx, repoKey, raw, store.Condition{IfMatch: old.etag, WriteID: a.writeID})
+	if err != nil {
+		return a, err
+	}
+	if written.ETag == "" {
+		return a, nil // what is there now is known only by reading it
+	}
+	r.remember(repoState{etag: written.ETag, writeID: a.writeID, raw: raw, info: info})
+	return a, nil
+}
+
+// maxSkew is how far the clocks of this machine and of the store may be apart.
+const maxSkew = 600 * time.Second
+
+// checkClock compares this machine's clock with the store's, by an object just written. Collection
+// judges by age, so a writer whose clock is wrong could lose what it is about to commit.
+func (r *Repo) checkClock(ctx context.Context, written store.Info) error {
+	now := r.cfg.Now()
+	if written.Modified.IsZero() {
+		info, err := r.bucket.Stat(ctx, written.Key)
+		if err != nil {
+			return err
+		}
+		written = info
+	}
+	if skew := now.Sub(written.Modified); skew > maxSkew || skew < -maxSkew {
+		return fault.New(fault.Precondition, "the clock says %s and the store %s says %s", now.UTC().Format(time.RFC3339), r.bucket.URL(), written.Modified.UTC().Format(time.RFC3339)).
+			WithCure("set the clock of this machine right; they may differ by %s at most", maxSkew)
+	}
+	return nil
 }
 
 // record prepends an update. The backup belongs to the entry that was newest so far. Beyond the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
+	"github.com/terrapin-eo/terrapin/store/mem"
 )
 
 func begin(t *testing.T, r *Repo) *Tx {
@@ -415,8 +416,9 @@ func TestTagsAndBranches(t *testing.T) {
 // yet the timestamps rise.
 func TestUpdatesOverflow(t *testing.T) {
 	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	b := newBucket()
-	r := create(t, b, Config{Now: func() time.Time { return noon }})
+	still := func() time.Time { return noon }
+	b := store.New(&clockDriver{Driver: mem.New(), now: still}, "mem://still").Sub("r")
+	r := create(t, b, Config{Now: still})
 	for i := range maxUpdates + 2 {
 		require.NoError(t, r.Tag(t.Context(), fmt.Sprintf("t%04d", i), InitialID))
 	}
@@ -445,7 +447,8 @@ func TestReadOnlyRepositoryRefusesWrites(t *testing.T) {
 	require.NoError(t, err)
 	info := st.info.clone()
 	info.status = repoStatus{availability: 1, reason: "moved to the archive"}
-	require.NoError(t, r.swap(t.Context(), st, info, update{kind: repoStatusChanged, status: &info.status}))
+	_, err = r.swap(t.Context(), st, info, update{kind: repoStatusChanged, status: &info.status})
+	require.NoError(t, err)
 	err = r.Tag(t.Context(), "v1", InitialID)
 	require.True(t, fault.Is(err, fault.Precondition))
 	require.ErrorContains(t, err, "moved to the archive")

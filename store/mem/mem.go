@@ -67,7 +67,7 @@ func (d *Driver) Put(ctx context.Context, key string, body io.Reader, c store.Co
 		return store.Info{}, store.ErrConflict
 	}
 	d.writes++
-	info := store.Info{Key: key, Size: int64(len(data)), ETag: strconv.FormatUint(d.writes, 16), Modified: time.Now().UTC()}
+	info := store.Info{Key: key, Size: int64(len(data)), ETag: strconv.FormatUint(d.writes, 16), Modified: time.Now().UTC(), WriteID: c.WriteID}
 	d.objects[key] = object{data: data, info: info}
 	return info, nil
 }
