@@ -2,14 +2,15 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
 // FolderLister is an ability of drivers that can list one level of a hierarchy without walking
 // everything below it.
 type FolderLister interface {
-	// Folders returns the distinct next path segments below prefix that have objects in them, in
-	// byte order. prefix is "" or ends in "/".
+	// Folders returns the distinct next path segments below prefix that have objects in them. prefix is
+	// "" or ends in "/".
 	Folders(ctx context.Context, prefix string) ([]string, error)
 }
 
@@ -25,6 +26,7 @@ func (b *Bucket) Folders(ctx context.Context, folder string) ([]string, error) {
 		if err != nil {
 			return nil, wrap("list", b.name(folder), err)
 		}
+		slices.Sort(names) // "a-b/" comes before "a/", "a" before "a-b"
 		return names, nil
 	}
 	var names []string
@@ -37,5 +39,6 @@ func (b *Bucket) Folders(ctx context.Context, folder string) ([]string, error) {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return names, nil
 }

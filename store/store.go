@@ -7,6 +7,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"iter"
@@ -26,13 +27,16 @@ var (
 	ErrRange = fault.New(fault.Invalid, "range outside of the object")
 )
 
-// Info describes an object. ETag changes whenever the content is written anew.
+// Info describes an object. ETag differs between contents; a back end may give the same one to the
+// same content written twice.
 type Info struct {
-	Key      string
-	Size     int64
-	ETag     string
+	Key  string
+	Size int64
+	ETag string
+	// Modified is by the store's clock. That of a write may be a moment off.
 	Modified time.Time
-	// WriteID is what the writer gave in Condition.WriteID, where the back end keeps it.
+	// WriteID is the Condition.WriteID of the write that made the object, "" where there was none or where
+	// the back end keeps none. List may leave it out.
 	WriteID string
 }
 
@@ -48,8 +52,8 @@ type Condition struct {
 	IfAbsent bool
 	// IfMatch writes only over the object with this ETag (If-Match).
 	IfMatch string
-	// WriteID is stamped on the object where the back end can, so that a writer whose answer was lost
-	// knows its own write; "" stamps nothing.
+	// WriteID, if not "", is kept with the object by back ends that can, so that a writer whose answer was
+	// lost knows its own write again. Conditional writes through a Bucket get one of their own without it.
 	WriteID string
 }
 
@@ -127,17 +131,36 @@ func (b *Bucket) Write(ctx context.Context, key string, data []byte, c Condition
 	return b.WriteFrom(ctx, key, bytes.NewReader(data), c)
 }
 
-// WriteFrom stores what a reader yields under a key if the condition holds.
+// WriteFrom stores what a reader yields under a key if the condition holds. A conditional write whose
+// answer was lost, or that was sent again after it had landed, succeeds where the back end keeps write ids.
 func (b *Bucket) WriteFrom(ctx context.Context, key string, body io.Reader, c Condition) (Info, error) {
 	if err := checkKey(key); err != nil {
 		return Info{}, err
 	}
+	conditional := c.IfAbsent || c.IfMatch != ""
+	if conditional && c.WriteID == "" {
+		c.WriteID = rand.Text()
+	}
 	info, err := b.driver.Put(ctx, b.prefix+key, body, c)
+	if err != nil && conditional {
+		if landed, ok := b.landed(ctx, key, c.WriteID); ok {
+			info, err = landed, nil
+		}
+	}
 	if err != nil {
 		return Info{}, wrap("put", b.name(key), err)
 	}
 	info.Key = key
 	return info, nil
+}
+
+// landed reports whether the object under a key is that of a write id.
+func (b *Bucket) landed(ctx context.Context, key, id string) (Info, bool) {
+	if ctx.Err() != nil {
+		return Info{}, false
+	}
+	info, err := b.driver.Stat(ctx, b.prefix+key)
+	return info, err == nil && info.WriteID == id
 }
 
 // Stat describes an object.

@@ -9,5 +9,5 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, storetest.Config{New: func(*testing.T) store.Driver { return mem.New() }})
+	storetest.Run(t, storetest.Config{WriteIDs: true, New: func(*testing.T) store.Driver { return mem.New() }})
 }

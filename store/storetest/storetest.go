@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -21,6 +23,11 @@ import (
 // Config says how to make a fresh, empty driver.
 type Config struct {
 	New func(t *testing.T) store.Driver
+	// WriteIDs: the back end keeps Condition.WriteID with the object.
+	WriteIDs bool
+	// LosesSwaps leaves out the race of compare-and-swap, on a store that is known to lose some: it is
+	// here to be refused by the doctor, and nothing may commit to it.
+	LosesSwaps bool
 }
 
 // Run runs the whole suite.
@@ -28,20 +35,27 @@ func Run(t *testing.T, cfg Config) {
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, b *store.Bucket)
+		off  bool
 	}{
-		{"write and read back", readBack},
-		{"missing objects", missingObjects},
-		{"ranges", ranges},
-		{"etags", etags},
-		{"conditions", conditions},
-		{"listing in byte order", listing},
-		{"bad keys", badKeys},
-		{"failing body changes nothing", failingBody},
-		{"cancelled context", cancelled},
-		{"create race has one winner", createRace},
-		{"compare and swap loses nothing", counter},
-		{"readers see whole objects", wholeObjects},
+		{name: "write and read back", test: readBack},
+		{name: "missing objects", test: missingObjects},
+		{name: "ranges", test: ranges},
+		{name: "etags", test: etags},
+		{name: "conditions", test: conditions},
+		{name: "listing in byte order", test: listing},
+		{name: "bad keys", test: badKeys},
+		{name: "failing body changes nothing", test: failingBody},
+		{name: "cancelled context", test: cancelled},
+		{name: "create race has one winner", test: createRace},
+		{name: "compare and swap loses nothing", test: counter, off: cfg.LosesSwaps},
+		{name: "write ids", test: writeIDs, off: !cfg.WriteIDs},
+		{name: "folders", test: folders},
+		{name: "long listing", test: longListing},
+		{name: "readers see whole objects", test: wholeObjects},
 	} {
+		if c.off {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			c.test(t, store.New(cfg.New(t), "test://bucket"))
 		})
@@ -198,6 +212,69 @@ func listing(t *testing.T, b *store.Bucket) {
 		sub = append(sub, info.Key)
 	}
 	assert.Equal(t, []string{"d", "e"}, sub)
+}
+
+// longListing: a listing of several pages leaves nothing out and repeats nothing.
+func longListing(t *testing.T, b *store.Bucket) {
+	const objects = 2300
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(16)
+	for i := range objects {
+		group.Go(func() error {
+			_, err := b.Write(ctx, fmt.Sprintf("many/%02d/%04d", i%7, i), nil, store.Condition{})
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	var keys []string
+	for info, err := range b.List(t.Context(), "many/") {
+		require.NoError(t, err)
+		keys = append(keys, info.Key)
+	}
+	assert.Len(t, keys, objects)
+	assert.True(t, slices.IsSorted(keys))
+	assert.Len(t, slices.Compact(keys), objects)
+}
+
+// folders: one level of names, each once.
+func folders(t *testing.T, b *store.Bucket) {
+	for _, key := range []string{"cubes/b/repo", "cubes/a/chunks/x", "cubes/a/repo", "cubes/a-b/repo", "cubes/note", "labels/c/r1/commit.json"} {
+		put(t, b, key, "x")
+	}
+	for folder, want := range map[string][]string{
+		"": {"cubes", "labels"}, "cubes": {"a", "a-b", "b"}, "cubes/a": {"chunks"}, "cubes/b": nil, "nothing/here": nil,
+	} {
+		got, err := b.Folders(t.Context(), folder)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, "folder %q", folder)
+	}
+}
+
+// writeIDs: what a write was stamped with is found again, and goes with the object.
+func writeIDs(t *testing.T, b *store.Bucket) {
+	ctx := t.Context()
+	first, err := b.Write(ctx, "k", []byte("1"), store.Condition{IfAbsent: true, WriteID: "one"})
+	require.NoError(t, err)
+	for range 2 { // an answer that was lost, and the same write sent again
+		again, err := b.Write(ctx, "k", []byte("1"), store.Condition{IfAbsent: true, WriteID: "one"})
+		require.NoError(t, err, "its own write is no conflict")
+		assert.Equal(t, first.ETag, again.ETag)
+	}
+	stat, err := b.Stat(ctx, "k")
+	require.NoError(t, err)
+	assert.Equal(t, "one", stat.WriteID)
+	_, read, err := b.Read(ctx, "k", store.Range{Length: 1})
+	require.NoError(t, err)
+	assert.Equal(t, "one", read.WriteID)
+	_, err = b.Write(ctx, "k", []byte("2"), store.Condition{IfMatch: first.ETag, WriteID: "two"})
+	require.NoError(t, err)
+	_, err = b.Write(ctx, "k", []byte("3"), store.Condition{IfMatch: first.ETag, WriteID: "three"})
+	assert.ErrorIs(t, err, store.ErrConflict)
+	_, err = b.Write(ctx, "k", []byte("3"), store.Condition{})
+	require.NoError(t, err)
+	stat, err = b.Stat(ctx, "k")
+	require.NoError(t, err)
+	assert.Empty(t, stat.WriteID)
 }
 
 func badKeys(t *testing.T, b *store.Bucket) {
