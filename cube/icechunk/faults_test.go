@@ -163,7 +163,11 @@ func TestCreateKilledBetweenSteps(t *testing.T) {
 			d := &cutDriver{Driver: mem.New(), applied: applied}
 			d.left.Store(n)
 			_, err := Create(t.Context(), cutBucket(d), Config{})
-			require.Error(t, err)
+			if applied && n == 3 {
+				require.NoError(t, err, "only the answer was lost")
+			} else {
+				require.Error(t, err)
+			}
 			d.left.Store(1 << 40)
 			r, err := Open(t.Context(), cutBucket(d), Config{})
 			if applied && n == 3 {
