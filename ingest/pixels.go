@@ -172,10 +172,11 @@ func (c *copier) write(ctx context.Context, stage *layout.Stage, part cube.Windo
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	cy := part.Row / c.chunk
+	first := c.spec.Groups()[0].Name
 	for cx := part.Col / c.chunk; cx*c.chunk < part.Col+part.Width; cx++ {
 		group.Go(func() error {
 			image, valid := c.cut(part, cy, cx)
-			return stage.Write(ctx, cy, cx, image, valid)
+			return stage.Write(ctx, first, cy, cx, image, valid)
 		})
 	}
 	return group.Wait()

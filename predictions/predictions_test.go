@@ -54,7 +54,7 @@ func world(t *testing.T) (predictions.Config, *layout.View) {
 		require.NoError(t, err)
 		image, valid := make([]byte, c.Spec().ImageChunkBytes()), bytes.Repeat([]byte{1}, c.Spec().ValidChunkBytes())
 		image[0] = byte(day + 1)
-		require.NoError(t, s.Write(ctx, 0, 0, image, valid))
+		require.NoError(t, s.Write(ctx, "10m", 0, 0, image, valid))
 		done, err := s.Finish(ctx, layout.Meta{
 			Source: fmt.Sprintf("scene%d", day), Time: time.Date(2021, 5, 1+day, 10, 0, 0, 0, time.UTC), Contract: cube.DefaultContract(), Actor: "ada",
 		})

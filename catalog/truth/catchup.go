@@ -121,7 +121,7 @@ func (w *walker) cube(ctx context.Context, name string) error {
 // cubeChanges compares the snapshot the catalog last saw with the one that is now, or, where there is
 // no such snapshot, the items the catalog has with the slices that are.
 func (w *walker) cubeChanges(ctx context.Context, c *layout.Cube, view *layout.View) (catalog.Changes, error) {
-	collection, items, err := cubeDocuments(view)
+	collection, err := cubeDocument(view)
 	if err != nil {
 		return catalog.Changes{}, err
 	}
@@ -129,10 +129,8 @@ func (w *walker) cubeChanges(ctx context.Context, c *layout.Cube, view *layout.V
 	known := map[string]cube.SliceID{}
 	if mark := w.marks["cubes/"+c.Spec().Name]; mark != "" {
 		if old, err := c.At(ctx, mark); err == nil {
-			for _, cell := range old.Cells() {
-				for _, s := range cell.Slices {
-					known[s.Item] = s.ID
-				}
+			for _, s := range old.Slices() {
+				known[s.Item] = s.ID
 			}
 		}
 	}
@@ -144,13 +142,15 @@ func (w *walker) cubeChanges(ctx context.Context, c *layout.Cube, view *layout.V
 			return catalog.Changes{}, err
 		}
 	}
-	for _, cell := range view.Cells() {
-		for _, s := range cell.Slices {
-			if id, ok := known[s.Item]; !ok || id != s.ID {
-				ch.Items = append(ch.Items, items[s.Item])
+	for _, s := range view.Slices() {
+		if id, ok := known[s.Item]; !ok || id != s.ID {
+			item, err := sceneDocument(view, s)
+			if err != nil {
+				return catalog.Changes{}, err
 			}
-			delete(known, s.Item)
+			ch.Items = append(ch.Items, item)
 		}
+		delete(known, s.Item)
 	}
 	for id := range known {
 		ch.DeleteItems = append(ch.DeleteItems, catalog.ItemRef{Collection: c.Spec().Name, ID: id})
@@ -158,28 +158,28 @@ func (w *walker) cubeChanges(ctx context.Context, c *layout.Cube, view *layout.V
 	return ch, nil
 }
 
-// cubeDocuments makes the documents of a cube at a snapshot; items go by their ids.
-func cubeDocuments(view *layout.View) (collection json.RawMessage, items map[string]json.RawMessage, err error) {
+// cubeDocument makes the collection of a cube at a snapshot.
+func cubeDocument(view *layout.View) (json.RawMessage, error) {
 	col, err := stac.CubeCollection(view)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if collection, err = col.JSON(); err != nil {
-		return nil, nil, err
+	return col.JSON()
+}
+
+// sceneDocument makes the item of one slice. A scene has one item, however many cells it stands in: its
+// grid is the frame, its path that of the cell where its footprint begins.
+func sceneDocument(view *layout.View, s cube.Slice) (json.RawMessage, error) {
+	first := view.Groups()[0]
+	path, _, err := view.Locate(first.Name, s.Footprint)
+	if err != nil {
+		return nil, err
 	}
-	items = map[string]json.RawMessage{}
-	for _, cell := range view.Cells() {
-		for _, s := range cell.Slices {
-			item, err := stac.SceneItem(view.Spec(), cell, s)
-			if err != nil {
-				return nil, nil, err
-			}
-			if items[s.Item], err = item.JSON(); err != nil {
-				return nil, nil, err
-			}
-		}
+	item, err := stac.SceneItem(view.Spec(), layout.Cell{Path: path, Grid: first.Grid}, s)
+	if err != nil {
+		return nil, err
 	}
-	return collection, items, nil
+	return item.JSON()
 }
 
 // kind applies the commits of one kind that the catalog has not seen, together with the others of

@@ -61,11 +61,19 @@ func (c *checker) cube(ctx context.Context, name string) error {
 	if err != nil {
 		return c.report.failed(object, restore, err)
 	}
-	collection, items, err := cubeDocuments(view)
+	collection, err := cubeDocument(view)
 	if err != nil {
 		return c.report.failed(object, restore, err)
 	}
-	c.expect(object, []json.RawMessage{collection}, slices.Collect(maps.Values(items)))
+	var items []json.RawMessage
+	for _, s := range view.Slices() {
+		item, err := sceneDocument(view, s)
+		if err != nil {
+			return c.report.failed(object, restore, err)
+		}
+		items = append(items, item)
+	}
+	c.expect(object, []json.RawMessage{collection}, items)
 	return c.pixels(ctx, object, view)
 }
 
@@ -188,7 +196,7 @@ func (c *checker) chunk(ctx context.Context, object string, view *layout.View, c
 		return c.report.failed(where, restore, err)
 	}
 	for i, name := range []string{layout.Image, layout.Valid} {
-		array := view.Array(name)
+		array := view.Array(cell.Path, name)
 		size := array.DType.Size()
 		data := make([]byte, len(spec.Bands)*edge*edge*size)
 		ref, there, err := view.Ref(ctx, cell.Path, name, slice, cy, cx)

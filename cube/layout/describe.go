@@ -43,7 +43,7 @@ type ArrayDescription struct {
 func (v *View) Describe() Description {
 	s := v.Spec()
 	d := Description{Cube: s.Name, Location: v.cube.url, Snapshot: v.Snapshot(), Bands: s.BandNames(), Cells: []CellDescription{}}
-	for _, c := range v.cells {
+	for _, c := range v.Cells() {
 		cell := CellDescription{
 			Path: c.Path, CRS: c.Grid.CRS, Transform: c.Grid.Transform, Width: c.Grid.Width, Height: c.Grid.Height,
 			Times: []string{}, Slices: []cube.SliceID{},
@@ -52,8 +52,11 @@ func (v *View) Describe() Description {
 			cell.Times = append(cell.Times, sl.Time.Format(time.RFC3339Nano))
 			cell.Slices = append(cell.Slices, sl.ID)
 		}
-		for _, name := range []string{Image, Valid} {
-			a := v.arrays[name]
+		for _, name := range []string{Image, Valid, Flags} {
+			a := v.Array(c.Path, name)
+			if a.Shape == nil {
+				continue
+			}
 			cell.Arrays = append(cell.Arrays, ArrayDescription{
 				Path: c.Path + "/" + name, Dims: a.Dims, Shape: a.Shape, Chunks: a.Chunks, DType: a.DType, Nodata: a.Attrs["nodata"],
 			})

@@ -10,18 +10,58 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// ContentDigest names what a slice holds: SHA-256 over the chunk digests of the image row by row, then
-// those of the validity, then the canonical JSON of the contract.
+// ContentDigest names what a slice of a cube of format 1 holds: SHA-256 over the chunk digests of the
+// image row by row, then those of the validity, then the canonical JSON of the contract.
 func ContentDigest(image, valid []byte, contract cube.Contract) (string, error) {
+	return contentOf(contract, image, valid)
+}
+
+// CellDigests are the chunk digests of one slice in one cell and group, row by row.
+type CellDigests struct {
+	// Path of the cell, such as "r3c0/20m".
+	Path         string
+	Image, Valid []byte
+	// Flags is nil where the cell has none.
+	Flags []byte
+}
+
+// ContentDigestOfCells names what a slice of a cube of format 2 holds: SHA-256 over, for each cell by row,
+// column and group, its path, a newline, and the chunk digests of its image, validity and flags; then the
+// canonical JSON of the contract.
+func ContentDigestOfCells(cells []CellDigests, contract cube.Contract) (string, error) {
+	var parts [][]byte
+	for _, c := range cells {
+		parts = append(parts, []byte(c.Path+"\n"), c.Image, c.Valid, c.Flags)
+	}
+	return contentOf(contract, parts...)
+}
+
+func contentOf(contract cube.Contract, parts ...[]byte) (string, error) {
 	text, err := cube.Canonical(contract)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	h.Write(image)
-	h.Write(valid)
+	for _, p := range parts {
+		h.Write(p)
+	}
 	h.Write(text)
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// contentDigest is the content digest of a staged scene, whose cells come by row, column and group.
+func (s Spec) contentDigest(cells []*stagedCell, contract cube.Contract) (string, error) {
+	list := make([]CellDigests, len(cells))
+	for i, c := range cells {
+		list[i] = CellDigests{Path: c.tile.path, Image: digests(c.layers[0].chunks), Valid: digests(c.layers[1].chunks)}
+		if len(c.layers) > 2 {
+			list[i].Flags = digests(c.layers[2].chunks)
+		}
+	}
+	if s.plain() {
+		return ContentDigest(list[0].Image, list[0].Valid, contract)
+	}
+	return ContentDigestOfCells(list, contract)
 }
 
 // NewSliceID names a slice: the first 32 hex digits of SHA-256 over the canonical JSON of content,

@@ -28,10 +28,11 @@ type Cube struct {
 	url  string
 	spec Spec
 
-	commits sync.Mutex // group commits go one after another
+	queue *queue // of commits
 
 	mu       sync.Mutex
 	views    map[icechunk.ID]*View
+	last     *View // the one loaded last, for what the next shares with it
 	records  map[refKey]cube.Slice
 	digests  map[refKey][]byte
 	digested int // bytes in digests
@@ -64,7 +65,7 @@ func Create(ctx context.Context, b *store.Bucket, s Spec) (*Cube, error) {
 		return nil, err
 	}
 	pack := repo.NewPack()
-	if err := putNodes(ctx, tx, pack, s); err != nil {
+	if err := putRoot(ctx, tx, pack, s); err != nil {
 		return nil, err
 	}
 	if err := pack.Close(ctx); err != nil {
@@ -77,7 +78,7 @@ func Create(ctx context.Context, b *store.Bucket, s Spec) (*Cube, error) {
 }
 
 func newCube(repo *icechunk.Repo, url string, s Spec) *Cube {
-	return &Cube{repo: repo, url: url, spec: s, views: map[icechunk.ID]*View{}, records: map[refKey]cube.Slice{}, digests: map[refKey][]byte{}}
+	return &Cube{repo: repo, url: url, spec: s, queue: newQueue(), views: map[icechunk.ID]*View{}, records: map[refKey]cube.Slice{}, digests: map[refKey][]byte{}}
 }
 
 var (

@@ -222,7 +222,7 @@ func TestAbsentEqualsFill(t *testing.T) {
 		absent, err := empty.Finish(t.Context(), meta)
 		require.NoError(t, err)
 		sc := layouttest.Scene{Meta: meta, Image: make([]byte, 3*41*37*s.DType.Size()), Valid: make([]byte, 3*41*37)}
-		a := head(t, c).Array(layout.Image)
+		a := head(t, c).Array("r0c0/10m", layout.Image)
 		a.FillChunk(sc.Image)
 		written := layouttest.Stage(t, c, sc)
 		assert.Equal(t, absent.Slice.Content, written.Slice.Content)
@@ -308,13 +308,13 @@ func TestStageRefuses(t *testing.T) {
 	st, err := c.Stage(t.Context(), s.Grid.All())
 	require.NoError(t, err)
 	image, valid := make([]byte, s.ImageChunkBytes()), make([]byte, s.ValidChunkBytes())
-	assert.Error(t, st.Write(t.Context(), 3, 0, image, valid))
-	assert.Error(t, st.Write(t.Context(), 0, 0, image[1:], valid))
+	assert.Error(t, st.Write(t.Context(), "10m", 3, 0, image, valid))
+	assert.Error(t, st.Write(t.Context(), "10m", 0, 0, image[1:], valid))
 	valid[9] = 2
-	assert.Error(t, st.Write(t.Context(), 1, 1, image, valid))
+	assert.Error(t, st.Write(t.Context(), "10m", 1, 1, image, valid))
 	valid[9] = 1
-	require.NoError(t, st.Write(t.Context(), 2, 2, image, valid))
-	assert.Error(t, st.Write(t.Context(), 2, 2, image, valid), "twice")
+	require.NoError(t, st.Write(t.Context(), "10m", 2, 2, image, valid))
+	assert.Error(t, st.Write(t.Context(), "10m", 2, 2, image, valid), "twice")
 	for _, m := range []layout.Meta{
 		{Time: layouttest.Date(1, 1, 0)}, {Source: "a"}, {Source: "a\xff", Time: layouttest.Date(1, 1, 0)},
 		{Source: "a", Time: layouttest.Date(1, 1, 0), Contract: cube.Contract{Offset: 1}},

@@ -2,10 +2,6 @@ package layout
 
 import (
 	"context"
-	"encoding/binary"
-	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -17,11 +13,13 @@ import (
 const (
 	Image = "image"
 	Valid = "valid"
+	Flags = "flags"
 
 	timeArray   = "time"
 	recordArray = "records/slice"
 	imageDigest = "records/image_sha256"
 	validDigest = "records/valid_sha256"
+	flagsDigest = "records/flags_sha256"
 
 	// timeChunk is the number of times in one chunk of the time coordinate.
 	timeChunk = 4096
@@ -31,17 +29,16 @@ const (
 )
 
 // arrays is the metadata of every array of a cell with n slices, by path below the cell.
-func (s Spec) arrays(n int) map[string]zarr.Array {
-	h, w, c, b := s.Grid.Height, s.Grid.Width, s.ChunkSize(), len(s.Bands)
-	ny, nx := chunks(h, c), chunks(w, c)
+func (s Spec) arrays(t tile, n int) map[string]zarr.Array {
+	g := t.group
+	h, w, c, b := t.grid.Height, t.grid.Width, g.ChunkSize(), len(g.Bands)
 	data := []string{"time", "band", "y", "x"}
-	digests := []string{"time", "y_chunk", "x_chunk", "digest_byte"}
 	image := zarr.Array{
-		Shape: []int{n, b, h, w}, Chunks: []int{1, b, c, c}, DType: s.DType, Fill: s.Fill(), Dims: data,
+		Shape: []int{n, b, h, w}, Chunks: []int{1, b, c, c}, DType: g.DType, Fill: g.Fill(), Dims: data,
 		Attrs: map[string]any{"long_name": "stored numbers of the source", "grid_mapping": "spatial_ref", "coordinates": "spatial_ref", "ancillary_variables": Valid},
 	}
-	if s.Nodata != nil {
-		image.Attrs["nodata"] = cube.Number(*s.Nodata)
+	if g.Nodata != nil {
+		image.Attrs["nodata"] = cube.Number(*g.Nodata)
 	}
 	valid := zarr.Array{
 		Shape: image.Shape, Chunks: image.Chunks, DType: cube.Uint8, Dims: data,
@@ -50,102 +47,81 @@ func (s Spec) arrays(n int) map[string]zarr.Array {
 			"grid_mapping": "spatial_ref", "coordinates": "spatial_ref",
 		},
 	}
-	return map[string]zarr.Array{
+	arrays := map[string]zarr.Array{
 		Image: image,
 		Valid: valid,
 		timeArray: {
 			Shape: []int{n}, Chunks: []int{timeChunk}, DType: cube.Int64, Dims: []string{"time"}, Codecs: zarr.Small(),
 			Attrs: map[string]any{"long_name": "acquisition time", "standard_name": "time", "axis": "T", "units": "microseconds since 1970-01-01 00:00:00", "calendar": "proleptic_gregorian"},
 		},
-		"band": {Shape: []int{b}, Chunks: []int{b}, DType: zarr.String, Dims: []string{"band"}, Attrs: map[string]any{"long_name": "band name"}},
-		"y":    s.axis("y", h),
-		"x":    s.axis("x", w),
-		"spatial_ref": {
-			Shape: []int{}, Chunks: []int{}, DType: cube.Int64, Dims: []string{}, Codecs: zarr.Small(), Attrs: s.gridMapping(),
-		},
-		recordArray: {
-			Shape: []int{n, recordBytes}, Chunks: []int{1, recordBytes}, DType: cube.Uint8, Fill: ' ', Dims: []string{"time", "byte"}, Codecs: zarr.Small(),
-			Attrs: map[string]any{"long_name": "slice records, JSON padded with blanks"},
-		},
-		imageDigest: {
-			Shape: []int{n, ny, nx, digestBytes}, Chunks: []int{1, ny, nx, digestBytes}, DType: cube.Uint8, Dims: digests, Codecs: zarr.Small(),
-			Attrs: map[string]any{"long_name": "SHA-256 of the decoded values of each chunk of image, cropped to the array"},
-		},
-		validDigest: {
-			Shape: []int{n, ny, nx, digestBytes}, Chunks: []int{1, ny, nx, digestBytes}, DType: cube.Uint8, Dims: digests, Codecs: zarr.Small(),
-			Attrs: map[string]any{"long_name": "SHA-256 of the decoded values of each chunk of valid, cropped to the array"},
+		"band":        {Shape: []int{b}, Chunks: []int{b}, DType: zarr.String, Dims: []string{"band"}, Attrs: map[string]any{"long_name": "band name"}},
+		"y":           s.axis("y", h),
+		"x":           s.axis("x", w),
+		"spatial_ref": {Shape: []int{}, Chunks: []int{}, DType: cube.Int64, Dims: []string{}, Codecs: zarr.Small(), Attrs: s.gridMapping(t.grid)},
+		recordArray:   recordsOf(n),
+		imageDigest:   t.digestArray(Image, n),
+		validDigest:   t.digestArray(Valid, n),
+	}
+	if s.flagged(t) {
+		arrays[Flags] = s.flagsArray(t, n)
+		arrays[flagsDigest] = t.digestArray(Flags, n)
+		image.Attrs["ancillary_variables"] = Valid + " " + Flags
+	}
+	return arrays
+}
+
+// recordsOf is the metadata of the records of n slices.
+func recordsOf(n int) zarr.Array {
+	return zarr.Array{
+		Shape: []int{n, recordBytes}, Chunks: []int{1, recordBytes}, DType: cube.Uint8, Fill: ' ', Dims: []string{"time", "byte"}, Codecs: zarr.Small(),
+		Attrs: map[string]any{"long_name": "slice records, JSON padded with blanks"},
+	}
+}
+
+func (t tile) digestArray(of string, n int) zarr.Array {
+	ny, nx := t.chunkRows(), t.chunkCols()
+	return zarr.Array{
+		Shape: []int{n, ny, nx, digestBytes}, Chunks: []int{1, ny, nx, digestBytes}, DType: cube.Uint8,
+		Dims: []string{"time", "y_chunk", "x_chunk", "digest_byte"}, Codecs: zarr.Small(),
+		Attrs: map[string]any{"long_name": "SHA-256 of the decoded values of each chunk of " + of + ", cropped to the array"},
+	}
+}
+
+// flagged reports whether a cell has a flags array: those of the first group have, where the cube has flags.
+func (s Spec) flagged(t tile) bool { return len(s.Flags) > 0 && t.index == 0 }
+
+func (s Spec) flagsArray(t tile, n int) zarr.Array {
+	edge := t.group.ChunkSize()
+	names, masks := make([]string, len(s.Flags)), make([]uint16, len(s.Flags))
+	for i, f := range s.Flags {
+		names[i], masks[i] = f.Name, f.Mask
+	}
+	return zarr.Array{
+		Shape: []int{n, t.grid.Height, t.grid.Width}, Chunks: []int{1, edge, edge}, DType: cube.Uint16, Dims: []string{"time", "y", "x"},
+		Attrs: map[string]any{
+			"long_name": "flags of the source", "standard_name": "status_flag", "flag_masks": masks, "flag_meanings": strings.Join(names, " "),
+			"grid_mapping": "spatial_ref", "coordinates": "spatial_ref",
 		},
 	}
 }
 
 func chunks(n, edge int) int { return (n + edge - 1) / edge }
 
-// sliced names the arrays that have one chunk row per slice, which a late scene moves.
-var sliced = []string{Image, Valid, recordArray, imageDigest, validDigest}
-
-func (s Spec) axis(name string, n int) zarr.Array {
-	attrs := map[string]any{"axis": strings.ToUpper(name), "units": "metre", "standard_name": "projection_" + name + "_coordinate", "long_name": name + " of pixel centres"}
-	if s.Geographic {
-		attrs["standard_name"] = map[string]string{"x": "longitude", "y": "latitude"}[name]
-		attrs["units"] = map[string]string{"x": "degrees_east", "y": "degrees_north"}[name]
+// sliced names the arrays of a cell that have one chunk row per slice, which a late scene moves.
+func (s Spec) sliced(t tile) []string {
+	names := []string{Image, Valid, recordArray, imageDigest, validDigest}
+	if s.flagged(t) {
+		names = append(names, Flags, flagsDigest)
 	}
-	return zarr.Array{Shape: []int{n}, Chunks: []int{n}, DType: cube.Float64, Dims: []string{name}, Codecs: zarr.Small(), Attrs: attrs}
+	return names
 }
 
-// centres are the coordinates of an axis. They are computed as rasterio does, from the centre's index.
-func (s Spec) centres(name string, n int) []byte {
-	out := make([]byte, 0, 8*n)
-	for i := range n {
-		x, y := s.Grid.Transform.Apply(float64(i)+0.5, float64(i)+0.5)
-		if name == "y" {
-			x = y
-		}
-		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(x))
+// recordPath is the array of the records of the whole cube: in format 1 that of its one cell.
+func (s Spec) recordPath() string {
+	if s.plain() {
+		return "/" + s.tile(place{}, 0, s.Groups()[0]).path + "/" + recordArray
 	}
-	return out
-}
-
-// gridMapping is the CF variable that rioxarray and GDAL read the CRS and the transform from.
-func (s Spec) gridMapping() map[string]any {
-	t := s.Grid.Transform
-	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-	attrs := map[string]any{
-		"GeoTransform": strings.Join([]string{number(t[2]), number(t[0]), number(t[1]), number(t[5]), number(t[3]), number(t[4])}, " "),
-	}
-	if s.WKT != "" {
-		attrs["crs_wkt"], attrs["spatial_ref"] = s.WKT, s.WKT
-	}
-	if s.Geographic {
-		attrs["grid_mapping_name"] = "latitude_longitude"
-	}
-	return attrs
-}
-
-// geoAttrs places a cell by the GeoZarr conventions; values on a group hold for the arrays in it.
-func (s Spec) geoAttrs() map[string]any {
-	minX, minY, maxX, maxY := s.Grid.Bounds()
-	attrs := map[string]any{
-		"Conventions":        "CF-1.11",
-		"spatial:dimensions": []string{"y", "x"}, "spatial:transform": s.Grid.Transform, "spatial:shape": []int{s.Grid.Height, s.Grid.Width},
-		"spatial:bbox": []float64{minX, minY, maxX, maxY}, "spatial:registration": "pixel",
-		"zarr_conventions": []any{
-			convention("proj", "f17cb550-5864-4468-aeb7-f3180cfb622f", "Coordinate reference system information for geospatial data"),
-			convention("spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "Spatial coordinate information"),
-		},
-	}
-	if s.Grid.CRS != "" {
-		attrs["proj:code"] = s.Grid.CRS
-	}
-	return attrs
-}
-
-func convention(name, uuid, description string) map[string]any {
-	const tag = "v0.1"
-	return map[string]any{
-		"name": name, "uuid": uuid, "description": description,
-		"schema_url": fmt.Sprintf("https://raw.githubusercontent.com/zarr-conventions/%s/refs/tags/%s/schema.json", name, tag),
-		"spec_url":   fmt.Sprintf("https://github.com/zarr-conventions/%s/blob/%s/README.md", name, tag),
-	}
+	return "/" + recordArray
 }
 
 // putArray creates or updates one array of a transaction.
@@ -161,36 +137,67 @@ func putArray(tx *icechunk.Tx, path string, a zarr.Array) error {
 	return tx.PutArray(path, meta, info)
 }
 
-// putNodes writes the groups and arrays of an empty cube, and its coordinates.
-func putNodes(ctx context.Context, tx *icechunk.Tx, pack *icechunk.Pack, s Spec) error {
-	cell := "/" + s.cellPath()
-	groups := []struct {
-		path  string
-		attrs map[string]any
-	}{
-		{"/", map[string]any{"terrapin": s.doc()}},
-		{cell[:strings.LastIndexByte(cell, '/')], nil},
-		{cell, s.geoAttrs()},
-		{cell + "/records", map[string]any{"description": "what each slice is and the digests that prove it; see docs/spec/cube-layout.md"}},
+// putRoot writes the description of an empty cube, the records of its slices, and the cells that are
+// there from the beginning: all of them where the cube is not tiled.
+func putRoot(ctx context.Context, tx *icechunk.Tx, pack *icechunk.Pack, s Spec) error {
+	if err := putGroup(tx, "/", map[string]any{"terrapin": s.doc()}); err != nil {
+		return err
 	}
-	for _, g := range groups {
-		meta, err := zarr.GroupJSON(g.attrs)
-		if err != nil {
+	if !s.plain() {
+		if err := putGroup(tx, "/records", map[string]any{"description": "what each slice of the cube is; see docs/spec/cube-layout.md"}); err != nil {
 			return err
 		}
-		if err := tx.PutGroup(g.path, meta); err != nil {
+		if err := putArray(tx, s.recordPath(), recordsOf(0)); err != nil {
 			return err
 		}
 	}
-	arrays := s.arrays(0)
+	if s.CellSize > 0 {
+		return nil
+	}
+	return putCell(ctx, tx, pack, s, place{})
+}
+
+func putGroup(tx *icechunk.Tx, path string, attrs map[string]any) error {
+	meta, err := zarr.GroupJSON(attrs)
+	if err != nil {
+		return err
+	}
+	return tx.PutGroup(path, meta)
+}
+
+// putCell writes the groups and arrays of an empty cell, and its coordinates.
+func putCell(ctx context.Context, tx *icechunk.Tx, pack *icechunk.Pack, s Spec, p place) error {
+	for i, g := range s.Groups() {
+		t := s.tile(p, i, g)
+		cell := "/" + t.path
+		if i == 0 {
+			if err := putGroup(tx, cell[:strings.LastIndexByte(cell, '/')], nil); err != nil {
+				return err
+			}
+		}
+		if err := putGroup(tx, cell, geoAttrs(t.grid)); err != nil {
+			return err
+		}
+		if err := putGroup(tx, cell+"/records", map[string]any{"description": "what each slice is and the digests that prove it; see docs/spec/cube-layout.md"}); err != nil {
+			return err
+		}
+		if err := putArrays(ctx, tx, pack, t, s.arrays(t, 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putArrays(ctx context.Context, tx *icechunk.Tx, pack *icechunk.Pack, t tile, arrays map[string]zarr.Array) error {
+	cell := "/" + t.path
 	for name, a := range arrays {
 		if err := putArray(tx, cell+"/"+name, a); err != nil {
 			return err
 		}
 	}
-	coords := map[string][]byte{"band": zarr.EncodeStrings(s.BandNames())}
+	coords := map[string][]byte{"band": zarr.EncodeStrings(t.group.BandNames())}
 	for _, name := range []string{"y", "x"} {
-		encoded, err := arrays[name].Encode(s.centres(name, arrays[name].Shape[0]))
+		encoded, err := arrays[name].Encode(centres(t.grid, name, arrays[name].Shape[0]))
 		if err != nil {
 			return err
 		}

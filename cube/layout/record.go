@@ -2,63 +2,11 @@ package layout
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 
 	"github.com/terrapin-eo/terrapin/cube"
-	"github.com/terrapin-eo/terrapin/cube/icechunk"
-	"github.com/terrapin-eo/terrapin/cube/zarr"
 	"github.com/terrapin-eo/terrapin/fault"
 )
-
-// writer sets the references of one transaction.
-type writer struct {
-	ctx    context.Context
-	tx     *icechunk.Tx
-	pack   *icechunk.Pack
-	cell   string
-	arrays map[string]zarr.Array
-}
-
-// slice sets everything a new slice has: pixels, record, digests.
-func (w *writer) slice(i uint32, e *entry) error {
-	n := e.staged.rows * e.staged.cols
-	for layer, name := range []string{Image, Valid} {
-		for at, chunk := range e.staged.chunks[layer*n : (layer+1)*n] {
-			if !chunk.present {
-				continue
-			}
-			index := []uint32{i, 0, uint32(at / e.staged.cols), uint32(at % e.staged.cols)}
-			if err := w.tx.SetRef("/"+w.cell+"/"+name, index, chunk.ref); err != nil {
-				return err
-			}
-		}
-	}
-	record, err := encodeRecord(e.slice)
-	if err != nil {
-		return err
-	}
-	if err := w.put(recordArray, []uint32{i, 0}, record); err != nil {
-		return err
-	}
-	if err := w.put(imageDigest, []uint32{i, 0, 0, 0}, digests(e.staged.chunks[:n])); err != nil {
-		return err
-	}
-	return w.put(validDigest, []uint32{i, 0, 0, 0}, digests(e.staged.chunks[n:]))
-}
-
-// put encodes and sets one whole chunk.
-func (w *writer) put(name string, index []uint32, values []byte) error {
-	encoded, err := w.arrays[name].Encode(values)
-	if err != nil {
-		return err
-	}
-	ref, err := w.pack.Add(w.ctx, encoded)
-	if err != nil {
-		return err
-	}
-	return w.tx.SetRef("/"+w.cell+"/"+name, index, ref)
-}
 
 func encodeRecord(s cube.Slice) ([]byte, error) {
 	text, err := json.Marshal(s)

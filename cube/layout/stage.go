@@ -12,19 +12,31 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// Stage collects the chunks of one scene before it is committed. Write may be called from several
-// goroutines; chunks that are never written are fill and not observed.
+// Stage collects the chunks of one scene before it is committed. Write and WriteFlags may be called from
+// several goroutines; chunks that are never written are fill, not observed and without flags.
 type Stage struct {
-	cube         *Cube
-	footprint    cube.Window
-	image, valid zarr.Array
-	rows, cols   int
+	cube      *Cube
+	footprint cube.Window
+	groups    map[string]int
+	cells     []*stagedCell
+	byPlace   map[place]int // of the first group's cell in cells
+	packer    *packer
 
-	mu      sync.Mutex
-	pack    *icechunk.Pack
-	chunks  []stagedChunk // of the image, row by row, then of the validity
-	written []bool
-	failed  error
+	mu sync.Mutex
+}
+
+// stagedCell holds what a scene puts into one cell of one group.
+type stagedCell struct {
+	tile   tile
+	layers []layer // of the image, of the validity, and of the flags where the cell has them
+}
+
+// layer is a scene's share of one array of a cell.
+type layer struct {
+	name, digests string
+	array         zarr.Array
+	chunks        []stagedChunk // row by row
+	written       []bool
 }
 
 type stagedChunk struct {
@@ -53,58 +65,131 @@ type Meta struct {
 type Staged struct {
 	Slice cube.Slice
 
-	rows, cols int
-	chunks     []stagedChunk
+	cells []*stagedCell
 }
 
-// Stage begins a scene that covers a window of the grid.
+// Stage begins a scene that covers a window of the first group's frame. The context holds until Finish.
 func (c *Cube) Stage(ctx context.Context, footprint cube.Window) (*Stage, error) {
 	inside := footprint.Intersect(c.spec.Grid.All())
 	if inside.Empty() {
 		return nil, fault.New(fault.Invalid, "the scene lies wholly outside of the cube")
 	}
-	arrays := c.spec.arrays(1)
-	s := &Stage{cube: c, footprint: inside, image: arrays[Image], valid: arrays[Valid], pack: c.repo.NewPack()}
-	s.rows, s.cols = chunks(c.spec.Grid.Height, c.spec.ChunkSize()), chunks(c.spec.Grid.Width, c.spec.ChunkSize())
-	s.chunks = make([]stagedChunk, 2*s.rows*s.cols)
-	s.written = make([]bool, s.rows*s.cols)
+	groups := c.spec.Groups()
+	s := &Stage{cube: c, footprint: inside, groups: map[string]int{}, byPlace: map[place]int{}, packer: newPacker(ctx, c.repo)}
+	for i, g := range groups {
+		s.groups[g.Name] = i
+	}
+	for _, p := range c.spec.touched(inside) {
+		s.byPlace[p] = len(s.cells)
+		for i, g := range groups {
+			s.cells = append(s.cells, c.spec.stagedCell(c.spec.tile(p, i, g)))
+		}
+	}
 	return s, ctx.Err()
 }
 
-// Write stores chunk (cy, cx): image and valid as [band, edge, edge], of which only the part inside the
-// array counts. The buffers are the caller's again when it returns.
-func (s *Stage) Write(ctx context.Context, cy, cx int, image, valid []byte) error {
-	if cy < 0 || cy >= s.rows || cx < 0 || cx >= s.cols {
-		return fault.New(fault.Internal, "stage chunk %d,%d of %d×%d", cy, cx, s.rows, s.cols)
+func (s Spec) stagedCell(t tile) *stagedCell {
+	arrays := s.arrays(t, 1)
+	n := t.chunkRows() * t.chunkCols()
+	cell := &stagedCell{tile: t}
+	for _, l := range [][2]string{{Image, imageDigest}, {Valid, validDigest}, {Flags, flagsDigest}} {
+		if a, ok := arrays[l[0]]; ok {
+			cell.layers = append(cell.layers, layer{name: l[0], digests: l[1], array: a, chunks: make([]stagedChunk, n), written: make([]bool, n)})
+		}
 	}
+	return cell
+}
+
+// Write stores chunk (cy, cx) of a group, counted over the group's whole frame: image and valid as
+// [band, edge, edge], of which only the part inside the frame counts. The buffers are the caller's again
+// when it returns.
+func (s *Stage) Write(ctx context.Context, group string, cy, cx int, image, valid []byte) error {
 	for _, v := range valid {
 		if v > 1 {
-			return fault.New(fault.Internal, "stage chunk %d,%d: validity %d is neither 0 nor 1", cy, cx, v)
+			return fault.New(fault.Internal, "stage chunk %d,%d of %s: validity %d is neither 0 nor 1", cy, cx, group, v)
 		}
 	}
-	at := cy*s.cols + cx
-	for i, layer := range []struct {
-		array zarr.Array
-		data  []byte
-	}{{s.image, image}, {s.valid, valid}} {
-		chunk, encoded, err := s.prepare(layer.array, cy, cx, layer.data)
+	return s.write(ctx, group, cy, cx, 0, image, valid)
+}
+
+// WriteFlags stores chunk (cy, cx) of the flags, counted over the first group's whole frame: flags as
+// little-endian uint16 [edge, edge]. The buffer is the caller's again when it returns.
+func (s *Stage) WriteFlags(ctx context.Context, cy, cx int, flags []byte) error {
+	spec := s.cube.spec
+	if len(spec.Flags) == 0 {
+		return fault.New(fault.Internal, "stage flags: cube %q has no flags", spec.Name)
+	}
+	known := spec.flagBits()
+	for i := 0; i+1 < len(flags); i += 2 {
+		if bits := uint16(flags[i]) | uint16(flags[i+1])<<8; bits&^known != 0 {
+			return fault.New(fault.Internal, "stage flags %d,%d: bits %#x are no flags of cube %q", cy, cx, bits&^known, spec.Name)
+		}
+	}
+	return s.write(ctx, spec.Groups()[0].Name, cy, cx, 2, flags)
+}
+
+// flagBits are the bits that stand for a flag.
+func (s Spec) flagBits() (bits uint16) {
+	for _, f := range s.Flags {
+		bits |= f.Mask
+	}
+	return bits
+}
+
+// write stores one chunk in each of some layers, from the given one on.
+func (s *Stage) write(ctx context.Context, group string, cy, cx, from int, data ...[]byte) error {
+	cell, at, err := s.locate(group, cy, cx)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i, values := range data {
+		l := &cell.layers[from+i]
+		chunk, encoded, err := l.prepare(at/cell.tile.chunkCols(), at%cell.tile.chunkCols(), values)
 		if err == nil {
-			err = s.add(ctx, at+i*s.rows*s.cols, chunk, encoded)
+			err = s.add(cell, l, at, chunk, encoded)
 		}
 		if err != nil {
-			return fault.New(fault.KindOf(err), "stage chunk %d,%d: %w", cy, cx, err)
+			return fault.New(fault.KindOf(err), "stage chunk %d,%d of %s of group %s: %w", cy, cx, l.name, group, err)
 		}
 	}
 	return nil
 }
 
+// locate finds the cell of a chunk of a group's frame, and the chunk's number in it.
+func (s *Stage) locate(group string, cy, cx int) (*stagedCell, int, error) {
+	index, ok := s.groups[group]
+	if !ok {
+		return nil, 0, fault.New(fault.Internal, "stage: cube %q has no group %q", s.cube.spec.Name, group)
+	}
+	first := s.cells[index].tile // of whichever cell; the group is the same
+	var p place
+	if edge := s.cube.spec.cellEdge(first.group); edge > 0 && cy >= 0 && cx >= 0 {
+		n := edge / first.group.ChunkSize()
+		p = place{cy / n, cx / n}
+		cy, cx = cy%n, cx%n
+	}
+	at, ok := s.byPlace[p]
+	if !ok {
+		return nil, 0, fault.New(fault.Internal, "stage chunk %d,%d of group %s: the scene's footprint does not reach cell r%dc%d", cy, cx, group, p.row, p.col)
+	}
+	cell := s.cells[at+index]
+	if rows, cols := cell.tile.chunkRows(), cell.tile.chunkCols(); cy < 0 || cy >= rows || cx < 0 || cx >= cols {
+		return nil, 0, fault.New(fault.Internal, "stage chunk %d,%d of %d×%d in %s", cy, cx, rows, cols, cell.tile.path)
+	}
+	return cell, cy*cell.tile.chunkCols() + cx, nil
+}
+
 // prepare takes the digest of one chunk and encodes it; a chunk of nothing but fill is not stored.
-func (s *Stage) prepare(a zarr.Array, cy, cx int, data []byte) (stagedChunk, []byte, error) {
+func (l *layer) prepare(cy, cx int, data []byte) (stagedChunk, []byte, error) {
+	a := l.array
 	if len(data) != a.ChunkBytes() {
 		return stagedChunk{}, nil, fault.New(fault.Internal, "%d bytes, wanted %d", len(data), a.ChunkBytes())
 	}
-	bands, edge, size := a.Chunks[1], a.Chunks[2], a.DType.Size()
-	height, width := min(edge, a.Shape[2]-cy*edge), min(edge, a.Shape[3]-cx*edge)
+	bands, edge, size := l.planes(), a.Chunks[len(a.Chunks)-1], a.DType.Size()
+	height, width := l.inside(cy, cx)
 	if height < edge || width < edge {
 		cropped := make([]byte, len(data))
 		a.FillChunk(cropped)
@@ -125,23 +210,34 @@ func (s *Stage) prepare(a zarr.Array, cy, cx int, data []byte) (stagedChunk, []b
 	return chunk, encoded, err
 }
 
-func (s *Stage) add(ctx context.Context, at int, chunk stagedChunk, encoded []byte) (err error) {
+// planes is the number of bands, 1 for an array without.
+func (l *layer) planes() int {
+	if len(l.array.Shape) == 4 {
+		return l.array.Shape[1]
+	}
+	return 1
+}
+
+// inside is how much of a chunk lies inside the array.
+func (l *layer) inside(cy, cx int) (height, width int) {
+	shape := l.array.Shape[len(l.array.Shape)-2:]
+	edge := l.array.Chunks[len(l.array.Chunks)-1]
+	return min(edge, shape[0]-cy*edge), min(edge, shape[1]-cx*edge)
+}
+
+func (s *Stage) add(cell *stagedCell, l *layer, at int, chunk stagedChunk, encoded []byte) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if at < len(s.written) {
-		if s.written[at] {
-			return fault.New(fault.Internal, "written twice")
-		}
-		s.written[at] = true
+	if l.written[at] {
+		s.mu.Unlock()
+		return fault.New(fault.Internal, "written twice")
 	}
-	if chunk.present {
-		if chunk.ref, err = s.pack.Add(ctx, encoded); err != nil {
-			s.failed = err
-			return err
-		}
+	l.written[at] = true
+	l.chunks[at] = chunk
+	s.mu.Unlock()
+	if !chunk.present {
+		return nil
 	}
-	s.chunks[at] = chunk
-	return nil
+	return s.packer.add(cell, &l.chunks[at].ref, at, encoded)
 }
 
 // Finish makes the chunks durable and computes the digest and the id of the slice.
@@ -151,47 +247,45 @@ func (s *Stage) Finish(ctx context.Context, m Meta) (*Staged, error) {
 		return nil, err
 	}
 	slice.Footprint = s.footprint
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failed != nil {
-		return nil, s.failed
-	}
-	if err := s.pack.Close(ctx); err != nil {
+	if err := s.packer.close(s.cells); err != nil {
 		return nil, err
 	}
-	s.digestUnwritten()
-	n := s.rows * s.cols
-	if slice.Content, err = ContentDigest(digests(s.chunks[:n]), digests(s.chunks[n:]), slice.Contract); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, cell := range s.cells {
+		cell.digestUnwritten()
+	}
+	if slice.Content, err = s.cube.spec.contentDigest(s.cells, slice.Contract); err != nil {
 		return nil, err
 	}
 	if slice.ID, err = NewSliceID(slice.Content, slice.Source, slice.Micros()); err != nil {
 		return nil, err
 	}
-	return &Staged{Slice: slice, rows: s.rows, cols: s.cols, chunks: s.chunks}, nil
+	return &Staged{Slice: slice, cells: s.cells}, ctx.Err()
 }
 
 // digestUnwritten gives absent chunks the digest of their fill values, cropped like any other.
-func (s *Stage) digestUnwritten() {
-	known := map[[3]int][digestBytes]byte{}
-	edge := s.image.Chunks[2]
-	for layer, a := range []zarr.Array{s.image, s.valid} {
+func (c *stagedCell) digestUnwritten() {
+	cols := c.tile.chunkCols()
+	for i := range c.layers {
+		l := &c.layers[i]
+		known := map[[2]int][digestBytes]byte{}
 		var fill []byte
-		for at, done := range s.written {
+		for at, done := range l.written {
 			if done {
 				continue
 			}
-			h, w := min(edge, a.Shape[2]-at/s.cols*edge), min(edge, a.Shape[3]-at%s.cols*edge)
-			key := [3]int{layer, h, w}
-			d, ok := known[key]
+			h, w := l.inside(at/cols, at%cols)
+			d, ok := known[[2]int{h, w}]
 			if !ok {
 				if fill == nil {
-					fill = make([]byte, a.ChunkBytes())
-					a.FillChunk(fill)
+					fill = make([]byte, l.array.ChunkBytes())
+					l.array.FillChunk(fill)
 				}
-				d = DigestChunk(fill, a.Chunks[1], edge, h, w, a.DType.Size())
-				known[key] = d
+				d = DigestChunk(fill, l.planes(), l.array.Chunks[len(l.array.Chunks)-1], h, w, l.array.DType.Size())
+				known[[2]int{h, w}] = d
 			}
-			s.chunks[layer*len(s.written)+at].digest = d
+			l.chunks[at].digest = d
 		}
 	}
 }

@@ -105,7 +105,7 @@ func newPlan(v *layout.View, q Request, image, valid []byte) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{view: v, cell: cell, image: v.Array(layout.Image), valid: v.Array(layout.Valid), bands: q.Bands, window: q.Window, imageOut: image, validOut: valid}
+	p := &plan{view: v, cell: cell, image: v.Array(q.Cell, layout.Image), valid: v.Array(q.Cell, layout.Valid), bands: q.Bands, window: q.Window, imageOut: image, validOut: valid}
 	total := len(v.Spec().Bands)
 	if p.bands == nil {
 		for b := range total {

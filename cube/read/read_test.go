@@ -94,7 +94,7 @@ func (w world) want(q read.Request) (image, valid []byte) {
 		bands = []int{0, 1, 2}
 	}
 	fill := make([]byte, size)
-	w.view.Array(layout.Image).FillChunk(fill)
+	w.view.Array("r0c0/10m", layout.Image).FillChunk(fill)
 	for _, id := range q.Slices {
 		sc, there := w.scenes[id]
 		ok := bytes.Repeat([]byte{1}, q.Window.Height*q.Window.Width)

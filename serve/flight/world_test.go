@@ -175,7 +175,7 @@ func (w *world) synthetic(t *testing.T, name string, image, valid []byte, contra
 						copy(seen[to:to+n], valid[from:])
 					}
 				}
-				require.NoError(t, stage.Write(ctx, cy, cx, img, seen))
+				require.NoError(t, stage.Write(ctx, c.Spec().Groups()[0].Name, cy, cx, img, seen))
 			}
 		}
 		at := time.Date(2021, time.Month(1+s), 1, 10, 0, 0, 0, time.UTC)

@@ -88,7 +88,7 @@ func Stage(t testing.TB, c *layout.Cube, sc Scene) *layout.Staged {
 				cube.CopyWindow(image[b*chunk*size:(b+1)*chunk*size], at, sc.Image[b*plane*size:(b+1)*plane*size], s.Grid.All(), size)
 				cube.CopyWindow(valid[b*chunk:(b+1)*chunk], at, sc.Valid[b*plane:(b+1)*plane], s.Grid.All(), 1)
 			}
-			require.NoError(t, st.Write(t.Context(), cy, cx, image, valid))
+			require.NoError(t, st.Write(t.Context(), s.Groups()[0].Name, cy, cx, image, valid))
 		}
 	}
 	staged, err := st.Finish(t.Context(), sc.Meta)
