@@ -15,10 +15,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/predictions"
 	flightserve "github.com/terrapin-eo/terrapin/serve/flight"
 	httpserve "github.com/terrapin-eo/terrapin/serve/http"
+	zarrserve "github.com/terrapin-eo/terrapin/serve/zarr"
 	"github.com/terrapin-eo/terrapin/stream"
 )
 
@@ -37,6 +39,9 @@ func (c *cli) serveCommand() *cobra.Command {
 		Use: "serve", Short: "serve a data directory: STAC API over HTTP, batches over Arrow Flight", Args: cobra.NoArgs,
 		Long: `Serves a data directory as its one committer, until SIGTERM or Ctrl-C, which drain and exit 0.
 
+Over HTTP there are the STAC API, its assets, and every branch, tag and snapshot of each cube as plain Zarr
+v3 at /zarr/ (docs/guides/zarr.md).
+
 Port 0 takes a free port. When ready, one line says where: with --json {"http", "flight", "stac"}. There
 is no access control yet, so only loopback addresses are taken; any other needs --insecure.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +51,7 @@ is no access control yet, so only loopback addresses are taken; any other needs 
 			return c.serve(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().StringVar(&f.http, "http", "127.0.0.1:8080", "address for HTTP (STAC API, assets)")
+	cmd.Flags().StringVar(&f.http, "http", "127.0.0.1:8080", "address for HTTP (STAC API, assets, Zarr view)")
 	cmd.Flags().StringVar(&f.flight, "flight", "127.0.0.1:8081", "address for Arrow Flight")
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow addresses that other machines can reach, without access control")
 	return cmd
@@ -166,7 +171,20 @@ func (w *workspace) httpServer(urls endpoints) *http.Server {
 		return map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
 	}
 	return httpserve.Server(httpserve.New(httpserve.Config{
-		Catalog: w.catalog, Root: w.root, Verbs: serverVerbs(w), Info: info, Log: w.log}))
+		Catalog: w.catalog, Root: w.root, Verbs: serverVerbs(w), Info: info, Log: w.log,
+		Below: map[string]http.Handler{zarrserve.Prefix: w.zarrView()}}))
+}
+
+// zarrView shows the cubes as plain Zarr.
+func (w *workspace) zarrView() http.Handler {
+	repo := func(ctx context.Context, name string) (*icechunk.Repo, error) {
+		opened, err := w.cube(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return opened.Repo(), nil
+	}
+	return zarrserve.New(zarrserve.Config{Cubes: w.cubeNames, Cube: repo, Log: w.log})
 }
 
 func (w *workspace) flightServer() *flightserve.Server {

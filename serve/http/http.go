@@ -37,6 +37,9 @@ type Config struct {
 	TempDir string
 	// MaxUpload bounds the bytes of one call of a verb; 0 means 64 GiB.
 	MaxUpload int64
+	// Below are further handlers by the path they stand at, such as "/zarr": they answer that path and all
+	// below it as they see fit.
+	Below map[string]http.Handler
 }
 
 // maxBody bounds a request that is one JSON document.
@@ -63,7 +66,20 @@ func New(cfg Config) http.Handler {
 		cfg.MaxUpload = 64 << 30
 	}
 	s := &server{Config: cfg, scope: func(*http.Request) catalog.Scope { return catalog.Everything() }}
-	return s.routes()
+	return s.access(s.recovered(s.below(s.routes())))
+}
+
+// below hands requests to the handler at their path, if one stands there.
+func (s *server) below(otherwise http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for at, handler := range s.Below {
+			if r.URL.Path == at || strings.HasPrefix(r.URL.Path, at+"/") {
+				handler.ServeHTTP(w, r)
+				return
+			}
+		}
+		otherwise.ServeHTTP(w, r)
+	})
 }
 
 // Server returns a server for the handler whose clients cannot hold it up by sending slowly. Its
@@ -74,7 +90,7 @@ func Server(h http.Handler) *http.Server {
 
 func (s *server) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.access, s.recovered, shared, middleware.GetHead)
+	r.Use(shared, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fault.New(fault.NotFound, "there is nothing at %s", r.URL.Path).WithCure("begin at the landing page, /"))
 	})
