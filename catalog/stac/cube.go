@@ -14,6 +14,12 @@ import (
 // storage opens it.
 func CubeAssetHref(name string) string { return AssetHref("cubes/" + name) }
 
+// ZarrHref is where the API serves a cube, or the group at a path in it, as plain Zarr, relative to its
+// root: at the newest snapshot.
+func ZarrHref(name string, path ...string) string {
+	return "zarr/" + escape(name) + "/main/" + strings.Join(append(path, ""), "/")
+}
+
 // SceneItem is the item of one slice of a cube.
 func SceneItem(spec layout.Spec, cell layout.Cell, s cube.Slice) (Item, error) {
 	geometry, bbox, err := Footprint(cell.Grid, s.Footprint)
@@ -51,7 +57,7 @@ func SceneItem(spec layout.Spec, cell layout.Cell, s cube.Slice) (Item, error) {
 	asset.Fields["terrapin:path"] = cell.Path
 	return Item{
 		ID: s.Item, Collection: spec.Name, Geometry: geometry, BBox: bbox, Properties: props,
-		Assets: map[string]Asset{"cube": asset}, Extensions: extensions,
+		Assets: map[string]Asset{"cube": asset, "zarr": zarrAsset(ZarrHref(spec.Name, cell.Path))}, Extensions: extensions,
 	}, nil
 }
 
@@ -73,6 +79,15 @@ func cubeAsset(spec layout.Spec, title string) Asset {
 		Href: CubeAssetHref(spec.Name), Type: TypeZarr3, Title: title, Roles: []string{"data"},
 		Description: "An Icechunk repository: open it with icechunk and zarr or xarray.",
 		Fields:      Fields{"zarr:node_type": "group", "zarr:zarr_format": 3, "zarr:consolidated": false},
+	}
+}
+
+// zarrAsset is a group of a cube for readers of plain Zarr.
+func zarrAsset(href string) Asset {
+	return Asset{
+		Href: href, Type: TypeZarr3, Title: "The cube as plain Zarr over HTTP", Roles: []string{"data"},
+		Description: "Zarr v3 at the newest snapshot, read-only: open it with zarr, xarray or GDAL.",
+		Fields:      Fields{"zarr:node_type": "group", "zarr:zarr_format": 3, "zarr:consolidated": true},
 	}
 }
 
@@ -103,7 +118,7 @@ func cubeCollection(spec layout.Spec, cells []layout.Cell, snapshot string) (Col
 		Keywords:   []string{"datacube", "imagery"},
 		Extent:     Extent{Spatial: [][]float64{bbox}, Temporal: [][2]*time.Time{{first, last}}},
 		Summaries:  Fields{"bands": Bands(asset.Bands), "proj:code": []string{spec.Grid.CRS}},
-		Assets:     map[string]Asset{"cube": asset},
+		Assets:     map[string]Asset{"cube": asset, "zarr": zarrAsset(ZarrHref(spec.Name))},
 		Extensions: []string{ExtDatacube, ExtProjection, ExtRaster, ExtZarr},
 		Fields: Fields{
 			"cube:dimensions": dimensions(spec, first, last), "cube:variables": variables(spec),
