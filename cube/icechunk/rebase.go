@@ -28,6 +28,9 @@ func (tx *Tx) rebase(ctx context.Context, info *repoInfo) error {
 	if !ok {
 		return fault.New(fault.Conflict, "%w: it was set to snapshot %s, which does not descend from %s", ErrMoved, tip, tx.base.info.id)
 	}
+	if len(between) > 0 && (len(tx.deleted) > 0 || tx.origin != nil) {
+		return tx.movedBy(ctx, between[0], "this transaction deletes or moves nodes")
+	}
 	for _, e := range slices.Backward(between) {
 		for _, id := range append(slices.Clone(e.pruned), e.id) {
 			why, err := tx.collision(ctx, id)
@@ -126,18 +129,16 @@ func (tx *Tx) fits(base *Snapshot) string {
 		case n.old == nil && there:
 			return "it made " + path + " too"
 		case n.old == nil && path != "/":
-			if _, own := tx.nodes[above(path)]; own {
+			if _, own := tx.nodes[parentOf(path)]; own {
 				continue
 			}
-			if up, ok := base.node(above(path)); !ok || up.Array != nil {
-				return "it removed the group " + above(path)
+			if up, ok := base.node(parentOf(path)); !ok || up.Array != nil {
+				return "it removed the group " + parentOf(path)
 			}
 		}
 	}
 	return ""
 }
-
-func above(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 1)] }
 
 // onto makes another snapshot the base. Nodes keep what the transaction changed of them.
 func (tx *Tx) onto(base *Snapshot) {

@@ -86,6 +86,12 @@ func TestRebase(t *testing.T) {
 		"they write, we resize":       {set("/grid", 0, 0, 1, 2), resize("/grid", grid{6, 4}), "chunks of /grid"},
 		"they write, we insert":       {set("/grid", 0, 0, 1, 2), shift("/grid"), "chunks of /grid"},
 		"same group changed":          {group("/far", 2), group("/far", 3), "metadata of /far"},
+		"we delete":                   {set("/grid", 0, 0, 1, 2), func(tx *Tx) error { return tx.Delete("/far") }, "deletes or moves"},
+		"we move":                     {set("/grid", 0, 0, 1, 2), func(tx *Tx) error { return tx.Move("/far", "/near") }, "deletes or moves"},
+		"they delete what we change":  {func(tx *Tx) error { return tx.Delete("/far") }, set("/far/grid", 0, 0, 1, 2), "it deleted /far/grid"},
+		"they delete what we need":    {func(tx *Tx) error { return tx.Delete("/far") }, group("/far/below", 1), "removed the group /far"},
+		"they move what we change":    {func(tx *Tx) error { return tx.Move("/far", "/near") }, set("/far/grid", 0, 0, 1, 2), "moved or replaced /far/grid"},
+		"they delete something else":  {func(tx *Tx) error { return tx.Delete("/far") }, shift("/grid"), ""},
 		"same group made":             {group("/a", 1), group("/a", 1), "made /a too"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -264,6 +264,10 @@ func (r *Repo) checkClock(ctx context.Context, written store.Info) error {
 func (info *repoInfo) record(up update, backup string) {
 	info.updates[0].backup = backup
 	info.updates = append([]update{up}, info.updates...)
+	if up.cut {
+		info.before, info.updates = backup, info.updates[:1]
+		return
+	}
 	for i := info.updatesPerFile(); i < len(info.updates); i++ {
 		if info.updates[i].backup != "" {
 			info.before, info.updates = info.updates[i].backup, info.updates[:i]

@@ -59,6 +59,7 @@ type update struct {
 	status   *repoStatus
 	at       uint64 // microseconds
 	backup   string // copy of the repo file this update replaced
+	cut      bool   // when recorded, leaves all older entries to that copy
 }
 
 // repoInfo is the content of the one mutable file.

@@ -125,7 +125,25 @@ def collect(path):
     return {"chunks": s.chunks_deleted, "manifests": s.manifests_deleted, "snapshots": s.snapshots_deleted, "logs": s.transaction_logs_deleted}
 
 
+def expire(path, micros):
+    """Expire what is older than a time in microseconds."""
+    repo = icechunk.Repository.open(storage(path))
+    before = datetime.datetime.fromtimestamp(int(micros) / 1e6, datetime.UTC)
+    return sorted(repo.expire_snapshots(older_than=before))
+
+
+def history(path, name):
+    """The messages of the branch main, newest first, and the values of one array at every ref."""
+    repo = icechunk.Repository.open(storage(path))
+    refs = [{"branch": b} for b in repo.list_branches()] + [{"tag": t} for t in repo.list_tags()]
+    values = {}
+    for ref in refs:
+        group = zarr.open_group(repo.readonly_session(**ref).store, mode="r")
+        values[next(iter(ref.values()))] = np.asarray(group[name][...]).tolist()
+    return {"messages": [s.message for s in repo.ancestry(branch="main")], "values": values}
+
+
 if __name__ == "__main__":
-    verbs = {"read": read, "updates": updates, "diff": diff, "append": append, "shrink": shrink, "create": create, "collect": collect}
+    verbs = {"read": read, "updates": updates, "diff": diff, "append": append, "shrink": shrink, "create": create, "collect": collect, "expire": expire, "history": history}
     print(json.dumps(verbs[sys.argv[1]](*sys.argv[2:])), flush=True)
     os._exit(0)  # threads of the library that outlive the interpreter now and then crash it
