@@ -99,14 +99,18 @@ func (r *run) openItem(sc *scene) error {
 	}
 	sc.item, sc.source = it, it.ID
 	index := map[string]int{} // file → sc.rasters
-	for _, b := range r.spec.Bands {
-		p, err := r.findAsset(sc, index, b.Name)
-		if err != nil {
-			return err
+	for _, g := range r.groups {
+		l := layer{group: g}
+		for _, b := range g.Bands {
+			p, err := r.findAsset(sc, index, b.Name)
+			if err != nil {
+				return err
+			}
+			l.bands = append(l.bands, p)
 		}
-		sc.bands = append(sc.bands, p)
+		sc.layers = append(sc.layers, l)
 	}
-	return nil
+	return r.itemMasks(sc, index)
 }
 
 // findAsset looks for a band among the names that assets declare, then among their keys, then in the
@@ -168,5 +172,5 @@ func (sc *scene) use(index map[string]int, key string, band, count int) (place, 
 		return place{}, fault.New(fault.Invalid, "asset %q of %s declares %d bands, its file has %d", key, sc.path, count, n).
 			WithCure("declare every band of the file in the asset's bands")
 	}
-	return place{raster: at, band: band, asset: sc.item.Assets[key]}, nil
+	return place{raster: at, band: band, key: key, asset: sc.item.Assets[key]}, nil
 }

@@ -1,8 +1,9 @@
 // Package ingest brings scenes into a cube: it opens each source, checks it, finds its place on the
-// cube's grid, reads it to the last block, writes its chunks, and commits the good scenes together.
-// A scene is one raster file with all the cube's bands, or one STAC item whose assets hold them. It
-// refuses what does not lie pixel on pixel on the grid (the report says which gdalwarp mends it),
-// what has no acquisition time of its own, and whatever cannot be read whole.
+// cube's grids, reads it to the last block, writes its chunks, and commits the good scenes together.
+// A scene is one raster file with all the cube's bands, or one STAC item whose assets hold them, at one
+// resolution or several. It refuses what does not lie pixel on pixel on the grid (the report says which
+// gdalwarp mends it), what has no acquisition time of its own, what says nothing of flags in a cube that
+// has them, and whatever cannot be read whole. Only what names itself a mask becomes flags.
 //
 // The invariant: nothing of a scene is visible before all of it was read, and every source stands in
 // the report exactly once.
@@ -37,7 +38,16 @@ type Request struct {
 	DatetimePattern string
 	// Bands names the bands of files whose bands have no names, in the order of the file.
 	Bands []string
-	Actor string
+	// FlagsFrom says how mask bands become the cube's flags: BAND=scl, BAND=qa_pixel,
+	// BAND=bits:FLAG=BIT,…, BAND=classes:FLAG=VALUE+VALUE,… or "none", where scenes have no flags. Without
+	// any, the classes that a STAC item declares are taken.
+	FlagsFrom []string
+	// Supersede lets a scene with the source and time of one that is there take its place; without it, other
+	// content is rejected.
+	Supersede bool
+	// SupersedeItem is the item whose place the only scene takes.
+	SupersedeItem string
+	Actor         string
 	// Strict commits nothing unless every source is good.
 	Strict bool
 	// Progress is told before each scene that is read whole, and once at the end; nil tells nobody.
@@ -55,6 +65,10 @@ func Run(ctx context.Context, cfg Config, req Request) (Report, error) {
 	if err := r.inspectAll(ctx); err != nil {
 		return Report{}, err
 	}
+	if n := len(r.sources); req.SupersedeItem != "" && n != 1 {
+		return Report{}, fault.New(fault.Invalid, "--supersede-item with %s: one scene takes the place of item %q", plural(n, "source", "sources"), req.SupersedeItem).
+			WithCure("give exactly that scene")
+	}
 	if err := r.readAll(ctx); err != nil {
 		return Report{}, err
 	}
@@ -66,6 +80,10 @@ type run struct {
 	cfg     Config
 	req     Request
 	spec    layout.Spec
+	groups  []layout.Group
+	flags   flagNames
+	rules   []*flagRule
+	noFlags bool // scenes are without, and that is right
 	pattern *pattern
 	// sources in the order given; the report follows it.
 	sources []*source
@@ -87,7 +105,11 @@ func newRun(cfg Config, req Request) (*run, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &run{cfg: cfg, req: req, spec: cfg.Cube.Spec(), seen: map[string]*source{}}
+	r := &run{cfg: cfg, req: req, spec: cfg.Cube.Spec(), seen: map[string]*source{}, flags: flagNames{}}
+	r.groups = r.spec.Groups()
+	for _, f := range r.spec.Flags {
+		r.flags[f.Name] = f.Mask
+	}
 	if len(req.Sources) == 0 {
 		return nil, fault.New(fault.Invalid, "no source is given").WithCure("name at least one raster, STAC item or folder")
 	}
@@ -98,20 +120,37 @@ func newRun(cfg Config, req Request) (*run, error) {
 		}
 		r.pattern = p
 	}
+	var err error
+	if r.rules, r.noFlags, err = parseRules(req.FlagsFrom, r.flags); err != nil {
+		return nil, err
+	}
+	return r, r.checkBands()
+}
+
+// checkBands refuses --bands that cannot be those of the files.
+func (r *run) checkBands() error {
 	named := map[string]bool{}
-	for _, b := range req.Bands {
+	for _, b := range r.req.Bands {
 		if b == "" || named[b] {
-			return nil, fault.New(fault.Invalid, "--bands names %q twice or not at all", b).WithCure("give each band of the files one name, in their order")
+			return fault.New(fault.Invalid, "--bands names %q twice or not at all", b).WithCure("give each band of the files one name, in their order")
 		}
 		named[b] = true
 	}
 	for _, b := range r.spec.Bands {
-		if len(req.Bands) > 0 && !named[b.Name] {
-			return nil, fault.New(fault.Invalid, "--bands lacks the cube's band %q", b.Name).
+		if len(r.req.Bands) > 0 && !named[b.Name] {
+			return fault.New(fault.Invalid, "--bands lacks the cube's band %q", b.Name).
 				WithCure("name every band of the files in their order; the cube has %s", strings.Join(bandNames(r.spec.Bands), ","))
 		}
 	}
-	return r, nil
+	return nil
+}
+
+func (r *run) groupNames() string {
+	names := make([]string, len(r.groups))
+	for i, g := range r.groups {
+		names[i] = g.Name
+	}
+	return strings.Join(names, ", ")
 }
 
 // inspectAll looks at every source's header. Handles are closed again: a call may have any number of
@@ -238,7 +277,7 @@ func (r *run) stage(ctx context.Context, s *source) error {
 // heldBack reports whether --strict forbids the commit, and marks what it holds back.
 func (r *run) heldBack(ctx context.Context, group []*source) (bool, error) {
 	if len(group) > 0 {
-		outcomes, err := r.cfg.Cube.Plan(ctx, stagedOf(group))
+		outcomes, err := r.cfg.Cube.PlanWith(ctx, stagedOf(group), r.options())
 		if err != nil {
 			return false, err
 		}
@@ -272,7 +311,7 @@ func (r *run) commit(ctx context.Context, group []*source) error {
 	if len(group) == 0 {
 		return nil
 	}
-	result, err := r.cfg.Cube.Commit(ctx, stagedOf(group), "ingest "+plural(len(group), "scene", "scenes"))
+	result, err := r.cfg.Cube.CommitWith(ctx, stagedOf(group), "ingest "+plural(len(group), "scene", "scenes"), r.options())
 	if err != nil {
 		return fault.New(fault.KindOf(err), "commit %s: %w", plural(len(group), "scene", "scenes"), err)
 	}
@@ -281,6 +320,10 @@ func (r *run) commit(ctx context.Context, group []*source) error {
 	}
 	r.cfg.Log.InfoContext(ctx, "committed", "scenes", len(group), "snapshot", result.Snapshot)
 	return nil
+}
+
+func (r *run) options() layout.CommitOptions {
+	return layout.CommitOptions{Supersede: r.req.Supersede, SupersedeItem: r.req.SupersedeItem}
 }
 
 func stagedOf(group []*source) []*layout.Staged {

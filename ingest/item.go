@@ -35,10 +35,12 @@ type asset struct {
 	Bands       []*assetBand `json:"bands"`
 	EOBands     []*assetBand `json:"eo:bands"`
 	RasterBands []*assetBand `json:"raster:bands"`
+	meaning
 }
 
 type assetBand struct {
-	Name   string   `json:"name"`
+	Name string `json:"name"`
+	meaning
 	Scale  *float64 `json:"raster:scale"`
 	Offset *float64 `json:"raster:offset"`
 	// The names inside raster:bands.

@@ -17,29 +17,23 @@ import (
 const bandBudget = 96 << 20
 
 // copyPixels reads every block of a scene, also those beyond the cube's edge and of bands that the cube
-// has no use for, and stages the chunks. bad is a fault of the source, err one of the store.
+// has no use for, and stages the chunks: one resolution after the other, then the flags. bad is a fault
+// of the source, err one of the store.
 func (r *run) copyPixels(ctx context.Context, sc *scene) (staged *layout.Staged, bad, err error) {
-	inside := sc.window.Intersect(r.spec.Grid.All())
-	stage, err := r.cfg.Cube.Stage(ctx, inside)
+	stage, err := r.cfg.Cube.Stage(ctx, sc.window.Intersect(r.spec.Grid.All()))
 	if err != nil {
 		return nil, nil, err
 	}
-	c := newCopier(r.spec, sc)
-	for _, rows := range cuts(sc.window.Row, sc.window.Height, r.spec.Grid.Height, c.chunk, 1) {
-		for _, cols := range cuts(sc.window.Col, sc.window.Width, r.spec.Grid.Width, c.chunk, c.span) {
-			if err := ctx.Err(); err != nil {
-				return nil, nil, err
-			}
-			part := cube.Window{Row: rows[0], Col: cols[0], Height: rows[1] - rows[0], Width: cols[1] - cols[0]}
-			if bad := c.read(part); bad != nil {
-				return nil, bad, nil
-			}
-			if part.Intersect(inside) != part {
-				continue // read only to know that it can be read
-			}
-			if err := c.write(ctx, stage, part); err != nil {
-				return nil, nil, err
-			}
+	for _, l := range sc.layers {
+		c := newCopier(l, sc)
+		if bad, err := c.each(ctx, l.window, c.read, func(part cube.Window) error { return c.write(ctx, stage, part) }); bad != nil || err != nil {
+			return nil, bad, err
+		}
+	}
+	if len(sc.masks) > 0 {
+		c := newCopier(sc.layers[0], sc)
+		if bad, err := c.each(ctx, sc.window, c.readMasks, func(part cube.Window) error { return c.writeFlags(ctx, stage, part) }); bad != nil || err != nil {
+			return nil, bad, err
 		}
 	}
 	staged, err = stage.Finish(ctx, layout.Meta{
@@ -50,6 +44,29 @@ func (r *run) copyPixels(ctx context.Context, sc *scene) (staged *layout.Staged,
 		return nil, err, nil
 	}
 	return staged, nil, err
+}
+
+// each reads a window of the layer's grid part by part, whole, and writes the parts inside the grid.
+func (c *copier) each(ctx context.Context, w cube.Window, read, write func(part cube.Window) error) (bad, err error) {
+	grid := c.layer.group.Grid
+	for _, rows := range cuts(w.Row, w.Height, grid.Height, c.chunk, 1) {
+		for _, cols := range cuts(w.Col, w.Width, grid.Width, c.chunk, c.span) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			part := cube.Window{Row: rows[0], Col: cols[0], Height: rows[1] - rows[0], Width: cols[1] - cols[0]}
+			if bad := read(part); bad != nil {
+				return bad, nil
+			}
+			if part.Intersect(grid.All()) != part {
+				continue // read only to know that it can be read
+			}
+			if err := write(part); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
 }
 
 // cuts divides the pixels [start, start+length) of one axis at the grid's edges (0 and size) and at every
@@ -78,24 +95,24 @@ func floorDiv(a, b int) int {
 	return q
 }
 
-// copier moves the pixels of one part after the other from a scene to its stage.
+// copier moves the pixels of one part after the other from a layer of a scene to its stage.
 type copier struct {
-	spec  layout.Spec
+	layer layer
 	sc    *scene
 	chunk int
 	// span is how many chunks lie beside each other in one part.
 	span int
 	size int // bytes of one value
-	// image [band, row, col] and valid likewise hold the part that was read last.
-	image, valid, mask, scratch []byte
-	blank                       []byte // one band of a chunk, filled
+	// image [band, row, col], valid likewise and flags [row, col] hold the part that was read last.
+	image, valid, flags, mask, scratch []byte
+	blank                              []byte // one band of a chunk, filled
 }
 
-func newCopier(spec layout.Spec, sc *scene) *copier {
-	c := &copier{spec: spec, sc: sc, chunk: spec.ChunkSize(), size: spec.DType.Size()}
-	c.span = max(1, bandBudget/(c.chunk*c.chunk*len(spec.Bands)*c.size))
+func newCopier(l layer, sc *scene) *copier {
+	c := &copier{layer: l, sc: sc, chunk: l.group.ChunkSize(), size: l.group.DType.Size()}
+	c.span = max(1, bandBudget/(c.chunk*c.chunk*len(l.bands)*c.size))
 	value := make([]byte, c.size)
-	spec.DType.Put(value, spec.Fill())
+	l.group.DType.Put(value, l.group.Fill())
 	c.blank = bytes.Repeat(value, c.chunk*c.chunk)
 	return c
 }
@@ -108,29 +125,29 @@ func grow(buf []byte, n int) []byte {
 	return buf[:n]
 }
 
-// read fills image and valid with a part of the cube's grid.
+// read fills image and valid with a part of the layer's grid.
 func (c *copier) read(part cube.Window) error {
 	pixels := part.Height * part.Width
-	c.image = grow(c.image, pixels*len(c.sc.bands)*c.size)
-	c.valid = grow(c.valid, pixels*len(c.sc.bands))
-	local := cube.Window{Row: part.Row - c.sc.window.Row, Col: part.Col - c.sc.window.Col, Height: part.Height, Width: part.Width}
-	for first := 0; first < len(c.sc.bands); {
+	c.image = grow(c.image, pixels*len(c.layer.bands)*c.size)
+	c.valid = grow(c.valid, pixels*len(c.layer.bands))
+	local := cube.Window{Row: part.Row - c.layer.window.Row, Col: part.Col - c.layer.window.Col, Height: part.Height, Width: part.Width}
+	for first := 0; first < len(c.layer.bands); {
 		// Bands of one file that follow each other in the cube are read together.
 		last := first
 		var numbers []int
-		for ; last < len(c.sc.bands) && c.sc.bands[last].raster == c.sc.bands[first].raster; last++ {
-			numbers = append(numbers, c.sc.bands[last].band)
+		for ; last < len(c.layer.bands) && c.layer.bands[last].raster == c.layer.bands[first].raster; last++ {
+			numbers = append(numbers, c.layer.bands[last].band)
 		}
-		raster := c.sc.rasters[c.sc.bands[first].raster]
-		if err := raster.Read(local, numbers, c.spec.DType, c.image[first*pixels*c.size:last*pixels*c.size]); err != nil {
+		raster := c.sc.rasters[c.layer.bands[first].raster]
+		if err := raster.Read(local, numbers, c.layer.group.DType, c.image[first*pixels*c.size:last*pixels*c.size]); err != nil {
 			return err
 		}
 		first = last
 	}
-	for i, p := range c.sc.bands {
+	for i, p := range c.layer.bands {
 		valid := c.valid[i*pixels : (i+1)*pixels]
 		b := c.sc.rasters[p.raster].Bands[p.band]
-		observe(valid, c.image[i*pixels*c.size:(i+1)*pixels*c.size], c.spec.DType, b.Nodata)
+		observe(valid, c.image[i*pixels*c.size:(i+1)*pixels*c.size], c.layer.group.DType, b.Nodata)
 		if !b.Mask {
 			continue
 		}
@@ -150,7 +167,7 @@ func (c *copier) read(part cube.Window) error {
 // readOthers reads the bands that the cube has no use for: a file with a broken block is a broken file.
 func (c *copier) readOthers(local cube.Window) error {
 	used := map[[2]int]bool{}
-	for _, p := range c.sc.bands {
+	for _, p := range c.layer.bands {
 		used[[2]int{p.raster, p.band}] = true
 	}
 	for i, raster := range c.sc.rasters {
@@ -172,11 +189,26 @@ func (c *copier) write(ctx context.Context, stage *layout.Stage, part cube.Windo
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	cy := part.Row / c.chunk
-	first := c.spec.Groups()[0].Name
 	for cx := part.Col / c.chunk; cx*c.chunk < part.Col+part.Width; cx++ {
 		group.Go(func() error {
 			image, valid := c.cut(part, cy, cx)
-			return stage.Write(ctx, first, cy, cx, image, valid)
+			return stage.Write(ctx, c.layer.group.Name, cy, cx, image, valid)
+		})
+	}
+	return group.Wait()
+}
+
+// writeFlags cuts the flags that were read last into chunks and stages them.
+func (c *copier) writeFlags(ctx context.Context, stage *layout.Stage, part cube.Window) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	cy := part.Row / c.chunk
+	for cx := part.Col / c.chunk; cx*c.chunk < part.Col+part.Width; cx++ {
+		group.Go(func() error {
+			at := cube.Window{Row: cy * c.chunk, Col: cx * c.chunk, Height: c.chunk, Width: c.chunk}
+			flags := make([]byte, 2*c.chunk*c.chunk)
+			cube.CopyPart(flags, at, c.flags, part, part.Intersect(at), 2)
+			return stage.WriteFlags(ctx, cy, cx, flags)
 		})
 	}
 	return group.Wait()
@@ -184,7 +216,7 @@ func (c *copier) write(ctx context.Context, stage *layout.Stage, part cube.Windo
 
 // cut copies one chunk out of the part: fill and invalid where the scene does not reach.
 func (c *copier) cut(part cube.Window, cy, cx int) (image, valid []byte) {
-	bands, area := len(c.sc.bands), c.chunk*c.chunk
+	bands, area := len(c.layer.bands), c.chunk*c.chunk
 	image, valid = make([]byte, bands*area*c.size), make([]byte, bands*area)
 	w := part.Intersect(cube.Window{Row: cy * c.chunk, Col: cx * c.chunk, Height: c.chunk, Width: c.chunk})
 	for b := range bands {

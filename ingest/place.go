@@ -9,50 +9,80 @@ import (
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/crs"
+	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/gdal"
 )
 
-// place finds where a scene lies on the cube's grid: all its rasters on the same window.
+// place finds where a scene lies on the cube's grids: all its rasters of one resolution on the same window.
 func (r *run) place(sc *scene) error {
-	for i, p := range sc.bands {
-		raster := sc.rasters[p.raster]
-		w, err := r.placeRaster(raster)
-		if err != nil {
-			return err
+	for at := range sc.layers {
+		l := &sc.layers[at]
+		for i, p := range l.bands {
+			raster := sc.rasters[p.raster]
+			w, err := placeRaster(raster, l.group)
+			if err != nil {
+				return err
+			}
+			if i > 0 && w != l.window {
+				first := sc.rasters[l.bands[0].raster]
+				return fault.New(fault.Invalid, "%s covers other pixels than %s of the same scene", raster.Path(), first.Path()).
+					WithCure("%s", cut(first, raster, l.group, l.window.Intersect(w).Intersect(l.group.Grid.All())))
+			}
+			l.window = w
 		}
-		if i > 0 && w != sc.window {
-			first := sc.rasters[sc.bands[0].raster]
-			return fault.New(fault.Invalid, "%s covers other pixels than %s of the same scene", raster.Path(), first.Path()).
-				WithCure("%s", r.cut(first, raster, sc.window.Intersect(w).Intersect(r.spec.Grid.All())))
-		}
-		sc.window = w
+		sc.window = union(sc.window, onFirst(r.spec.Grid, l.group.Grid, l.window))
 	}
 	return nil
 }
 
-func (r *run) placeRaster(raster *gdal.Raster) (cube.Window, error) {
-	g, err := raster.Grid()
+// onFirst is a window of a group's grid in pixels of the first group's, wherever it lies.
+func onFirst(first, grid cube.Grid, w cube.Window) cube.Window {
+	up := int(math.Round(grid.Transform[0] / first.Transform[0]))
+	if up >= 1 {
+		return cube.Window{Row: w.Row * up, Col: w.Col * up, Height: w.Height * up, Width: w.Width * up}
+	}
+	down := int(math.Round(first.Transform[0] / grid.Transform[0]))
+	span := func(from, n int) (int, int) {
+		lo := floorDiv(from, down)
+		return lo, floorDiv(from+n+down-1, down) - lo
+	}
+	var out cube.Window
+	out.Row, out.Height = span(w.Row, w.Height)
+	out.Col, out.Width = span(w.Col, w.Width)
+	return out
+}
+
+// union is the smallest window that holds both; an empty one adds nothing.
+func union(a, b cube.Window) cube.Window {
+	if a.Empty() {
+		return b
+	}
+	row, col := min(a.Row, b.Row), min(a.Col, b.Col)
+	return cube.Window{Row: row, Col: col, Height: max(a.Row+a.Height, b.Row+b.Height) - row, Width: max(a.Col+a.Width, b.Col+b.Width) - col}
+}
+
+func placeRaster(raster *gdal.Raster, g layout.Group) (cube.Window, error) {
+	of, err := raster.Grid()
 	if err != nil {
 		return cube.Window{}, err
 	}
-	w, err := r.spec.Grid.Place(g)
+	w, err := g.Grid.Place(of)
 	if err == nil {
 		return w, nil
 	}
 	e := fault.New(fault.Invalid, "%s does not lie on the cube's grid: %w", raster.Path(), err)
-	if _, hit := r.extent(g); !hit {
-		x0, y0, x1, y1 := r.spec.Grid.Bounds()
+	if _, hit := extent(g.Grid, of); !hit {
+		x0, y0, x1, y1 := g.Grid.Bounds()
 		return cube.Window{}, e.WithCure("no warping mends that: the cube covers %s,%s to %s,%s in %s; make a cube for this area, or leave the scene out",
-			decimal(x0), decimal(y0), decimal(x1), decimal(y1), r.spec.Grid.CRS)
+			decimal(x0), decimal(y0), decimal(x1), decimal(y1), g.Grid.CRS)
 	}
-	return cube.Window{}, e.WithCure("%s", r.warp(raster))
+	return cube.Window{}, e.WithCure("%s", warp(raster, g))
 }
 
-// extent is the part of the cube that a raster covers, snapped outwards to whole pixels, and whether
-// there is any. Where the raster's CRS is beyond our own arithmetic it is the whole cube.
-func (r *run) extent(g cube.Grid) (cube.Window, bool) {
-	grid := r.spec.Grid
+// extent is the part of a grid that a raster covers, snapped outwards to whole pixels, and whether
+// there is any. Where the raster's CRS is beyond our own arithmetic it is the whole grid.
+func extent(grid, g cube.Grid) (cube.Window, bool) {
 	to, err := crs.Transform(g.CRS, grid.CRS)
 	if err != nil {
 		return grid.All(), true
@@ -95,26 +125,26 @@ func apart(a, b cube.Grid) bool {
 }
 
 // cut are the commands that give two rasters of the cube's grid the same extent, their common part.
-func (r *run) cut(a, b *gdal.Raster, common cube.Window) string {
+func cut(a, b *gdal.Raster, g layout.Group, common cube.Window) string {
 	if common.Empty() {
 		return "they have no pixel of the cube in common: give files of one scene"
 	}
-	return fmt.Sprintf("cut both to what they have in common, and name those files in the item: %s && %s", r.warpTo(a, common), r.warpTo(b, common))
+	return fmt.Sprintf("cut both to what they have in common, and name those files in the item: %s && %s", warpTo(a, g, common), warpTo(b, g, common))
 }
 
 // warp is the command that puts a raster on the cube's grid. In the cube's own CRS it takes the pixels
 // whose centres the raster covers, so that nothing has to be filled.
-func (r *run) warp(raster *gdal.Raster) string {
-	w := r.spec.Grid.All()
-	if g, err := raster.Grid(); err == nil {
-		w, _ = r.extent(g)
-		if g.CRS == r.spec.Grid.CRS {
-			if inner := centres(r.spec.Grid, g); !inner.Empty() {
+func warp(raster *gdal.Raster, g layout.Group) string {
+	w := g.Grid.All()
+	if of, err := raster.Grid(); err == nil {
+		w, _ = extent(g.Grid, of)
+		if of.CRS == g.Grid.CRS {
+			if inner := centres(g.Grid, of); !inner.Empty() {
 				w = inner
 			}
 		}
 	}
-	return r.warpTo(raster, w)
+	return warpTo(raster, g, w)
 }
 
 // centres is the part of a grid whose pixels have their centres within another grid of the same CRS.
@@ -131,15 +161,15 @@ func centres(grid, within cube.Grid) cube.Window {
 
 // warpTo is the command that resamples a raster to a window of the cube. gdalwarp fills what the raster
 // does not cover, with zeros that would pass for measurements where no nodata is declared.
-func (r *run) warpTo(raster *gdal.Raster, w cube.Window) string {
-	grid := r.spec.Grid
+func warpTo(raster *gdal.Raster, g layout.Group, w cube.Window) string {
+	grid := g.Grid
 	x0, y0, x1, y1 := grid.WindowBounds(w)
 	own, err := raster.Grid()
 	filled := err != nil || own.CRS != grid.CRS || centres(grid, own).Intersect(w) != w
 	nodata := ""
 	for _, b := range raster.Bands {
-		if b.Nodata == nil && (filled || r.spec.Nodata != nil) {
-			nodata = " -dstnodata " + decimal(r.missing())
+		if b.Nodata == nil && (filled || g.Nodata != nil) {
+			nodata = " -dstnodata " + decimal(missing(g))
 		}
 	}
 	return fmt.Sprintf("gdalwarp -t_srs %s -te %s %s %s %s -tr %s %s -r near%s %s %s",
@@ -148,11 +178,11 @@ func (r *run) warpTo(raster *gdal.Raster, w cube.Window) string {
 
 // missing is a value for pixels without a measurement: the cube's, else NaN, else the end of the integer
 // type's range.
-func (r *run) missing() float64 {
-	d := r.spec.DType
+func missing(g layout.Group) float64 {
+	d := g.DType
 	switch {
-	case r.spec.Nodata != nil:
-		return *r.spec.Nodata
+	case g.Nodata != nil:
+		return *g.Nodata
 	case d.Float():
 		return math.NaN()
 	case d.Holds(-1):

@@ -6,26 +6,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
-	"github.com/terrapin-eo/terrapin/cube/layout"
 )
 
 func TestExtent(t *testing.T) {
-	r := &run{spec: layout.Spec{Grid: smallGrid}}
-	w, hit := r.extent(smallGrid)
+	w, hit := extent(smallGrid, smallGrid)
 	require.True(t, hit)
 	require.Equal(t, smallGrid.All(), w, "its own border is not crossed")
 	inner := smallGrid
 	inner.Transform[2], inner.Width = inner.Transform[2]+15, 2
-	w, hit = r.extent(inner)
+	w, hit = extent(smallGrid, inner)
 	require.True(t, hit)
 	require.Equal(t, cube.Window{Row: 0, Col: 1, Height: 50, Width: 3}, w)
 	far := smallGrid
 	far.CRS = "EPSG:32617"
-	_, hit = r.extent(far)
+	_, hit = extent(smallGrid, far)
 	require.False(t, hit, "another side of the Earth, beyond the reach of the cube's projection")
 	odd := smallGrid
 	odd.CRS = "EPSG:2154"
-	w, hit = r.extent(odd)
+	w, hit = extent(smallGrid, odd)
 	require.True(t, hit)
 	require.Equal(t, smallGrid.All(), w, "a CRS beyond our arithmetic is left to gdalwarp")
 }

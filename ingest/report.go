@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/gdal"
 )
@@ -34,18 +35,26 @@ type Skipped struct {
 	Reason string `json:"reason"`
 }
 
-// Report is the document of `terrapin ingest`. Every source stands in exactly one of the lists, in the
-// order given.
+// Superseded is an accepted scene that took the place of a slice, which newer snapshots lack.
+type Superseded struct {
+	Source string       `json:"source"`
+	Item   string       `json:"item"`
+	Slice  cube.SliceID `json:"slice"`
+}
+
+// Report is the document of `terrapin ingest`. Every source stands in exactly one of accepted, rejected
+// and skipped, in the order given.
 type Report struct {
-	Snapshot string     `json:"snapshot"`
-	Accepted []Accepted `json:"accepted"`
-	Rejected []Rejected `json:"rejected"`
-	Skipped  []Skipped  `json:"skipped"`
+	Snapshot   string       `json:"snapshot"`
+	Accepted   []Accepted   `json:"accepted"`
+	Rejected   []Rejected   `json:"rejected"`
+	Skipped    []Skipped    `json:"skipped"`
+	Superseded []Superseded `json:"superseded"`
 }
 
 // report sorts the outcomes into their lists.
 func (r *run) report(ctx context.Context) (Report, error) {
-	rep := Report{Accepted: []Accepted{}, Rejected: []Rejected{}, Skipped: []Skipped{}}
+	rep := Report{Accepted: []Accepted{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Superseded: []Superseded{}}
 	view, err := r.cfg.Cube.At(ctx, "")
 	if err != nil {
 		return rep, err
@@ -57,6 +66,9 @@ func (r *run) report(ctx context.Context) (Report, error) {
 		switch o.Status {
 		case layout.Accepted:
 			rep.Accepted = append(rep.Accepted, Accepted{Source: path, Item: o.Slice.Item, Datetime: stamp(o.Slice.Time), Note: speak.Replace(s.facts.note())})
+			if o.Superseded != "" {
+				rep.Superseded = append(rep.Superseded, Superseded{Source: path, Item: o.Slice.Item, Slice: o.Superseded})
+			}
 		case layout.Skipped:
 			rep.Skipped = append(rep.Skipped, Skipped{Source: path, Reason: speak.Replace(o.Reason)})
 		default:

@@ -38,6 +38,11 @@ type cubeCreateArgs struct {
 	Chunk   int        `json:"chunk,omitempty"`
 	Latency string     `json:"latency,omitempty"`
 	Grid    *cube.Grid `json:"grid,omitempty"`
+	// Cell is the edge of a cell in pixels of the first resolution; 0 is one cell.
+	Cell int `json:"cell,omitempty"`
+	// Groups are further resolutions, such as "20m=B05,B06".
+	Groups []string `json:"groups,omitempty"`
+	Flags  []string `json:"flags,omitempty"`
 }
 
 func badResolution(res float64) error {
@@ -54,6 +59,12 @@ func (c *cli) cubeCreateCommand() *cobra.Command {
 
 --like takes CRS, transform, size, data type, nodata and band names from a raster; where its bands have
 no names, --bands gives them. Otherwise --crs, --bounds, --res and --bands describe the grid.
+
+--group 20m=B05,B06,B07 adds bands of another resolution, a whole multiple (or part) of the first, over the
+same bounds; it may be given several times, as for Sentinel-2's 10, 20 and 60 m. --cell N cuts the cube
+into cells of N × N pixels of the first resolution, which come into being as scenes touch them: for
+cubes far larger than what is filled at first. Windows may reach over the edges of cells. --flags names
+what may be said of each pixel, such as cloud,cloud_shadow,snow,saturated; see terrapin ingest --flags-from.
 
 With --json: {"cube", "location", "snapshot", "bands", …}, as cube show.`,
 		Args: cobra.ExactArgs(1),
@@ -82,6 +93,9 @@ With --json: {"cube", "location", "snapshot", "bands", …}, as cube show.`,
 	f.StringVar(&a.DType, "dtype", "", "data type (default uint16, or that of --like)")
 	f.StringVar(&a.Nodata, "nodata", "", "value of pixels without a measurement, a number or nan")
 	f.IntVar(&a.Chunk, "chunk", 256, "edge of a chunk in pixels")
+	f.IntVar(&a.Cell, "cell", 0, "edge of a cell in pixels of the first resolution, such as 10240 (default: one cell)")
+	f.StringArrayVar(&a.Groups, "group", nil, "bands of another resolution, such as 20m=B05,B06,B07; may be repeated")
+	f.StringSliceVar(&a.Flags, "flags", nil, "flags of each pixel, such as cloud,cloud_shadow,snow,saturated")
 	f.StringVar(&a.Latency, "latency", "", "time from acquisition to availability where a scene does not say, such as 5h")
 	return cmd
 }
@@ -143,7 +157,16 @@ func (a cubeCreateArgs) spec(actor string) (layout.Spec, error) {
 			return s, fault.New(fault.Invalid, "--latency %q is not a duration", a.Latency).WithCure("write it like 5h or 90m")
 		}
 	}
-	return s, a.setBands(&s)
+	for _, set := range []func(*layout.Spec) error{a.setBands, a.setGroups, a.setFlags} {
+		if err := set(&s); err != nil {
+			return s, err
+		}
+	}
+	s.CellSize = a.Cell
+	if a.Cell < 0 {
+		return s, fault.New(fault.Invalid, "--cell %d is no edge of a cell", a.Cell).WithCure("give it in pixels of the first resolution, such as 10240, or leave it out")
+	}
+	return s, nil
 }
 
 func (a cubeCreateArgs) setGrid(s *layout.Spec) error {
@@ -187,17 +210,55 @@ func (a cubeCreateArgs) setNodata(s *layout.Spec) error {
 }
 
 func (a cubeCreateArgs) setBands(s *layout.Spec) error {
+	var err error
+	if s.Bands, err = namedBands("--bands", a.Bands); err == nil && len(s.Bands) == 0 {
+		err = fault.New(fault.Invalid, "the cube has no bands").WithCure("name them in order with --bands B02,B03,…")
+	}
+	return err
+}
+
+// namedBands makes bands of names, each of which is there once.
+func namedBands(flag string, names []string) ([]cube.Band, error) {
 	seen := map[string]bool{}
-	for _, name := range a.Bands {
+	var bands []cube.Band
+	for _, name := range names {
 		name = strings.TrimSpace(name)
 		if name == "" || seen[name] {
-			return fault.New(fault.Invalid, "--bands has an empty or repeated name in %q", strings.Join(a.Bands, ",")).WithCure("give every band one name of its own")
+			return nil, fault.New(fault.Invalid, "%s has an empty or repeated name in %q", flag, strings.Join(names, ",")).WithCure("give every band one name of its own")
 		}
 		seen[name] = true
-		s.Bands = append(s.Bands, cube.Band{Name: name})
+		bands = append(bands, cube.Band{Name: name})
 	}
-	if len(s.Bands) == 0 {
-		return fault.New(fault.Invalid, "the cube has no bands").WithCure("name them in order with --bands B02,B03,…")
+	return bands, nil
+}
+
+// setGroups adds the further resolutions.
+func (a cubeCreateArgs) setGroups(s *layout.Spec) error {
+	for _, text := range a.Groups {
+		resolution, list, ok := strings.Cut(text, "=")
+		if !ok || resolution == "" || list == "" {
+			return fault.New(fault.Invalid, "--group %q is no RESOLUTION=BANDS", text).WithCure("write it like --group 20m=B05,B06,B07")
+		}
+		bands, err := namedBands("--group "+resolution, strings.Split(list, ","))
+		if err != nil {
+			return err
+		}
+		g, err := s.NewGroup(resolution, bands)
+		if err != nil {
+			return fault.New(fault.KindOf(err), "--group %s: %w", text, err)
+		}
+		s.Further = append(s.Further, g)
+	}
+	return nil
+}
+
+// setFlags gives every flag a bit, in the order of their names' places.
+func (a cubeCreateArgs) setFlags(s *layout.Spec) error {
+	if len(a.Flags) > 16 {
+		return fault.New(fault.Invalid, "--flags names %d flags; a pixel has room for 16", len(a.Flags)).WithCure("keep those that matter most")
+	}
+	for i, name := range a.Flags {
+		s.Flags = append(s.Flags, layout.Flag{Name: strings.TrimSpace(name), Mask: 1 << i})
 	}
 	return nil
 }
