@@ -245,11 +245,23 @@ func (a cubeCreateArgs) setGroups(s *layout.Spec) error {
 		}
 		g, err := s.NewGroup(resolution, bands)
 		if err != nil {
-			return fault.New(fault.KindOf(err), "--group %s: %w", text, err)
+			return fault.New(fault.KindOf(err), "--group %s: %w", text, err).WithCure("%s", a.widened(s.Grid, resolution, err))
 		}
 		s.Further = append(s.Further, g)
 	}
 	return nil
+}
+
+// widened is the cure for bounds that are no whole number of a group's pixels: those that are.
+func (a cubeCreateArgs) widened(g cube.Grid, resolution string, err error) string {
+	size, bad := strconv.ParseFloat(strings.TrimRight(resolution, "degm"), 64)
+	x0, y0, x1, y1 := g.Bounds()
+	w, h := math.Ceil((x1-x0)/size-1e-9)*size, math.Ceil((y1-y0)/size-1e-9)*size
+	if bad != nil || a.Bounds == "" || w-(x1-x0) < 1e-9*size && h-(y1-y0) < 1e-9*size {
+		return fault.CureOf(err)
+	}
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	return fmt.Sprintf("choose bounds that are, such as --bounds %s,%s,%s,%s", number(x0), number(y1-h), number(x0+w), number(y1))
 }
 
 // setFlags gives every flag a bit, in the order of their names' places.
@@ -302,7 +314,9 @@ func (c *cli) cubeShowCommand() *cobra.Command {
 
 With --json: {"cube", "location", "snapshot", "bands", "cells": [{"path", "crs", "transform", "times",
 "arrays": [{"path", "dims", "shape", "chunks", "dtype"}]}]}; while there is one cell, its keys stand at
-the top level too.`,
+the top level too. A cube with several resolutions, cells or flags has "groups": [{"name", "crs",
+"transform", "width", "height", "bands", "dtype", "chunk"}], "cell_size" and "flags": [{"name", "mask"}]
+too; "bands" are those of the first resolution. Cells stand there once a scene has touched them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.Cube = args[0]
@@ -334,21 +348,51 @@ func (w *workspace) view(ctx context.Context, c call) (*layout.View, error) {
 	return opened.At(ctx, a.Version)
 }
 
+// mostCells is how many cells a person is shown.
+const mostCells = 24
+
 func (c *cli) printCube(doc json.RawMessage) {
-	d := decoded[struct {
-		Cube, Location, Snapshot string
-		Bands                    []string
-		Cells                    []layout.CellDescription
-	}](doc)
-	fmt.Fprintf(c.out, "cube %s\n  at        %s\n  snapshot  %s\n  bands     %s\n", d.Cube, d.Location, d.Snapshot, strings.Join(d.Bands, " "))
-	for _, cell := range d.Cells {
-		fmt.Fprintf(c.out, "  cell %s  %s  %d times", cell.Path, cell.CRS, len(cell.Times))
-		if n := len(cell.Times); n > 0 {
-			fmt.Fprintf(c.out, "  %s … %s", cell.Times[0], cell.Times[n-1])
+	d := decoded[layout.Description](doc)
+	fmt.Fprintf(c.out, "cube %s\n  at        %s\n  snapshot  %s\n", d.Cube, d.Location, d.Snapshot)
+	for i, g := range d.Groups {
+		if i == 0 && d.CellSize > 0 {
+			fmt.Fprintf(c.out, "  cells     of %d × %d pixels of %s\n", d.CellSize, d.CellSize, g.Name)
 		}
-		fmt.Fprintln(c.out)
-		for _, a := range cell.Arrays {
-			fmt.Fprintf(c.out, "    %-28s %-8s %v (%s) in chunks of %v\n", a.Path, a.DType, a.Shape, strings.Join(a.Dims, ", "), a.Chunks)
+		fmt.Fprintf(c.out, "  %-8s  %s  %d × %d pixels  %s  %s\n", g.Name, g.CRS, g.Width, g.Height, g.DType, strings.Join(g.Bands, " "))
+	}
+	if len(d.Groups) == 0 {
+		fmt.Fprintf(c.out, "  bands     %s\n", strings.Join(d.Bands, " "))
+	}
+	if len(d.Flags) > 0 {
+		var names []string
+		for _, f := range d.Flags {
+			names = append(names, fmt.Sprintf("%s=%d", f.Name, f.Mask))
 		}
+		fmt.Fprintf(c.out, "  flags     %s\n", strings.Join(names, " "))
+	}
+	for i, cell := range d.Cells {
+		if i == mostCells {
+			fmt.Fprintf(c.out, "  and %d cells more; --json has all\n", len(d.Cells)-i)
+			break
+		}
+		c.printCell(cell, len(d.Cells) == 1)
+	}
+	if len(d.Cells) == 0 {
+		fmt.Fprintln(c.out, "  no cell yet: they come into being with the scenes that touch them")
+	}
+}
+
+// printCell writes one line about a cell, and one about each of its arrays if it is the only one.
+func (c *cli) printCell(cell layout.CellDescription, alone bool) {
+	fmt.Fprintf(c.out, "  cell %s  %s  %d × %d pixels  %d times", cell.Path, cell.CRS, cell.Width, cell.Height, len(cell.Times))
+	if n := len(cell.Times); n > 0 {
+		fmt.Fprintf(c.out, "  %s … %s", cell.Times[0], cell.Times[n-1])
+	}
+	fmt.Fprintln(c.out)
+	if !alone {
+		return
+	}
+	for _, a := range cell.Arrays {
+		fmt.Fprintf(c.out, "    %-28s %-8s %v (%s) in chunks of %v\n", a.Path, a.DType, a.Shape, strings.Join(a.Dims, ", "), a.Chunks)
 	}
 }

@@ -97,7 +97,7 @@ var ingestVerb = verb{name: "ingest", access: commits, run: func(ctx context.Con
 
 func (c *cli) printIngest(doc json.RawMessage) {
 	r := decoded[ingest.Report](doc)
-	replaced := map[string]cube.SliceID{}
+	replaced, notes := map[string]cube.SliceID{}, map[string]int{}
 	for _, s := range r.Superseded {
 		replaced[s.Item] = s.Slice
 	}
@@ -107,7 +107,7 @@ func (c *cli) printIngest(doc json.RawMessage) {
 			fmt.Fprintf(c.out, ", in place of slice %s", old)
 		}
 		fmt.Fprintln(c.out)
-		if s.Note != "" {
+		if notes[s.Note]++; s.Note != "" && notes[s.Note] == 1 { // what holds for all is said once
 			fmt.Fprintf(c.out, "  note: %s\n", s.Note)
 		}
 	}

@@ -11,10 +11,27 @@ type Description struct {
 	Cube     string            `json:"cube"`
 	Location string            `json:"location"`
 	Snapshot string            `json:"snapshot"`
-	Bands    []string          `json:"bands"`
-	Cells    []CellDescription `json:"cells"`
+	// Bands are those of the first group.
+	Bands []string `json:"bands"`
+	// Groups, CellSize and Flags stand here where the cube has several resolutions, cells or flags.
+	Groups   []GroupDescription `json:"groups,omitempty"`
+	CellSize int                `json:"cell_size,omitempty"`
+	Flags    []Flag             `json:"flags,omitempty"`
+	Cells    []CellDescription  `json:"cells"`
 	// While there is one cell its keys stand at the top level too.
 	*CellDescription
+}
+
+// GroupDescription describes one resolution over the whole frame.
+type GroupDescription struct {
+	Name      string      `json:"name"`
+	CRS       string      `json:"crs"`
+	Transform cube.Affine `json:"transform"`
+	Width     int         `json:"width"`
+	Height    int         `json:"height"`
+	Bands     []string    `json:"bands"`
+	DType     cube.DType  `json:"dtype"`
+	Chunk     int         `json:"chunk"`
 }
 
 // CellDescription describes one cell.
@@ -43,6 +60,15 @@ type ArrayDescription struct {
 func (v *View) Describe() Description {
 	s := v.Spec()
 	d := Description{Cube: s.Name, Location: v.cube.url, Snapshot: v.Snapshot(), Bands: s.BandNames(), Cells: []CellDescription{}}
+	if !s.plain() {
+		d.CellSize, d.Flags = s.CellSize, s.Flags
+		for _, g := range s.Groups() {
+			d.Groups = append(d.Groups, GroupDescription{
+				Name: g.Name, CRS: g.Grid.CRS, Transform: g.Grid.Transform, Width: g.Grid.Width, Height: g.Grid.Height,
+				Bands: g.BandNames(), DType: g.DType, Chunk: g.ChunkSize(),
+			})
+		}
+	}
 	for _, c := range v.Cells() {
 		cell := CellDescription{
 			Path: c.Path, CRS: c.Grid.CRS, Transform: c.Grid.Transform, Width: c.Grid.Width, Height: c.Grid.Height,

@@ -95,7 +95,7 @@ func (s Spec) NewGroup(resolution string, bands []cube.Band) (Group, error) {
 	number, ok := strings.CutSuffix(resolution, unit)
 	size, err := strconv.ParseFloat(number, 64)
 	if !ok || err != nil || !(size > 0) || math.IsInf(size, 0) {
-		return Group{}, fault.New(fault.Invalid, "bad resolution %q", resolution).WithCure("write it as %s, in the unit of the grid", s.Grid.ResolutionName(s.Geographic))
+		return Group{}, fault.New(fault.Invalid, "bad resolution %q", resolution).WithCure("write the pixel size with the unit of the grid, as %s has it", s.Grid.ResolutionName(s.Geographic))
 	}
 	g := Group{Name: resolution, Grid: s.Grid, Bands: bands, DType: s.DType, Nodata: s.Nodata, Chunk: s.Chunk}
 	t := s.Grid.Transform
