@@ -1,134 +1,205 @@
 package read
 
 import (
-	"container/list"
 	"context"
+	"hash/maphash"
 	"sync"
 
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
-	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// key says where the bytes of a chunk lie. Nothing there is ever overwritten, so equal keys are equal
-// values, in whatever snapshot they were met.
+// key says where the bytes of a chunk lie and what they decode to. Nothing there is ever overwritten,
+// so equal keys are equal values, in whatever snapshot they were met.
 type key struct {
-	cube, array      string
-	object           icechunk.ID
-	offset, length   uint64
-	inline, location string
+	array          uint32
+	object         icechunk.ID
+	offset, length uint64
+	// text is the inline content, or the location and version of a virtual chunk.
+	text string
 }
 
-// cache keeps decoded chunks, least recently used first out, and lets one caller load a chunk for all
-// who want it meanwhile.
+// cache keeps decoded chunks within a budget of bytes and lets one caller load a chunk for all who want
+// it meanwhile. It is cut into shards with a lock each. Each shard is an S3-FIFO (Yang et al., SOSP
+// 2023): what is new waits in a small queue and comes into the main one if it was asked for again, then
+// or soon after it left; so one pass over everything does not push out what is used over and over.
 type cache struct {
-	mu      sync.Mutex
-	budget  int64
-	used    int64
-	entries map[key]*list.Element
-	recent  *list.List // of *entry, newest in front
-	loading map[key]*load
-	hits    int64
-	misses  int64
+	shards []shard
+	seed   maphash.Seed
+	// buffers is false where only chunks are kept that take no memory of their own.
+	buffers bool
 }
 
-type entry struct {
-	key  key
-	data []byte
-}
-
-type load struct {
-	done chan struct{}
-	data []byte
-	err  error
-}
+// shardBytes is the least budget of a shard: many times a chunk.
+const (
+	shardBytes = 32 << 20
+	maxShards  = 16
+	// alikeBytes is the budget of chunks that are alike all over where no others are kept.
+	alikeBytes = 1 << 20
+)
 
 func newCache(budget int64) *cache {
-	return &cache{budget: budget, entries: map[key]*list.Element{}, recent: list.New(), loading: map[key]*load{}}
+	buffers := budget > 0
+	if !buffers {
+		budget = alikeBytes
+	}
+	n := 1
+	for n < maxShards && int64(2*n)*shardBytes <= budget {
+		n *= 2
+	}
+	c := &cache{shards: make([]shard, n), seed: maphash.MakeSeed(), buffers: buffers}
+	for i := range c.shards {
+		c.shards[i] = shard{budget: budget / int64(n), entries: map[key]*entry{}, ghosts: map[uint64]int{}}
+	}
+	return c
 }
 
-// get returns the chunk of a key, by the loader if nobody has it.
-func (c *cache) get(ctx context.Context, k key, loader func() ([]byte, error)) ([]byte, error) {
-	for {
-		data, l, mine := c.find(k)
-		switch {
-		case data != nil:
-			return data, nil
-		case mine:
-			return c.run(k, l, loader)
-		}
-		select {
-		case <-l.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if l.err == nil {
-			return l.data, nil
-		}
-		if !fault.Is(l.err, fault.Canceled) || ctx.Err() != nil {
-			return nil, l.err
-		}
-		// Whoever loaded it gave up, not the chunk: try again for this caller.
+func (c *cache) shard(k key) (*shard, uint64) {
+	h := maphash.Comparable(c.seed, k)
+	return &c.shards[h>>32%uint64(len(c.shards))], h
+}
+
+type shard struct {
+	mu          sync.Mutex
+	budget      int64
+	used        int64
+	entries     map[key]*entry
+	small, main queue
+	// ghosts are the hashes of what left the small queue last, in the order they did.
+	ghosts map[uint64]int
+	gone   []uint64
+}
+
+// entry is a chunk that is kept, or the load of one that is under way.
+type entry struct {
+	key   key
+	hash  uint64
+	chunk *chunk
+	load  *load
+	uses  uint8
+	newer *entry // in its queue
+}
+
+// load is one chunk on its way. Whoever waits for it is counted, so that it holds the chunk for them.
+type load struct {
+	done    chan struct{}
+	waiters int32
+	chunk   *chunk
+	err     error
+}
+
+// maxUses is as far as uses are counted.
+const maxUses = 3
+
+// has reports whether a chunk is kept now.
+func (c *cache) has(k key) bool {
+	if !c.buffers {
+		return false
+	}
+	s, _ := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[k]
+	return e != nil && e.chunk != nil
+}
+
+// claim returns the chunk, held for the caller; or the load to wait for; or, mine, a new load that the
+// caller must finish.
+func (c *cache) claim(k key) (held *chunk, l *load, mine bool) {
+	s, h := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[k]
+	switch {
+	case e == nil:
+		l = &load{done: make(chan struct{})}
+		s.entries[k] = &entry{key: k, hash: h, load: l}
+		return nil, l, true
+	case e.chunk == nil:
+		e.load.waiters++
+		return nil, e.load, false
+	}
+	return e.use(), nil, false
+}
+
+// finish ends a load: with a chunk that its caller holds, or an error, of which nothing is kept.
+func (c *cache) finish(k key, l *load, got *chunk, err error) {
+	s, _ := c.shard(k)
+	s.mu.Lock()
+	e := s.entries[k]
+	l.chunk, l.err = got, err
+	if err == nil {
+		got.holders.Add(l.waiters)
+	}
+	if err == nil && (c.buffers || got.buf == nil) {
+		got.holders.Add(1)
+		e.chunk, e.load = got, nil
+		s.keep(e)
+	} else {
+		delete(s.entries, k)
+	}
+	s.mu.Unlock()
+	close(l.done)
+}
+
+// get returns a chunk that is kept, held for the caller, or nil.
+func (c *cache) get(k key) *chunk {
+	s, _ := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[k]
+	if e == nil || e.chunk == nil {
+		return nil
+	}
+	return e.use()
+}
+
+// use counts a use; the lock is held.
+func (e *entry) use() *chunk {
+	e.uses = min(e.uses+1, maxUses)
+	e.chunk.holders.Add(1)
+	return e.chunk
+}
+
+// await returns what a load gives, held for the caller.
+func (c *cache) await(ctx context.Context, k key, l *load) (*chunk, error) {
+	select {
+	case <-l.done:
+		return l.chunk, l.err
+	case <-ctx.Done():
+		c.leave(k, l)
+		return nil, ctx.Err()
 	}
 }
 
-// find returns the data, or the load to wait for, or a new load that is the caller's to run.
-func (c *cache) find(k key) (data []byte, l *load, mine bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.entries[k]; ok {
-		c.recent.MoveToFront(e)
-		c.hits++
-		return e.Value.(*entry).data, nil, false
-	}
-	if l, ok := c.loading[k]; ok {
-		c.hits++
-		return nil, l, false
-	}
-	c.misses++
-	l = &load{done: make(chan struct{})}
-	c.loading[k] = l
-	return nil, l, true
-}
-
-// run loads; whatever happens, a panic included, those who wait are released.
-func (c *cache) run(k key, l *load, loader func() ([]byte, error)) ([]byte, error) {
-	l.err = fault.New(fault.Internal, "the load of a chunk did not end")
-	defer func() {
-		c.mu.Lock()
-		delete(c.loading, k)
-		if l.err == nil {
-			c.keep(k, l.data)
-		}
-		c.mu.Unlock()
-		close(l.done)
-	}()
-	data, err := loader()
-	l.data, l.err = data, err
-	if err != nil {
-		return nil, err
-	}
-	return data, nil
-}
-
-// keep stores a chunk and makes room; the lock is held. One larger than the budget is not kept.
-func (c *cache) keep(k key, data []byte) {
-	size := int64(len(data))
-	if size > c.budget {
-		return
-	}
-	c.entries[k] = c.recent.PushFront(&entry{k, data})
-	c.used += size
-	for c.used > c.budget {
-		oldest := c.recent.Back()
-		e := oldest.Value.(*entry)
-		c.recent.Remove(oldest)
-		delete(c.entries, e.key)
-		c.used -= int64(len(e.data))
+// leave gives up waiting for a load.
+func (c *cache) leave(k key, l *load) {
+	s, _ := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case l.chunk != nil: // it came after all
+		l.chunk.release()
+	case l.err == nil:
+		l.waiters--
 	}
 }
 
-func (c *cache) stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return Stats{Hits: c.hits, Misses: c.misses, Bytes: c.used}
+// waiters reports how many wait for a load.
+func (c *cache) waiters(k key, l *load) int {
+	s, _ := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int(l.waiters)
+}
+
+// bytes is what is kept now.
+func (c *cache) bytes() int64 {
+	n := int64(0)
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		n += s.used
+		s.mu.Unlock()
+	}
+	return n
 }

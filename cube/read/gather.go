@@ -1,83 +1,145 @@
 package read
 
 import (
-	"context"
 	"encoding/binary"
 
 	"github.com/terrapin-eo/terrapin/cube"
-	"github.com/terrapin-eo/terrapin/cube/layout"
 )
 
-// part is one chunk's share of a request; the shares of a request do not overlap.
-type part struct {
-	*plan
-	t, slice, cy, cx int
-}
-
-// gather copies the share of one chunk into the caller's buffers.
-func (r *Reader) gather(ctx context.Context, p part) error {
-	image, err := r.chunk(ctx, p, layout.Image, p.image)
-	if err != nil {
-		return err
-	}
-	valid, err := r.chunk(ctx, p, layout.Valid, p.valid)
-	if err != nil {
-		return err
-	}
-	p.copyImage(image)
-	if valid != nil {
-		p.copyValid(valid)
-	}
-	return nil
-}
-
-// window is the chunk's place in the grid.
-func (p part) window() cube.Window {
-	edge := p.image.Chunks[2]
-	return cube.Window{Row: p.cy * edge, Col: p.cx * edge, Height: edge, Width: edge}
-}
-
-// copyImage copies the requested bands; an absent chunk is fill.
-func (p part) copyImage(chunk []byte) {
-	at, size := p.window(), p.image.DType.Size()
-	from, to := at.Height*at.Width*size, p.plan.window.Height*p.plan.window.Width*size
-	out := p.imageOut[p.t*len(p.bands)*to:]
-	for i, b := range p.bands {
-		dst := out[i*to : (i+1)*to]
-		if chunk == nil {
-			p.fill(dst, size)
+// gather copies the shares of one chunk into the windows that want it; nil is an absent chunk.
+func (b *batch) gather(u int32, layer int, c *chunk) {
+	for _, p := range b.parts[b.units[u].from:b.units[u].to] {
+		w := &b.windows[p.window]
+		if w.failed.Load() {
 			continue
 		}
-		cube.CopyPart(dst, p.plan.window, chunk[b*from:(b+1)*from], at, p.inside, size)
-	}
-}
-
-func (p part) fill(dst []byte, size int) {
-	in, w := p.inside.Intersect(p.window()), p.plan.window
-	for row := range in.Height {
-		o := ((in.Row+row-w.Row)*w.Width + in.Col - w.Col) * size
-		p.image.FillChunk(dst[o : o+in.Width*size])
-	}
-}
-
-// copyValid joins the requested bands: a pixel is valid if each of them is observed.
-func (p part) copyValid(chunk []byte) {
-	at, w := p.window(), p.plan.window
-	in := p.inside.Intersect(at)
-	plane := at.Height * at.Width
-	out := p.validOut[p.t*w.Height*w.Width:]
-	for row := range in.Height {
-		o := (in.Row+row-w.Row)*w.Width + in.Col - w.Col
-		dst := out[o : o+in.Width]
-		s := (in.Row+row-at.Row)*at.Width + in.Col - at.Col
-		for i, b := range p.bands {
-			src := chunk[b*plane+s:][:len(dst)]
-			if i == 0 {
-				copy(dst, src)
-				continue
+		at := b.places[p.place].chunkWindow(p)
+		in := w.at.Intersect(at).Intersect(b.places[p.place].Window)
+		switch a := w.arrays[layer]; {
+		case c == nil:
+			w.spread(layer, int(p.slot), in, a.fill)
+		case c.buf == nil:
+			w.spread(layer, int(p.slot), in, c.value)
+		case a.joined:
+			w.join(layer, int(p.slot), c, at, in)
+		default:
+			for i, band := range w.bands {
+				copyPlane(w.plane(layer, int(p.slot), i), w.at, c.plane(a, band), at, in, a.size)
 			}
-			and(dst, src)
 		}
+	}
+}
+
+// chunkWindow is a chunk's place in the frame.
+func (p *place) chunkWindow(at part) cube.Window {
+	edge := p.arrays[0].edge
+	return cube.Window{Row: p.Window.Row + int(at.cy)*edge, Col: p.Window.Col + int(at.cx)*edge, Height: edge, Width: edge}
+}
+
+// plane is the i-th of a slot in the caller's memory.
+func (w *window) plane(layer, slot, i int) []byte {
+	n := w.at.Height * w.at.Width * w.arrays[layer].size
+	at := (slot*w.planes(layer) + i) * n
+	return w.out[layer][at : at+n]
+}
+
+// blank makes a part of a slot fill, and not valid.
+func (w *window) blank(slot int, in cube.Window) {
+	for l, a := range w.arrays {
+		if a != nil {
+			w.spread(l, slot, in, a.fill)
+		}
+	}
+}
+
+// blankOutside blanks what lies around the part that the cube covers.
+func (w *window) blankOutside(slot int, inside cube.Window) {
+	at := w.at
+	if inside.Empty() {
+		w.blank(slot, at)
+		return
+	}
+	above, left := inside.Row-at.Row, inside.Col-at.Col
+	below, right := at.Height-above-inside.Height, at.Width-left-inside.Width
+	for _, part := range []cube.Window{
+		{Row: at.Row, Col: at.Col, Height: above, Width: at.Width},
+		{Row: inside.Row + inside.Height, Col: at.Col, Height: below, Width: at.Width},
+		{Row: inside.Row, Col: at.Col, Height: inside.Height, Width: left},
+		{Row: inside.Row, Col: inside.Col + inside.Width, Height: inside.Height, Width: right},
+	} {
+		if !part.Empty() {
+			w.blank(slot, part)
+		}
+	}
+}
+
+// spread writes one value over a part of all planes of a slot.
+func (w *window) spread(layer, slot int, in cube.Window, value [8]byte) {
+	for i := range w.planes(layer) {
+		fillPlane(w.plane(layer, slot, i), w.at, in, value, w.arrays[layer].size)
+	}
+}
+
+// join writes where every requested band is 1.
+func (w *window) join(layer, slot int, c *chunk, at, in cube.Window) {
+	a, dst := w.arrays[layer], w.plane(layer, slot, 0)
+	for i, band := range w.bands {
+		src := c.plane(a, band)
+		if i == 0 {
+			copyPlane(dst, w.at, src, at, in, a.size)
+			continue
+		}
+		if c.planes == 1 {
+			return
+		}
+		d, s := offset(in, w.at), offset(in, at)
+		for range in.Height {
+			and(dst[d:d+in.Width], src[s:s+in.Width])
+			d += w.at.Width
+			s += at.Width
+		}
+	}
+}
+
+// offset is where a part begins in a plane that holds a window.
+func offset(part, of cube.Window) int { return (part.Row-of.Row)*of.Width + part.Col - of.Col }
+
+// copyPlane copies what two planes have in common; in lies in both.
+func copyPlane(dst []byte, dw cube.Window, src []byte, sw, in cube.Window, size int) {
+	d, s, n := offset(in, dw)*size, offset(in, sw)*size, in.Width*size
+	if in.Width == dw.Width && in.Width == sw.Width {
+		n *= in.Height
+		copy(dst[d:d+n], src[s:s+n])
+		return
+	}
+	for range in.Height {
+		copy(dst[d:d+n], src[s:s+n])
+		d += dw.Width * size
+		s += sw.Width * size
+	}
+}
+
+// fillPlane writes one value over a part of a plane.
+func fillPlane(dst []byte, dw, in cube.Window, value [8]byte, size int) {
+	d, n, rows := offset(in, dw)*size, in.Width*size, in.Height
+	if in.Width == dw.Width {
+		n, rows = n*rows, 1
+	}
+	if value == [8]byte{} {
+		for range rows {
+			clear(dst[d : d+n])
+			d += dw.Width * size
+		}
+		return
+	}
+	first := dst[d : d+n]
+	const block = 4096 // stays in the nearest cache
+	for k := copy(first, value[:size]); k < n; {
+		k += copy(first[k:], first[:min(k, block)])
+	}
+	for range rows - 1 {
+		d += dw.Width * size
+		copy(dst[d:d+n], first)
 	}
 }
 

@@ -1,160 +1,128 @@
-// Package read turns wanted windows of a cube into arrays: it finds the chunks they touch, reads and
-// decodes each at most once at a time, keeps decoded chunks within a budget of memory that all callers
-// share, and gathers pixels and validity into the caller's buffers. It owns no format and decides no
-// order. The invariant: what cannot be read is an error that names the chunk and the object, never a
-// fill value; only what is absent by the cube's own account is fill and not valid.
+// Package read turns wanted windows of a cube into arrays:
+//
+//	windows ─► chunks, each once ─► kept? ──yes──────────────────────────► gather ─► caller's memory
+//	           (over the batch)      │ no                                    ▲
+//	                                 └► ranges: by object and offset, ──► decode, kept for all
+//	                                    neighbours merged, bytes in flight bounded
+//
+// It owns no format and decides no order. Decoded chunks are kept within a budget of memory that all
+// callers share, and a chunk that several want at once is read by one of them. The invariant: what
+// cannot be read is an error that names the chunk and the object, for the windows that need it and for
+// no others, and never a fill value; only what is absent by the cube's own account is fill and not valid.
 package read
 
 import (
 	"context"
 	"runtime"
+	"sync"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
-	"github.com/terrapin-eo/terrapin/cube/zarr"
-	"github.com/terrapin-eo/terrapin/fault"
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
-
-const defaultCache = 512 << 20
 
 // Config sets a reader's limits. The zero value is useful.
 type Config struct {
 	// CacheBytes is the budget of decoded chunks kept in memory; 0 means 512 MiB, negative keeps none.
 	CacheBytes int64
-	// Workers bounds how many chunks are read and decoded at once; 0 means one per processor.
+	// Workers bounds how many chunks are decoded or copied from at once; 0 means one per processor.
 	Workers int
+	// Ranges bounds how many ranges are read at once; 0 means 32.
+	Ranges int
+	// FlightBytes bounds the encoded bytes of ranges that are being read or wait to be decoded; 0 means
+	// 256 MiB. One range larger than that goes alone.
+	FlightBytes int64
+	// GapBytes: two chunks of an object fewer bytes apart are read as one range; 0 means 256 KiB,
+	// negative merges only what touches.
+	GapBytes int64
+	// RangeBytes is the most that is merged into one range; 0 means 16 MiB.
+	RangeBytes int64
 }
 
-// Reader reads windows. It is safe for concurrent use, and its cache is shared by all callers.
+func (c Config) withDefaults() Config {
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 512 << 20
+	}
+	if c.Workers <= 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.Ranges <= 0 {
+		c.Ranges = 32
+	}
+	if c.FlightBytes <= 0 {
+		c.FlightBytes = 256 << 20
+	}
+	if c.GapBytes == 0 {
+		c.GapBytes = 256 << 10
+	}
+	if c.RangeBytes <= 0 {
+		c.RangeBytes = 16 << 20
+	}
+	return c
+}
+
+// Reader reads windows. It is safe for concurrent use; its cache and limits are shared by all callers.
 type Reader struct {
+	cfg     Config
 	cache   *cache
 	workers chan struct{}
+	ranges  chan struct{}
+	flight  *semaphore.Weighted
+	atlas   atlas
+	total   counters
+	batches sync.Pool // of *batch
 }
 
 // New makes a reader.
 func New(cfg Config) *Reader {
-	if cfg.CacheBytes == 0 {
-		cfg.CacheBytes = defaultCache
+	cfg = cfg.withDefaults()
+	return &Reader{
+		cfg: cfg, cache: newCache(cfg.CacheBytes),
+		workers: make(chan struct{}, cfg.Workers), ranges: make(chan struct{}, cfg.Ranges), flight: semaphore.NewWeighted(cfg.FlightBytes),
 	}
-	if cfg.Workers <= 0 {
-		cfg.Workers = runtime.NumCPU()
-	}
-	return &Reader{cache: newCache(cfg.CacheBytes), workers: make(chan struct{}, cfg.Workers)}
 }
 
 // Request names what to read: slices by id, in the order wanted, and bands by their index.
 type Request struct {
+	// Cell is the path of the cell whose pixels Window counts.
 	Cell   string
 	Slices []cube.SliceID // "" is padding: fill value, not valid
-	Window cube.Window    // may reach over the grid's edge
-	Bands  []int          // nil is all of them
+	// Window may reach over the cell's edge into its neighbours, and over the edge of the cube.
+	Window cube.Window
+	Bands  []int // nil is all of them
 }
-
-// Stats counts what the cache did since the reader was made.
-type Stats struct {
-	Hits, Misses int64
-	// Bytes are the decoded bytes kept now.
-	Bytes int64
-}
-
-// Stats returns the counts so far.
-func (r *Reader) Stats() Stats { return r.cache.stats() }
 
 // Read fills image [slice, band, row, col] in the cube's data type and valid [slice, row, col]: 1 where
-// every requested band is observed. Outside of the grid, and for padding, image is nodata (else 0)
-// and valid 0. After an error the buffers hold nothing of meaning.
+// every requested band is observed. Outside of the cube, for padding, and where a cell that the window
+// touches does not have the slice, image is nodata (else 0) and valid 0. After an error the buffers
+// hold nothing of meaning.
 func (r *Reader) Read(ctx context.Context, v *layout.View, q Request, image, valid []byte) error {
-	p, err := newPlan(v, q, image, valid)
-	if err != nil {
-		return err
-	}
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(cap(r.workers))
-	for t, slice := range p.slices {
-		if slice < 0 {
-			continue
-		}
-		p.eachChunk(func(cy, cx int) bool {
-			part := part{plan: p, t: t, slice: slice, cy: cy, cx: cx}
-			group.Go(func() error { return r.gather(gctx, part) })
-			return gctx.Err() == nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
+	b := r.newBatch(v, pixels)
+	defer b.recycle()
+	b.add(q, image, valid)
+	return b.run(ctx)
 }
 
-// plan is a request resolved against a view.
-type plan struct {
-	view         *layout.View
-	cell         layout.Cell
-	image, valid zarr.Array
-	slices       []int // index on the axis, -1 is padding
-	bands        []int
-	window       cube.Window
-	inside       cube.Window // the part of window inside the grid
-	imageOut     []byte
-	validOut     []byte
+// ReadMany is Read for many windows, each chunk of which is read and decoded once for all: request i
+// fills image[i] and valid[i]. A window that cannot be read does not keep the others from being read;
+// Report.Errs says which. The error returned is the first of them, or what stopped the whole.
+func (r *Reader) ReadMany(ctx context.Context, v *layout.View, qs []Request, image, valid [][]byte) (Report, error) {
+	b := r.newBatch(v, pixels)
+	defer b.recycle()
+	for i, q := range qs {
+		b.add(q, image[i], valid[i])
+	}
+	err := b.run(ctx)
+	return b.report(), err
 }
 
-func newPlan(v *layout.View, q Request, image, valid []byte) (*plan, error) {
-	cell, err := v.Cell(q.Cell)
-	if err != nil {
-		return nil, err
-	}
-	p := &plan{view: v, cell: cell, image: v.Array(q.Cell, layout.Image), valid: v.Array(q.Cell, layout.Valid), bands: q.Bands, window: q.Window, imageOut: image, validOut: valid}
-	total := len(v.Spec().Bands)
-	if p.bands == nil {
-		for b := range total {
-			p.bands = append(p.bands, b)
-		}
-	}
-	for _, b := range p.bands {
-		if b < 0 || b >= total {
-			return nil, fault.New(fault.Invalid, "read: band %d of %d", b, total)
-		}
-	}
-	if q.Window.Empty() || len(p.bands) == 0 {
-		return nil, fault.New(fault.Invalid, "read: an empty request: window %+v, %d bands", q.Window, len(p.bands))
-	}
-	pixels := q.Window.Height * q.Window.Width
-	wantImage, wantValid := len(q.Slices)*len(p.bands)*pixels*p.image.DType.Size(), len(q.Slices)*pixels
-	if len(image) != wantImage || len(valid) != wantValid {
-		return nil, fault.New(fault.Internal, "read: buffers of %d and %d bytes, wanted %d and %d", len(image), len(valid), wantImage, wantValid)
-	}
-	padded := false
-	for _, id := range q.Slices {
-		i := -1
-		if id != "" {
-			if i, err = v.FindSlice(q.Cell, id); err != nil {
-				return nil, err
-			}
-		}
-		padded = padded || i < 0
-		p.slices = append(p.slices, i)
-	}
-	p.inside = q.Window.Intersect(cell.Grid.All())
-	if padded || p.inside != q.Window {
-		p.image.FillChunk(image)
-	}
-	clear(valid)
-	return p, nil
-}
-
-// eachChunk visits the chunks of one slice that the window touches, row by row, until visit says stop.
-func (p *plan) eachChunk(visit func(cy, cx int) bool) {
-	if p.inside.Empty() {
-		return
-	}
-	edge := p.image.Chunks[2]
-	for cy := p.inside.Row / edge; cy <= (p.inside.Row+p.inside.Height-1)/edge; cy++ {
-		for cx := p.inside.Col / edge; cx <= (p.inside.Col+p.inside.Width-1)/edge; cx++ {
-			if !visit(cy, cx) {
-				return
-			}
-		}
-	}
+// ReadFlags fills flags [slice, row, col] with little-endian uint16, each the bits of the flags that are
+// set; 0 outside of the cube, for padding, and where a cell does not have the slice. Bands of the
+// request do not count; Cell is one of the cube's first resolution.
+func (r *Reader) ReadFlags(ctx context.Context, v *layout.View, q Request, into []byte) error {
+	b := r.newBatch(v, flags)
+	defer b.recycle()
+	q.Bands = nil
+	b.add(q, into)
+	return b.run(ctx)
 }

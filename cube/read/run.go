@@ -1,0 +1,145 @@
+package read
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// perWorker is how many bytes are worth another worker: copying them takes longer than waking one.
+const perWorker = 1 << 20
+
+// run reads what was added. Nothing of it is under way any more when it returns.
+func (b *batch) run(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return b.stopped(err)
+	}
+	b.unite()
+	b.lookUp(ctx)
+	b.sift()
+	b.load(ctx)
+	b.await(ctx)
+	if err := ctx.Err(); err != nil {
+		return b.stopped(err)
+	}
+	for i := range b.windows {
+		if err := b.windows[i].err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopped says of every window that it was given up.
+func (b *batch) stopped(err error) error {
+	for i := range b.windows {
+		b.fail(i, err)
+	}
+	return err
+}
+
+// load works through what is ready and, meanwhile, through the ranges.
+func (b *batch) load(ctx context.Context) {
+	workers := min(b.reader.cfg.Workers, len(b.ready)+len(b.misses))
+	if len(b.spans) == 0 {
+		workers = min(workers, 1+b.size()/perWorker)
+	}
+	w := work{batch: b, queue: make(chan arrived)}
+	fetchers := min(len(b.spans), b.reader.cfg.Ranges)
+	w.fetching.Store(int32(fetchers))
+	if fetchers == 0 {
+		close(w.queue)
+	}
+	var done sync.WaitGroup
+	for range fetchers {
+		done.Go(func() { w.fetchAll(ctx) })
+	}
+	for range workers - 1 {
+		done.Go(func() { w.workAll(ctx) })
+	}
+	w.workAll(ctx)
+	done.Wait()
+}
+
+// size is the bytes that are filled.
+func (b *batch) size() int {
+	n := 0
+	for i := range b.windows {
+		for _, out := range b.windows[i].out {
+			n += len(out)
+		}
+	}
+	return n
+}
+
+// await takes what others were loading, and what left the cache before it was copied.
+func (b *batch) await(ctx context.Context) {
+	var next atomic.Int32
+	one := func() {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(b.waits) || ctx.Err() != nil {
+				return
+			}
+			b.obtain(ctx, b.waits[i])
+		}
+	}
+	var done sync.WaitGroup
+	for range min(b.reader.cfg.Workers, len(b.waits)) - 1 {
+		done.Go(one)
+	}
+	one()
+	done.Wait()
+	for _, w := range b.waits[min(int(next.Load()), len(b.waits)):] {
+		if w.load != nil { // given up before its turn
+			b.reader.cache.leave(w.key, w.load)
+		}
+	}
+}
+
+// work is what the goroutines of one batch share.
+type work struct {
+	*batch
+	nextReady, nextSpan, fetching atomic.Int32
+	// queue takes chunks whose bytes are there, until the last fetcher is done.
+	queue chan arrived
+}
+
+// fetchAll reads ranges one after another.
+func (w *work) fetchAll(ctx context.Context) {
+	defer func() {
+		if w.fetching.Add(-1) == 0 {
+			close(w.queue)
+		}
+	}()
+	for ctx.Err() == nil {
+		i := int(w.nextSpan.Add(1)) - 1
+		if i >= len(w.spans) {
+			return
+		}
+		w.fetch(ctx, w.spans[i])
+	}
+}
+
+// workAll takes what arrives, and what is ready while nothing does.
+func (w *work) workAll(ctx context.Context) {
+	for {
+		select {
+		case a, more := <-w.queue:
+			if more {
+				w.take(ctx, a)
+				continue
+			}
+		default:
+		}
+		if i := int(w.nextReady.Add(1)) - 1; i < len(w.ready) && ctx.Err() == nil {
+			w.serve(ctx, w.ready[i])
+			continue
+		}
+		a, more := <-w.queue
+		if !more {
+			return
+		}
+		w.take(ctx, a)
+	}
+}

@@ -1,0 +1,55 @@
+package read
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Cost counts what reading took.
+type Cost struct {
+	// Hits are chunks that were kept or on their way for someone else, Misses those read and decoded.
+	// A chunk of pixels and its chunk of validity are two; those absent from the cube are not counted.
+	Hits, Misses int64
+	// Ranges were read from objects, BytesRead in all; Coalesced chunks came with the range of another.
+	Ranges, BytesRead, Coalesced int64
+	// Decoding is the time spent in decoders, summed over workers.
+	Decoding time.Duration
+}
+
+// Stats is the cost of all reads since the reader was made.
+type Stats struct {
+	Cost
+	// Bytes are the decoded bytes kept now.
+	Bytes int64
+}
+
+// Report is what one batch did.
+type Report struct {
+	Cost
+	// Errs has one entry per window, nil for those that were read; Errs is nil if all were.
+	Errs []error
+}
+
+// Stats returns the counts so far.
+func (r *Reader) Stats() Stats { return Stats{Cost: r.total.cost(), Bytes: r.cache.bytes()} }
+
+type counters struct {
+	hits, misses, ranges, bytesRead, coalesced, decoding atomic.Int64
+}
+
+func (c *counters) cost() Cost {
+	return Cost{
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Ranges: c.ranges.Load(), BytesRead: c.bytesRead.Load(),
+		Coalesced: c.coalesced.Load(), Decoding: time.Duration(c.decoding.Load()),
+	}
+}
+
+// drain adds the counts to a total and begins anew.
+func (c *counters) drain(total *counters) {
+	total.hits.Add(c.hits.Swap(0))
+	total.misses.Add(c.misses.Swap(0))
+	total.ranges.Add(c.ranges.Swap(0))
+	total.bytesRead.Add(c.bytesRead.Swap(0))
+	total.coalesced.Add(c.coalesced.Swap(0))
+	total.decoding.Add(c.decoding.Swap(0))
+}
