@@ -3,6 +3,7 @@
 package layouttest
 
 import (
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -34,11 +35,28 @@ func Spec(d cube.DType, nodata *float64) layout.Spec {
 // Bucket is an empty place in memory.
 func Bucket() *store.Bucket { return store.New(mem.New(), "mem://data").Sub("cubes/s2") }
 
-// Scene is one scene on the cube's grid, whole.
+// Scene is one scene, each of its parts as large as the frame of its group.
 type Scene struct {
-	Meta  layout.Meta
-	Image []byte // [band, height, width]
-	Valid []byte // likewise
+	Meta layout.Meta
+	// Footprint is what the scene covers of the first group's frame; the zero value is the whole.
+	Footprint cube.Window
+	Image     []byte // [band, height, width]
+	Valid     []byte // likewise
+	// Further are the pixels of the further groups, in their order.
+	Further []Pixels
+	// Flags is uint16 [height, width] of the first group; nil leaves them unwritten.
+	Flags []byte
+}
+
+// Pixels are those of one group: [band, height, width] each.
+type Pixels struct{ Image, Valid []byte }
+
+// Of returns the pixels of the i-th group.
+func (sc Scene) Of(i int) Pixels {
+	if i == 0 {
+		return Pixels{sc.Image, sc.Valid}
+	}
+	return sc.Further[i-1]
 }
 
 // Random makes a scene: values of all sizes, one pixel in five not observed, one chunk of nothing.
@@ -66,29 +84,95 @@ func Date(month, day, micros int) time.Time {
 	return time.Date(2021, time.Month(month), day, 12, 0, 0, micros*1000, time.UTC)
 }
 
+// RandomIn makes a scene of all groups that covers a window of the first group's frame: values of all
+// sizes and a few flags, one pixel in five not observed, fill outside.
+func RandomIn(s layout.Spec, seed uint64, source string, at time.Time, footprint cube.Window) Scene {
+	rng := rand.New(rand.NewPCG(seed, 18))
+	sc := Scene{Meta: layout.Meta{Source: source, Time: at}, Footprint: footprint.Intersect(s.Grid.All())}
+	for i, g := range s.Groups() {
+		p := pixelsIn(rng, g, Scaled(s, g, sc.Footprint))
+		if i == 0 {
+			sc.Image, sc.Valid = p.Image, p.Valid
+			continue
+		}
+		sc.Further = append(sc.Further, p)
+	}
+	if len(s.Flags) == 0 {
+		return sc
+	}
+	sc.Flags = make([]byte, 2*s.Grid.Width*s.Grid.Height)
+	for row := sc.Footprint.Row; row < sc.Footprint.Row+sc.Footprint.Height; row++ {
+		for col := sc.Footprint.Col; col < sc.Footprint.Col+sc.Footprint.Width; col++ {
+			if rng.IntN(3) == 0 {
+				binary.LittleEndian.PutUint16(sc.Flags[2*(row*s.Grid.Width+col):], s.Flags[rng.IntN(len(s.Flags))].Mask)
+			}
+		}
+	}
+	return sc
+}
+
+// Scaled is the part of a group's frame that a window of the first group's frame touches.
+func Scaled(s layout.Spec, g layout.Group, w cube.Window) cube.Window {
+	f := s.Grid.Transform[0] / g.Grid.Transform[0]
+	lo := func(v int) int { return int(math.Floor(float64(v)*f + 1e-9)) }
+	hi := func(v int) int { return int(math.Ceil(float64(v)*f - 1e-9)) }
+	return cube.Window{Row: lo(w.Row), Col: lo(w.Col), Height: hi(w.Row+w.Height) - lo(w.Row), Width: hi(w.Col+w.Width) - lo(w.Col)}
+}
+
+func pixelsIn(rng *rand.Rand, g layout.Group, in cube.Window) Pixels {
+	n, size := len(g.Bands)*g.Grid.Height*g.Grid.Width, g.DType.Size()
+	p := Pixels{Image: make([]byte, n*size), Valid: make([]byte, n)}
+	for i := range n {
+		row, col := i/g.Grid.Width%g.Grid.Height, i%g.Grid.Width
+		v := g.Fill()
+		inside := row >= in.Row && row < in.Row+in.Height && col >= in.Col && col < in.Col+in.Width
+		if inside && rng.IntN(5) > 0 {
+			v, p.Valid[i] = float64(rng.IntN(100)), 1
+		}
+		g.DType.Put(p.Image[i*size:], v)
+	}
+	return p
+}
+
 // Stage writes a scene's chunks and finishes it.
 func Stage(t testing.TB, c *layout.Cube, sc Scene) *layout.Staged {
 	t.Helper()
 	s := c.Spec()
-	st, err := c.Stage(t.Context(), s.Grid.All())
+	footprint := sc.Footprint
+	if footprint.Empty() {
+		footprint = s.Grid.All()
+	}
+	st, err := c.Stage(t.Context(), footprint)
 	require.NoError(t, err)
-	edge, size := s.ChunkSize(), s.DType.Size()
-	image, valid := make([]byte, s.ImageChunkBytes()), make([]byte, s.ValidChunkBytes())
-	for cy := 0; cy*edge < s.Grid.Height; cy++ {
-		for cx := 0; cx*edge < s.Grid.Width; cx++ {
-			for i := range image {
-				image[i] = 0xA5 // what lies outside of the array must not count
+	for i, g := range s.Groups() {
+		if i > len(sc.Further) {
+			break
+		}
+		p, edge, size := sc.Of(i), g.ChunkSize(), g.DType.Size()
+		image, valid := make([]byte, g.ImageChunkBytes()), make([]byte, g.ValidChunkBytes())
+		flags := make([]byte, 2*edge*edge)
+		w := Scaled(s, g, footprint)
+		for cy := w.Row / edge; cy*edge < w.Row+w.Height; cy++ {
+			for cx := w.Col / edge; cx*edge < w.Col+w.Width; cx++ {
+				for j := range image {
+					image[j] = 0xA5 // what lies outside of the array must not count
+				}
+				for j := range valid {
+					valid[j] = 1
+				}
+				at := cube.Window{Row: cy * edge, Col: cx * edge, Height: edge, Width: edge}
+				plane, chunk := g.Grid.Height*g.Grid.Width, edge*edge
+				for b := range g.Bands {
+					cube.CopyWindow(image[b*chunk*size:(b+1)*chunk*size], at, p.Image[b*plane*size:(b+1)*plane*size], g.Grid.All(), size)
+					cube.CopyWindow(valid[b*chunk:(b+1)*chunk], at, p.Valid[b*plane:(b+1)*plane], g.Grid.All(), 1)
+				}
+				require.NoError(t, st.Write(t.Context(), g.Name, cy, cx, image, valid))
+				if i == 0 && sc.Flags != nil {
+					clear(flags)
+					cube.CopyWindow(flags, at, sc.Flags, g.Grid.All(), 2)
+					require.NoError(t, st.WriteFlags(t.Context(), cy, cx, flags))
+				}
 			}
-			for i := range valid {
-				valid[i] = 1
-			}
-			at := cube.Window{Row: cy * edge, Col: cx * edge, Height: edge, Width: edge}
-			for b := range s.Bands {
-				plane, chunk := s.Grid.Height*s.Grid.Width, edge*edge
-				cube.CopyWindow(image[b*chunk*size:(b+1)*chunk*size], at, sc.Image[b*plane*size:(b+1)*plane*size], s.Grid.All(), size)
-				cube.CopyWindow(valid[b*chunk:(b+1)*chunk], at, sc.Valid[b*plane:(b+1)*plane], s.Grid.All(), 1)
-			}
-			require.NoError(t, st.Write(t.Context(), s.Groups()[0].Name, cy, cx, image, valid))
 		}
 	}
 	staged, err := st.Finish(t.Context(), sc.Meta)
