@@ -5,6 +5,7 @@ import "math"
 // ellipsoid is an ellipsoid of revolution with what the projections derive from it once.
 type ellipsoid struct {
 	a  float64 // semi-major axis, metres
+	rf float64 // inverse flattening
 	e2 float64 // first eccentricity squared
 	e  float64
 	n  float64 // third flattening
@@ -13,7 +14,7 @@ type ellipsoid struct {
 
 func newEllipsoid(a, inverseFlattening float64) ellipsoid {
 	f := 1 / inverseFlattening
-	el := ellipsoid{a: a, e2: f * (2 - f), n: f / (2 - f)}
+	el := ellipsoid{a: a, rf: inverseFlattening, e2: f * (2 - f), n: f / (2 - f)}
 	el.e = math.Sqrt(el.e2)
 	el.qp = el.q(1)
 	return el

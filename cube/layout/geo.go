@@ -3,11 +3,13 @@ package layout
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/crs"
 	"github.com/terrapin-eo/terrapin/cube/zarr"
 )
 
@@ -43,6 +45,7 @@ func (s Spec) gridMapping(grid cube.Grid) map[string]any {
 	if s.WKT != "" {
 		attrs["crs_wkt"], attrs["spatial_ref"] = s.WKT, s.WKT
 	}
+	maps.Copy(attrs, crs.GridMapping(s.Grid.CRS, s.WKT))
 	if s.Geographic {
 		attrs["grid_mapping_name"] = "latitude_longitude"
 	}
