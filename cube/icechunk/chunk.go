@@ -29,6 +29,9 @@ func (ref Ref) check() error {
 	if kinds != 1 {
 		return fault.New(fault.Invalid, "a reference is inline, or names an object, or names a location; this one does %d of the three", kinds)
 	}
+	if ref.ETag != "" && ref.LastModified != 0 {
+		return fault.New(fault.Invalid, "a reference records an ETag or a time of modification, not both")
+	}
 	if len(ref.Inline) == 0 && ref.Length == 0 {
 		return fault.New(fault.Invalid, "a reference of length zero").WithCure("set no reference for a chunk that is all fill value")
 	}
@@ -41,8 +44,7 @@ func (r *Repo) ReadChunk(ctx context.Context, ref Ref) ([]byte, error) {
 	case ref.Inline != nil:
 		return ref.Inline, nil
 	case ref.virtual():
-		return nil, fault.New(fault.Unsupported, "read virtual chunk at %s: this release reads no virtual references", ref.Location).
-			WithCure("read it with the official icechunk library, or ingest the source")
+		return r.readVirtual(ctx, ref)
 	}
 	return r.ReadObject(ctx, ref.Object, ref.Offset, ref.Length)
 }

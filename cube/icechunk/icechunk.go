@@ -33,6 +33,9 @@ type Config struct {
 	ManifestRefs int
 	// CacheBytes bounds the decoded snapshots and manifests kept in memory; 256 MiB if zero.
 	CacheBytes int64
+	// Fetch reads virtual references, by prefix of the container: only containers that stand in the
+	// repository's configuration and here are read. None by default.
+	Fetch map[string]Fetcher
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }

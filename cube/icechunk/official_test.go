@@ -183,8 +183,9 @@ func TestOurReadsOfficial(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, "file:///somewhere/scene.tif", far.Location)
 			_, err = r.ReadChunk(t.Context(), far)
-			require.True(t, fault.Is(err, fault.Unsupported))
+			require.True(t, fault.Is(err, fault.Precondition))
 			require.ErrorContains(t, err, far.Location)
+			require.ErrorContains(t, err, "not authorised")
 
 			tx, err := r.Begin(t.Context(), "main")
 			require.NoError(t, err)

@@ -34,6 +34,12 @@ type Repo struct {
 
 	mu     sync.Mutex
 	latest repoState
+
+	virtual struct { // containers as parsed of the configuration
+		sync.Mutex
+		config []byte
+		list   []Container
+	}
 }
 
 // repoState is the repo file as it was read once; nobody changes it.

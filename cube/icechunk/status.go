@@ -34,8 +34,11 @@ func (r *Repo) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("read status: %w", err)
 	}
-	s := st.info.status
-	return Status{ReadOnly: s.availability != online, Reason: s.reason, Since: time.UnixMicro(int64(s.setAt)).UTC()}, nil
+	return st.info.status.public(), nil
+}
+
+func (s repoStatus) public() Status {
+	return Status{ReadOnly: s.availability != online, Reason: s.reason, Since: time.UnixMicro(int64(s.setAt)).UTC()}
 }
 
 // SetStatus makes the repository read-only for every client, with the reason they are shown, or online

@@ -16,7 +16,9 @@ type Tx struct {
 	repo   *Repo
 	branch string
 	base   *Snapshot
-	nodes  map[string]*txNode // touched ones only
+	// containers are where virtual references may point to
+	containers []Container
+	nodes      map[string]*txNode // touched ones only
 
 	deleted map[string]bool   // paths of the base that are free again
 	origin  map[string]string // where nodes are now and where they were in the base; nil = nothing moved
@@ -62,7 +64,11 @@ func (r *Repo) Begin(ctx context.Context, branch string) (*Tx, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin on branch %q: %w", branch, err)
 	}
-	return &Tx{repo: r, branch: branch, base: base, nodes: map[string]*txNode{}, deleted: map[string]bool{}}, nil
+	containers, err := r.knownContainers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("begin on branch %q: %w", branch, err)
+	}
+	return &Tx{repo: r, branch: branch, base: base, containers: containers, nodes: map[string]*txNode{}, deleted: map[string]bool{}}, nil
 }
 
 func noBranch(branch string, info *repoInfo) error {
@@ -192,6 +198,11 @@ func (tx *Tx) SetRef(path string, index []uint32, ref Ref) error {
 	}
 	if err := ref.check(); err != nil {
 		return fmt.Errorf("set chunk %v of %s: %w", index, path, err)
+	}
+	if ref.virtual() {
+		if _, err := locate(tx.containers, ref.Location); err != nil {
+			return fmt.Errorf("set chunk %v of %s at %s: %w", index, path, ref.Location, err)
+		}
 	}
 	n.sets[packIndex(index)] = ref
 	return nil
