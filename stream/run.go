@@ -16,8 +16,9 @@ import (
 // source is what a run reads: rows of one shape by their position in the run's order.
 type source interface {
 	shape() Shape
-	// fill reads the row at a position. Its image, valid and label may hold anything before.
-	fill(ctx context.Context, pos uint64, dst row) error
+	// fill reads the rows at positions first, first+1 and so on, together. Their image, valid and label
+	// may hold anything before.
+	fill(ctx context.Context, first uint64, dst []row) error
 	// pad makes a row that stands for no sample.
 	pad(dst row)
 }
@@ -176,8 +177,7 @@ func (r *Run) produce(ctx context.Context) error {
 // assemble reads some rows of a step's part side by side.
 func (r *Run) assemble(ctx context.Context, part order.Part, first, rows int) (*Batch, error) {
 	b := newBatch(r.info.Shape, rows)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	wanted := make([]row, 0, rows)
 	for i := range rows {
 		dst := b.row(r.info.Shape, i)
 		if first+i >= part.Count {
@@ -185,25 +185,37 @@ func (r *Run) assemble(ctx context.Context, part order.Part, first, rows int) (*
 			r.src.pad(dst)
 			continue
 		}
-		pos := part.First + uint64(first+i)
-		b.Positions[i] = int64(pos)
+		b.Positions[i] = int64(part.First + uint64(first+i))
 		if b.Weights != nil {
 			b.Weights[i] = 1
 		}
-		g.Go(func() error { return r.fill(ctx, pos, dst) })
+		wanted = append(wanted, dst)
 	}
-	if err := g.Wait(); err != nil {
+	if len(wanted) == 0 {
+		return b, nil
+	}
+	if err := guarded(func() error { return r.src.fill(ctx, part.First+uint64(first), wanted) }); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// fill turns a panic into an error: it runs where no transport could recover one.
-func (r *Run) fill(ctx context.Context, pos uint64, dst row) (err error) {
+// guarded turns a panic into an error: it runs where no transport could recover one.
+func guarded(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fault.New(fault.Internal, "read position %d: panic: %v\n%s", pos, p, debug.Stack())
+			err = fault.New(fault.Internal, "read a batch: panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return r.src.fill(ctx, pos, dst)
+	return do()
+}
+
+// inParallel does something with every row, on all processors.
+func inParallel(ctx context.Context, rows int, do func(ctx context.Context, i int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range rows {
+		g.Go(func() error { return guarded(func() error { return do(ctx, i) }) })
+	}
+	return g.Wait()
 }

@@ -29,7 +29,11 @@ func (c *counted) shape() Shape {
 	return Shape{Slots: 1, Bands: 1, Height: 2, Width: 2, DType: cube.Uint16, Label: cube.Uint8}
 }
 
-func (c *counted) fill(ctx context.Context, pos uint64, dst row) error {
+func (c *counted) fill(ctx context.Context, first uint64, dst []row) error {
+	return inParallel(ctx, len(dst), func(ctx context.Context, i int) error { return c.one(ctx, first+uint64(i), dst[i]) })
+}
+
+func (c *counted) one(ctx context.Context, pos uint64, dst row) error {
 	c.reads.Add(1)
 	if c.hold != nil {
 		select {

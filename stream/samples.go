@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
@@ -93,8 +95,29 @@ func (s *sampleSource) shape() Shape {
 	return shape
 }
 
-func (s *sampleSource) fill(ctx context.Context, pos uint64, dst row) error {
-	sample := s.samples.At(int(s.order.At(uint64(pos))))
+func (s *sampleSource) fill(ctx context.Context, first uint64, dst []row) error {
+	samples, contracts := make([]datasets.Sample, len(dst)), make([][]cube.Contract, len(dst))
+	for i := range dst {
+		samples[i] = s.samples.At(int(s.order.At(first + uint64(i))))
+		contracts[i] = s.describe(samples[i], dst[i])
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return guarded(func() error { return s.images(gctx, first, samples, contracts, dst) }) })
+	if s.label != nil {
+		g.Go(func() error {
+			return inParallel(gctx, len(dst), func(ctx context.Context, i int) error {
+				if err := s.label.Read(ctx, samples[i].Window, dst[i].label); err != nil {
+					return fault.New(fault.KindOf(err), "read the label of sample %s (position %d): %w", samples[i].ID, first+uint64(i), err)
+				}
+				return nil
+			})
+		})
+	}
+	return g.Wait()
+}
+
+// describe fills in what is known of a sample without reading, and returns the contracts of its slots.
+func (s *sampleSource) describe(sample datasets.Sample, dst row) []cube.Contract {
 	*dst.id = sample.ID
 	contracts := make([]cube.Contract, len(sample.Slots))
 	for i, id := range sample.Slots {
@@ -103,30 +126,46 @@ func (s *sampleSource) fill(ctx context.Context, pos uint64, dst row) error {
 			dst.times[i], contracts[i] = s.pinned[id].Time.UnixMicro(), s.pinned[id].Contract
 		}
 	}
-	if err := s.image(ctx, sample, contracts, dst); err != nil {
-		return fault.New(fault.KindOf(err), "read sample %s (position %d): %w", sample.ID, pos, err)
-	}
-	if s.label == nil {
-		return nil
-	}
-	if err := s.label.Read(ctx, sample.Window, dst.label); err != nil {
-		return fault.New(fault.KindOf(err), "read the label of sample %s (position %d): %w", sample.ID, pos, err)
-	}
-	return nil
+	return contracts
 }
 
-// image reads the stored numbers, straight into the batch where they leave as they are.
-func (s *sampleSource) image(ctx context.Context, sample datasets.Sample, contracts []cube.Contract, dst row) error {
-	q := read.Request{Cell: sample.Cell, Slices: sample.Slots, Window: sample.Window, Bands: s.version.BandIndex}
-	if !s.values.float32s() {
-		return s.reader.Read(ctx, s.view, q, dst.image, dst.valid)
+// images reads the stored numbers of all rows together, straight into the batch where they leave as
+// they are.
+func (s *sampleSource) images(ctx context.Context, first uint64, samples []datasets.Sample, contracts [][]cube.Contract, dst []row) error {
+	requests := make([]read.Request, len(dst))
+	for i, sample := range samples {
+		requests[i] = read.Request{Cell: sample.Cell, Slices: sample.Slots, Window: sample.Window, Bands: s.version.BandIndex}
 	}
-	stored := make([]byte, len(dst.image)/4*s.version.DType.Size())
-	if err := s.reader.Read(ctx, s.view, q, stored, dst.valid); err != nil {
+	image, valid := imagesOf(dst)
+	if s.values.float32s() {
+		n := len(dst[0].image) / 4 * s.version.DType.Size()
+		stored := make([]byte, len(dst)*n)
+		for i := range image {
+			image[i] = stored[i*n : (i+1)*n]
+		}
+	}
+	report, err := s.reader.ReadMany(ctx, s.view, requests, image, valid)
+	for i, why := range report.Errs {
+		if why != nil {
+			return fault.New(fault.KindOf(why), "read sample %s (position %d): %w", samples[i].ID, first+uint64(i), why)
+		}
+	}
+	if err != nil || !s.values.float32s() {
 		return err
 	}
-	s.values.convert(dst.image, stored, dst.valid, contracts, len(s.version.Bands), s.version.Size*s.version.Size)
-	return nil
+	return inParallel(ctx, len(dst), func(_ context.Context, i int) error {
+		s.values.convert(dst[i].image, image[i], valid[i], contracts[i], len(s.version.Bands), s.version.Size*s.version.Size)
+		return nil
+	})
+}
+
+// imagesOf is where the pixels and the validity of rows go.
+func imagesOf(rows []row) (image, valid [][]byte) {
+	image, valid = make([][]byte, len(rows)), make([][]byte, len(rows))
+	for i, r := range rows {
+		image[i], valid[i] = r.image, r.valid
+	}
+	return image, valid
 }
 
 // pad looks like a sample of which nothing was observed.

@@ -223,17 +223,25 @@ func (s *windowSource) shape() Shape {
 	}
 }
 
-func (s *windowSource) fill(ctx context.Context, pos uint64, dst row) error {
-	*dst.place = s.tiling.at(pos)
-	*dst.id = fmt.Sprintf("r%dc%d", dst.place.Core.Row, dst.place.Core.Col)
-	for i, sl := range s.Slices {
-		dst.times[i] = sl.Micros()
+func (s *windowSource) fill(ctx context.Context, first uint64, dst []row) error {
+	requests := make([]read.Request, len(dst))
+	for i, r := range dst {
+		*r.place = s.tiling.at(first + uint64(i))
+		*r.id = fmt.Sprintf("r%dc%d", r.place.Core.Row, r.place.Core.Col)
+		for k, sl := range s.Slices {
+			r.times[k] = sl.Micros()
+		}
+		requests[i] = read.Request{Cell: s.Cell.Path, Slices: s.ids, Window: r.place.Window, Bands: s.bands}
 	}
-	q := read.Request{Cell: s.Cell.Path, Slices: s.ids, Window: dst.place.Window, Bands: s.bands}
-	if err := s.reader.Read(ctx, s.View, q, dst.image, dst.valid); err != nil {
-		return fault.New(fault.KindOf(err), "read window %d at row %d, column %d: %w", pos, dst.place.Window.Row, dst.place.Window.Col, err)
+	image, valid := imagesOf(dst)
+	report, err := s.reader.ReadMany(ctx, s.View, requests, image, valid)
+	for i, why := range report.Errs {
+		if why != nil {
+			w := dst[i].place.Window
+			return fault.New(fault.KindOf(why), "read window %d at row %d, column %d: %w", first+uint64(i), w.Row, w.Col, why)
+		}
 	}
-	return nil
+	return err
 }
 
 func (s *windowSource) pad(row) { panic("stream: window runs have no padding rows") }
