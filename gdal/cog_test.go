@@ -2,6 +2,7 @@ package gdal
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -107,4 +108,60 @@ func TestWriteCOGRefuses(t *testing.T) {
 		require.True(t, os.IsNotExist(err), name)
 	}
 	require.Error(t, WriteCOG(context.Background(), filepath.Join(dir, "no", "such", "folder.tif"), good))
+}
+
+// TestACOGIsWrittenPartByPart writes one file from memory and one through a scratch file, in parts that
+// cross tiles, and wants the same pixels.
+func TestACOGIsWrittenPartByPart(t *testing.T) {
+	const height, width = 700, 1100
+	c := COG{
+		Grid:  cube.Grid{CRS: "EPSG:32631", Transform: cube.Affine{10, 0, 500000, 0, -10, 5600000}, Width: width, Height: height},
+		DType: cube.Uint16, Bands: []string{"B02", "B03"}, Scale: 0.0001, Offset: -0.1,
+	}
+	data, mask := make([]byte, 2*2*height*width), make([]byte, height*width)
+	for i := range mask {
+		mask[i] = byte(i / 7 % 2)
+		binary.LittleEndian.PutUint16(data[2*i:], uint16(i))
+		binary.LittleEndian.PutUint16(data[2*(i+height*width):], uint16(3*i))
+	}
+	for _, scratch := range []string{"", "scratch.tif"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "out.tif")
+		if scratch != "" {
+			scratch = filepath.Join(dir, scratch)
+		}
+		w, err := newCOGWriter(path, scratch, c, true)
+		require.NoError(t, err)
+		for row := 0; row < height; row += 300 {
+			for col := 0; col < width; col += 512 {
+				part := cube.Window{Row: row, Col: col, Height: 300, Width: 512}.Intersect(c.Grid.All())
+				n := part.Height * part.Width
+				piece, shown := make([]byte, 4*n), make([]byte, n)
+				for b := range 2 {
+					cube.CopyWindow(piece[2*n*b:2*n*(b+1)], part, data[2*height*width*b:2*height*width*(b+1)], c.Grid.All(), 2)
+				}
+				cube.CopyWindow(shown, part, mask, c.Grid.All(), 1)
+				require.NoError(t, w.Write(part, piece, shown))
+			}
+		}
+		require.Error(t, w.Write(cube.Window{Row: 600, Height: 200, Width: 10}, make([]byte, 8000), make([]byte, 2000)), "over the edge")
+		require.NoError(t, w.Finish(t.Context()))
+		w.Abort()
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, left, 1, "no scratch file and no sidecar stay")
+
+		r, err := Open(path)
+		require.NoError(t, err)
+		defer r.Close()
+		got, shown := make([]byte, len(data)), make([]byte, len(mask))
+		require.NoError(t, r.Read(c.Grid.All(), []int{0, 1}, cube.Uint16, got))
+		require.NoError(t, r.ReadMask(c.Grid.All(), 0, shown))
+		require.Equal(t, data, got)
+		for i := range mask {
+			require.Equal(t, mask[i] != 0, shown[i] != 0)
+		}
+		require.InDelta(t, 0.0001, r.Bands[1].Scale, 1e-12)
+		require.InDelta(t, -0.1, r.Bands[1].Offset, 1e-12)
+	}
 }
