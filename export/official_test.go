@@ -1,0 +1,54 @@
+package export
+
+import (
+	"encoding/base64"
+	"path/filepath"
+	"testing"
+
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
+)
+
+// TestOfficialReadersOfAnExport opens both formats with stock tools, which have to find pixels, places and
+// times by themselves.
+func TestOfficialReadersOfAnExport(t *testing.T) {
+	f := start(t)
+	dir := t.TempDir()
+	bounds := [4]float64{500030, 5599690, 500240, 5599940}
+	for _, format := range []Format{COG, Zarr} {
+		f.run(t, Request{Out: filepath.Join(dir, string(format)), Format: format, Bounds: &bounds})
+	}
+	var image, valid []byte
+	for _, sc := range f.scenes {
+		image, valid = append(image, sc.Image...), append(valid, sc.Valid...)
+	}
+	cubetest.Python(t, `
+import base64, glob, sys
+import numpy as np, rasterio, rioxarray, xarray, zarr
+folder = sys.argv[1]
+area = (slice(None), slice(None), slice(6, 31), slice(3, 24))
+image = np.frombuffer(base64.b64decode(sys.argv[2]), "<u2").reshape(4, 3, 41, 37)[area]
+valid = np.frombuffer(base64.b64decode(sys.argv[3]), "u1").reshape(4, 3, 41, 37)[area]
+place = (10, 0, 500030, 0, -10, 5599940)
+for t, path in enumerate(sorted(glob.glob(folder + "/cog/*.tif"))):
+    with rasterio.open(path) as raster:
+        assert raster.crs.to_epsg() == 32631 and tuple(raster.transform)[:6] == place
+        assert raster.descriptions == ("B02", "B03", "B08") and raster.nodatavals == (65535,) * 3
+        assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert np.array_equal(raster.read(), image[t])
+        assert np.array_equal(raster.dataset_mask(), valid[t].min(axis=0) * 255)
+group = zarr.open_group(folder + "/zarr", mode="r")
+assert group.metadata.consolidated_metadata is not None
+assert np.array_equal(group["image"][:], image) and np.array_equal(group["valid"][:], valid)
+assert [s["source"] for s in group.attrs["terrapin:export"]["scenes"]] == ["scene"] * 4
+opened = xarray.open_zarr(folder + "/zarr", consolidated=True, mask_and_scale=False)
+assert np.array_equal(opened["image"].values, image)
+assert list(opened["band"].values) == ["B02", "B03", "B08"]
+assert str(opened["time"].values[2])[:19] == "2021-06-13T12:00:00"
+assert opened.rio.crs.to_epsg() == 32631 and tuple(opened.rio.transform())[:6] == place
+for t in range(4):
+    for b in range(3):
+        with rasterio.open(f'ZARR:"{folder}/zarr":/image:{t}:{b}') as raster:
+            assert raster.crs.to_epsg() == 32631 and tuple(raster.transform)[:6] == place and raster.nodata == 65535
+            assert np.array_equal(raster.read(1), image[t, b])
+`, dir, base64.StdEncoding.EncodeToString(image), base64.StdEncoding.EncodeToString(valid))
+}
