@@ -5,17 +5,11 @@
 package zarr
 
 import (
-	"bytes"
-	"encoding/binary"
 	"math"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
 )
-
-// String is the data type of arrays of UTF-8 strings; their chunks go through EncodeStrings and
-// DecodeStrings instead of Encode and Decode.
-const String cube.DType = "string"
 
 // maxChunkBytes is what one blosc buffer can hold, and so the largest chunk there can be.
 const maxChunkBytes = math.MaxInt32 - bloscHeader
@@ -27,6 +21,11 @@ type Array struct {
 	DType  cube.DType
 	// Fill is the value of every element of an absent chunk.
 	Fill float64
+	// FillBits is one element of the fill value, little-endian, where Fill cannot say it: an integer
+	// beyond 2^53, a NaN with a payload, an imaginary part, raw bits. nil is that of Fill.
+	FillBits []byte
+	// FillText is the fill value of an array of strings.
+	FillText string
 	// Dims names the dimensions; nil leaves them unnamed.
 	Dims  []string
 	Attrs map[string]any
@@ -44,7 +43,10 @@ func (a Array) Check() error {
 	if a.Dims != nil && len(a.Dims) != len(a.Shape) {
 		return fault.New(fault.Invalid, "zarr array: %d dimensions, %d names of them", len(a.Shape), len(a.Dims))
 	}
-	size := int64(max(1, a.elementSize()))
+	if err := checkDType(a.DType); err != nil {
+		return err
+	}
+	size := int64(max(1, a.ElementSize()))
 	for i, c := range a.Chunks {
 		if a.Shape[i] < 0 || c < 1 || int64(c) > maxChunkBytes {
 			return fault.New(fault.Invalid, "zarr array: shape %v in chunks %v", a.Shape, a.Chunks)
@@ -54,15 +56,10 @@ func (a Array) Check() error {
 				WithCure("choose smaller chunks")
 		}
 	}
-	if a.DType != String {
-		if _, err := cube.ParseDType(string(a.DType)); err != nil {
-			return err
-		}
-		if !a.DType.Holds(a.Fill) {
-			return fault.New(fault.Invalid, "zarr array: fill value %g does not fit %s", a.Fill, a.DType)
-		}
+	if err := a.checkFill(); err != nil {
+		return err
 	}
-	return checkChain(a.chain(), a.DType)
+	return a.checkChain(0)
 }
 
 // NumChunks is the number of chunks along each dimension.
@@ -76,48 +73,9 @@ func (a Array) NumChunks() []int {
 
 // ChunkBytes is the size of one decoded chunk.
 func (a Array) ChunkBytes() int {
-	n := a.elementSize()
+	n := a.ElementSize()
 	for _, c := range a.Chunks {
 		n *= c
 	}
 	return n
-}
-
-func (a Array) elementSize() int {
-	if a.DType == String {
-		return 0
-	}
-	return a.DType.Size()
-}
-
-// fillBits is one element of the fill value. NaN is the canonical one, as the format says.
-func (a Array) fillBits() []byte {
-	b := make([]byte, 8)
-	switch {
-	case math.IsNaN(a.Fill) && a.DType == cube.Float32:
-		binary.LittleEndian.PutUint32(b, 0x7fc00000)
-	case math.IsNaN(a.Fill) && a.DType == cube.Float64:
-		binary.LittleEndian.PutUint64(b, 0x7ff8000000000000)
-	default:
-		a.DType.Put(b, a.Fill)
-	}
-	return b[:a.DType.Size()]
-}
-
-// FillChunk sets every value of buf to the fill value.
-func (a Array) FillChunk(buf []byte) {
-	n := copy(buf, a.fillBits())
-	for n < len(buf) {
-		n += copy(buf[n:], buf[:n])
-	}
-}
-
-// IsFill reports whether every value of a chunk is the fill value, bit for bit.
-func (a Array) IsFill(chunk []byte) bool {
-	bits := a.fillBits()
-	n := len(bits)
-	if len(chunk) < n || !bytes.Equal(chunk[:n], bits) {
-		return len(chunk) == 0
-	}
-	return bytes.Equal(chunk[n:], chunk[:len(chunk)-n]) // every element equals the one before it
 }

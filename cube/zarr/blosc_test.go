@@ -64,7 +64,7 @@ func bloscCases() []bloscCase {
 func TestBloscRoundTrip(t *testing.T) {
 	for _, c := range bloscCases() {
 		for _, shuffle := range []string{"shuffle", "noshuffle"} {
-			encoded, err := encodeBlosc(c.data, Codec{CName: "zstd", Shuffle: shuffle, TypeSize: c.TypeSize, Level: 5})
+			encoded, err := encodeBlosc(c.data, &Codec{CName: "zstd", Shuffle: shuffle, TypeSize: c.TypeSize, Level: 5}, 0)
 			require.NoError(t, err)
 			assert.LessOrEqual(t, len(encoded), len(c.data)+bloscHeader)
 			dst := make([]byte, len(c.data))
@@ -75,7 +75,7 @@ func TestBloscRoundTrip(t *testing.T) {
 }
 
 func TestBloscRefusesOtherSizes(t *testing.T) {
-	encoded, err := encodeBlosc(testData("smooth", 1000, 2), Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: 2, Level: 5})
+	encoded, err := encodeBlosc(testData("smooth", 1000, 2), &Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: 2, Level: 5}, 0)
 	require.NoError(t, err)
 	assert.Error(t, decodeBlosc(make([]byte, 999), encoded))
 	assert.Error(t, decodeBlosc(make([]byte, 1001), encoded))
@@ -88,7 +88,7 @@ func TestBloscRefusesOtherSizes(t *testing.T) {
 func TestNumcodecsReadsOurs(t *testing.T) {
 	dir := t.TempDir()
 	for i, c := range bloscCases() {
-		encoded, err := encodeBlosc(c.data, Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: c.TypeSize, Level: 5})
+		encoded, err := encodeBlosc(c.data, &Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: c.TypeSize, Level: 5}, 0)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d.in", i)), c.data, 0o644))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d.blosc", i)), encoded, 0o644))
@@ -126,7 +126,7 @@ for p in sorted(pathlib.Path(sys.argv[1]).glob("*.in")):
     name, typesize, _ = p.name.rsplit(".", 2)
     raw = p.read_bytes()
     data = numpy.frombuffer(raw, dtype="V" + typesize) if len(raw) % int(typesize) == 0 else numpy.frombuffer(raw, dtype="u1")
-    for cname in ("zstd", "lz4", "lz4hc", "zlib"):
+    for cname in ("zstd", "lz4", "lz4hc", "zlib", "blosclz"):
         for shuffle in (0, 1, 2):
             for blocksize in (0, 1024)[: 1 + (len(raw) < 5000)]:
                 n += 1
@@ -150,7 +150,7 @@ print(json.dumps(made))
 
 func FuzzBlosc(f *testing.F) {
 	for _, c := range []bloscCase{{"", 2, testData("smooth", 2000, 2)}, {"", 4, testData("half", 600, 4)}, {"", 1, nil}, {"", 2, testData("noise", 300, 2)}} {
-		encoded, err := encodeBlosc(c.data, Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: c.TypeSize, Level: 5})
+		encoded, err := encodeBlosc(c.data, &Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: c.TypeSize, Level: 5}, 0)
 		require.NoError(f, err)
 		f.Add(encoded)
 	}
@@ -171,13 +171,13 @@ func FuzzBlosc(f *testing.F) {
 
 func BenchmarkBlosc(b *testing.B) {
 	data := testData("smooth", 9*256*256*2, 2)
-	codec := Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: 2, Level: 5}
-	encoded, err := encodeBlosc(data, codec)
+	codec := &Codec{CName: "zstd", Shuffle: "shuffle", TypeSize: 2, Level: 5}
+	encoded, err := encodeBlosc(data, codec, 0)
 	require.NoError(b, err)
 	b.Run("encode", func(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		for b.Loop() {
-			encodeBlosc(data, codec)
+			encodeBlosc(data, codec, 0)
 		}
 	})
 	b.Run("decode", func(b *testing.B) {

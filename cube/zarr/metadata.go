@@ -3,15 +3,13 @@ package zarr
 import (
 	"bytes"
 	"encoding/json"
-	"math"
-	"math/big"
-	"strconv"
-	"strings"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
+// named is an extension object of the format: a name, its configuration, and whether a reader that does
+// not know it may go on.
 type named struct {
 	Name   string          `json:"name"`
 	Config json.RawMessage `json:"configuration,omitempty"`
@@ -68,9 +66,7 @@ func (a Array) JSON() ([]byte, error) {
 		Format: 3, NodeType: "array", Shape: nonNil(a.Shape), DType: dtypeName(a.DType), Attrs: a.Attrs,
 		Grid: named{"regular", grid}, Keys: a.keys.doc(), Fill: a.fillJSON(),
 	}
-	for _, c := range a.chain() {
-		doc.Codecs = append(doc.Codecs, c.doc())
-	}
+	doc.Codecs = docs(a.chain())
 	for _, d := range a.Dims {
 		doc.Dims = append(doc.Dims, &d)
 	}
@@ -92,27 +88,6 @@ func marshal(doc any) ([]byte, error) {
 	return text, nil
 }
 
-func (a Array) fillJSON() json.RawMessage {
-	switch {
-	case a.DType == String:
-		return json.RawMessage(`""`)
-	case math.IsNaN(a.Fill):
-		return json.RawMessage(`"NaN"`)
-	case math.IsInf(a.Fill, 1):
-		return json.RawMessage(`"Infinity"`)
-	case math.IsInf(a.Fill, -1):
-		return json.RawMessage(`"-Infinity"`)
-	case a.DType.Float():
-		s := strconv.FormatFloat(a.Fill, 'g', -1, 64)
-		if !strings.ContainsAny(s, ".e") {
-			s += ".0"
-		}
-		return json.RawMessage(s)
-	}
-	i, _ := new(big.Float).SetFloat64(a.Fill).Int(nil) // all digits, never an exponent
-	return json.RawMessage(i.String())
-}
-
 // ParseArray reads an array's zarr.json and refuses what it cannot decode.
 func ParseArray(text []byte) (Array, error) {
 	var doc arrayDoc
@@ -123,7 +98,8 @@ func ParseArray(text []byte) (Array, error) {
 		return Array{}, fault.New(fault.Unsupported, "zarr.json: format %d, node type %q, wanted an array of format 3", doc.Format, doc.NodeType)
 	}
 	if len(doc.Transformers) > 0 {
-		return Array{}, fault.New(fault.Unsupported, "zarr.json: storage transformers")
+		return Array{}, fault.New(fault.Unsupported, "zarr.json: storage transformers").
+			WithCure("write the array again without storage transformers; no registered one exists")
 	}
 	a := Array{Shape: doc.Shape, DType: cube.DType(doc.DType), Attrs: doc.Attrs}
 	var err error
@@ -133,7 +109,10 @@ func ParseArray(text []byte) (Array, error) {
 	if a.keys, err = parseKeys(doc.Keys); err != nil {
 		return Array{}, err
 	}
-	if a.Fill, err = parseFill(doc.Fill, a.DType); err != nil {
+	if err = checkDType(a.DType); err != nil {
+		return Array{}, err
+	}
+	if err = a.setFill(doc.Fill); err != nil {
 		return Array{}, err
 	}
 	for _, d := range doc.Dims {
@@ -142,13 +121,8 @@ func ParseArray(text []byte) (Array, error) {
 		}
 		a.Dims = append(a.Dims, *d)
 	}
-	a.Codecs = []Codec{}
-	for _, c := range doc.Codecs {
-		codec, err := parseCodec(c)
-		if err != nil {
-			return Array{}, err
-		}
-		a.Codecs = append(a.Codecs, codec)
+	if a.Codecs, err = parseCodecs(doc.Codecs, 0); err != nil {
+		return Array{}, err
 	}
 	if err := a.Check(); err != nil {
 		return Array{}, err
@@ -197,47 +171,6 @@ func parseGrid(n named) ([]int, error) {
 		return nil, fault.New(fault.Corrupt, "zarr.json: chunk grid: %w", err)
 	}
 	return grid.ChunkShape, nil
-}
-
-func parseFill(raw json.RawMessage, d cube.DType) (float64, error) {
-	bad := func() (float64, error) { return 0, fault.New(fault.Corrupt, "zarr.json: fill value %s of %s", raw, d) }
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		switch {
-		case d == String:
-			return 0, nil
-		case !d.Float():
-			return bad()
-		case s == "NaN":
-			return math.NaN(), nil
-		case s == "Infinity":
-			return math.Inf(1), nil
-		case s == "-Infinity":
-			return math.Inf(-1), nil
-		}
-		return parseHexFill(s, d)
-	}
-	var f *float64
-	if err := json.Unmarshal(raw, &f); err != nil || f == nil {
-		return bad()
-	}
-	return *f, nil
-}
-
-// parseHexFill reads the form that gives the bits; a NaN of other than the canonical bits is refused.
-func parseHexFill(s string, d cube.DType) (float64, error) {
-	bits, err := strconv.ParseUint(strings.TrimPrefix(s, "0x"), 16, 8*d.Size())
-	if err != nil || !strings.HasPrefix(s, "0x") {
-		return 0, fault.New(fault.Corrupt, "zarr.json: fill value %q of %s", s, d)
-	}
-	f := math.Float64frombits(bits)
-	if d == cube.Float32 {
-		f = float64(math.Float32frombits(uint32(bits)))
-	}
-	if math.IsNaN(f) && bits != 0x7fc00000 && bits != 0x7ff8000000000000 {
-		return 0, fault.New(fault.Unsupported, "zarr.json: fill value %q is a NaN with a payload", s)
-	}
-	return f, nil
 }
 
 type groupDoc struct {

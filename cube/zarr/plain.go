@@ -36,7 +36,7 @@ func writePlain(ctx context.Context, b *store.Bucket, prefix string, a Array, da
 	if err != nil {
 		return nil, err
 	}
-	if len(a.Shape) != 2 || len(data) != a.Shape[0]*a.Shape[1]*a.DType.Size() {
+	if len(a.Shape) != 2 || len(data) != a.Shape[0]*a.Shape[1]*a.ElementSize() {
 		return nil, fault.New(fault.Internal, "write array %s: %d bytes for shape %v of %s", prefix, len(data), a.Shape, a.DType)
 	}
 	p := Plain{bucket: b.Sub(prefix), array: a}
@@ -76,7 +76,7 @@ func (p *Plain) encode(data []byte, cy, cx int, dense bool) ([]byte, error) {
 	a := p.array
 	chunk := make([]byte, a.ChunkBytes())
 	a.FillChunk(chunk)
-	cube.CopyWindow(chunk, p.chunkWindow(cy, cx), data, cube.Window{Height: a.Shape[0], Width: a.Shape[1]}, a.DType.Size())
+	cube.CopyWindow(chunk, p.chunkWindow(cy, cx), data, cube.Window{Height: a.Shape[0], Width: a.Shape[1]}, a.ElementSize())
 	if !dense && a.IsFill(chunk) {
 		return nil, nil
 	}
@@ -189,7 +189,7 @@ func (p *Plain) each(ctx context.Context, w cube.Window, visit func(at cube.Wind
 
 // ReadWindow fills dst with a window in C order; pixels outside of the array become outside.
 func (p *Plain) ReadWindow(ctx context.Context, w cube.Window, outside float64, dst []byte) error {
-	size := p.array.DType.Size()
+	size := p.array.ElementSize()
 	if len(dst) != w.Height*w.Width*size {
 		return fault.New(fault.Internal, "read window %+v: a buffer of %d bytes", w, len(dst))
 	}
@@ -204,7 +204,7 @@ func (p *Plain) ReadWindow(ctx context.Context, w cube.Window, outside float64, 
 // ChunkDigests returns the SHA-256, in hex, of every chunk a window touches, row by row: that of the
 // decoded values cropped to the array, little-endian and in C order.
 func (p *Plain) ChunkDigests(ctx context.Context, w cube.Window) ([]string, error) {
-	size := p.array.DType.Size()
+	size := p.array.ElementSize()
 	bounds := cube.Window{Height: p.array.Shape[0], Width: p.array.Shape[1]}
 	var digests []string
 	err := p.each(ctx, w, func(at cube.Window, chunk []byte) error {

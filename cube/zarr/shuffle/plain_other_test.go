@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package shuffle
+
+func inPlainGo(f func()) { f() }

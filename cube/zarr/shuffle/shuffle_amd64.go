@@ -1,0 +1,78 @@
+//go:build amd64
+
+package shuffle
+
+import "golang.org/x/sys/cpu"
+
+var useAVX2 = cpu.X86.HasAVX2
+
+// The assembly takes planes that lie stride bytes apart and n elements, a multiple of 32.
+
+//go:noescape
+func unshuffle2AVX2(dst, src *byte, stride, n int)
+
+//go:noescape
+func unshuffle4AVX2(dst, src *byte, stride, n int)
+
+//go:noescape
+func unshuffle8AVX2(dst, src *byte, stride, n int)
+
+//go:noescape
+func shuffle2AVX2(dst, src *byte, stride, n int)
+
+//go:noescape
+func shuffle4AVX2(dst, src *byte, stride, n int)
+
+// transpose8AVX2 takes n words of 8 bytes, a multiple of 4.
+//
+//go:noescape
+func transpose8AVX2(data *byte, n int)
+
+// unshuffleFast interleaves as many elements as the machine's wide registers can and says how many.
+// Planes of n bytes lie in src one after another.
+func unshuffleFast(dst, src []byte, n, typeSize int) int {
+	fit := n &^ 31
+	if !useAVX2 || fit == 0 {
+		return 0
+	}
+	src, dst = src[:n*typeSize], dst[:n*typeSize]
+	switch typeSize {
+	case 2:
+		unshuffle2AVX2(&dst[0], &src[0], n, fit)
+	case 4:
+		unshuffle4AVX2(&dst[0], &src[0], n, fit)
+	case 8:
+		unshuffle8AVX2(&dst[0], &src[0], n, fit)
+	default:
+		return 0
+	}
+	return fit
+}
+
+// shuffleFast is the way back; planes of dst lie stride bytes apart, n elements are in src.
+func shuffleFast(dst, src []byte, n, stride, typeSize int) int {
+	fit := n &^ 31
+	if !useAVX2 || fit == 0 || stride < n {
+		return 0
+	}
+	src, dst = src[:n*typeSize], dst[:stride*(typeSize-1)+n]
+	switch typeSize {
+	case 2:
+		shuffle2AVX2(&dst[0], &src[0], stride, fit)
+	case 4:
+		shuffle4AVX2(&dst[0], &src[0], stride, fit)
+	default:
+		return 0
+	}
+	return fit
+}
+
+// transposeFast turns as many 8x8 squares of bits as it can and says how many.
+func transposeFast(data []byte) int {
+	fit := len(data) / 8 &^ 3
+	if !useAVX2 || fit == 0 {
+		return 0
+	}
+	transpose8AVX2(&data[0], fit)
+	return fit
+}

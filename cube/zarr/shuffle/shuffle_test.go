@@ -1,0 +1,130 @@
+package shuffle
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+func noise(n int) []byte {
+	rng := rand.New(rand.NewPCG(uint64(n), 7))
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	return data
+}
+
+// naive is the definition, one element at a time.
+func naive(src []byte, typeSize int) []byte {
+	dst, n := make([]byte, len(src)), len(src)/typeSize
+	for i := range n {
+		for j := range typeSize {
+			dst[j*n+i] = src[i*typeSize+j]
+		}
+	}
+	copy(dst[n*typeSize:], src[n*typeSize:])
+	return dst
+}
+
+func naiveBits(src []byte, typeSize int) []byte {
+	n := len(src) / typeSize
+	if n%8 != 0 {
+		return bytes.Clone(src)
+	}
+	dst := make([]byte, len(src))
+	for i := range n {
+		for bit := range 8 * typeSize {
+			if src[i*typeSize+bit/8]>>(bit%8)&1 != 0 {
+				dst[bit*(n/8)+i/8] |= 1 << (i % 8)
+			}
+		}
+	}
+	copy(dst[n*typeSize:], src[n*typeSize:])
+	return dst
+}
+
+// guarded is a copy of data between bytes that nobody may touch.
+func guarded(n int) (all, middle []byte) {
+	all = bytes.Repeat([]byte{0xa5}, n+128)
+	return all, all[64 : 64+n : 64+n]
+}
+
+// The wide registers, plain Go and the definition agree for every length and type, and write nothing outside.
+func TestAllWaysAgree(t *testing.T) {
+	for _, typeSize := range []int{1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 255} {
+		for _, n := range []int{0, 1, 2, 7, 8, 31, 32, 33, 63, 64, 65, 96, 127, 128, 255, 256, 257, 512, 1000, 1024, 4096 + 8} {
+			for _, rest := range []int{0, 1, typeSize - 1} {
+				src := noise(n*typeSize + rest)
+				for name, way := range map[string]struct {
+					there, back func(dst, src []byte, typeSize int)
+					want        []byte
+				}{
+					"bytes": {Bytes, Undo, naive(src, typeSize)},
+					"bits":  {Bits, UndoBits, naiveBits(src, typeSize)},
+				} {
+					check := func() {
+						all, dst := guarded(len(src))
+						way.there(dst, src, typeSize)
+						if !bytes.Equal(dst, way.want) {
+							t.Fatalf("%s of %d x %d + %d differ", name, n, typeSize, rest)
+						}
+						_, again := guarded(len(src))
+						way.back(again, dst, typeSize)
+						if !bytes.Equal(again, src) {
+							t.Fatalf("%s of %d x %d + %d do not come back", name, n, typeSize, rest)
+						}
+						if !bytes.Equal(all[:64], bytes.Repeat([]byte{0xa5}, 64)) || !bytes.Equal(all[64+len(src):], bytes.Repeat([]byte{0xa5}, 64)) {
+							t.Fatalf("%s of %d x %d + %d write outside", name, n, typeSize, rest)
+						}
+					}
+					check()
+					inPlainGo(check)
+				}
+			}
+		}
+	}
+}
+
+func FuzzShuffle(f *testing.F) {
+	f.Add([]byte("some sixteen bytes and some more, so that thirty-two are there, and once more than sixty-four"), uint8(2))
+	f.Add(noise(515), uint8(4))
+	f.Add(noise(2049), uint8(8))
+	f.Fuzz(func(t *testing.T, src []byte, typeSize uint8) {
+		size := max(1, int(typeSize))
+		dst, again := make([]byte, len(src)), make([]byte, len(src))
+		Bytes(dst, src, size)
+		if !bytes.Equal(dst, naive(src, size)) {
+			t.Fatal("bytes differ")
+		}
+		Undo(again, dst, size)
+		if !bytes.Equal(again, src) {
+			t.Fatal("bytes do not come back")
+		}
+		Bits(dst, src, size)
+		if !bytes.Equal(dst, naiveBits(src, size)) {
+			t.Fatal("bits differ")
+		}
+		UndoBits(again, dst, size)
+		if !bytes.Equal(again, src) {
+			t.Fatal("bits do not come back")
+		}
+	})
+}
+
+func BenchmarkShuffle(b *testing.B) {
+	src, dst := noise(128<<10), make([]byte, 128<<10)
+	for _, typeSize := range []int{2, 4, 8} {
+		for name, f := range map[string]func(dst, src []byte, typeSize int){"bytes": Bytes, "undo": Undo, "bits": Bits, "undobits": UndoBits} {
+			run := func(b *testing.B) {
+				b.SetBytes(int64(len(src)))
+				for b.Loop() {
+					f(dst, src, typeSize)
+				}
+			}
+			b.Run(fmt.Sprintf("%s/%d/wide", name, typeSize), run)
+			b.Run(fmt.Sprintf("%s/%d/go", name, typeSize), func(b *testing.B) { inPlainGo(func() { run(b) }) })
+		}
+	}
+}
