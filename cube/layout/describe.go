@@ -8,9 +8,9 @@ import (
 
 // Description is the document of `cube show`.
 type Description struct {
-	Cube     string            `json:"cube"`
-	Location string            `json:"location"`
-	Snapshot string            `json:"snapshot"`
+	Cube     string `json:"cube"`
+	Location string `json:"location"`
+	Snapshot string `json:"snapshot"`
 	// Bands are those of the first group.
 	Bands []string `json:"bands"`
 	// Groups, CellSize and Flags stand here where the cube has several resolutions, cells or flags.

@@ -30,6 +30,8 @@ type Cube struct {
 
 	queue *queue // of commits
 
+	tiles sync.Map // of *knownTile, by path
+
 	mu       sync.Mutex
 	views    map[icechunk.ID]*View
 	last     *View // the one loaded last, for what the next shares with it

@@ -62,7 +62,7 @@ func (c *Cube) load(ctx context.Context, id icechunk.ID) (*View, error) {
 	last := c.last
 	c.mu.Unlock()
 	v.count(last)
-	v.tiles = c.spec.existing(snapshot)
+	v.tiles = c.existing(snapshot)
 	for _, t := range v.tiles {
 		if err := v.checkAxis(t); err != nil {
 			return nil, err
@@ -161,12 +161,12 @@ func same(a, b cube.Slice) bool {
 }
 
 // existing lists the cells that a snapshot holds, by row, column and group.
-func (s Spec) existing(snapshot *icechunk.Snapshot) []tile {
+func (c *Cube) existing(snapshot *icechunk.Snapshot) []tile {
 	var out []tile
 	for _, n := range snapshot.Nodes() {
 		if n.Array == nil && strings.Count(n.Path, "/") == 2 {
-			if t, ok := s.find(n.Path[1:]); ok {
-				out = append(out, t)
+			if t, ok := c.find(n.Path[1:]); ok {
+				out = append(out, t.tile)
 			}
 		}
 	}
@@ -262,7 +262,8 @@ func (v *View) readRecord(ctx context.Context, path string, i int, ref icechunk.
 // digests returns the chunk digests of a slice of a cell, from a cache of bounded size.
 func (v *View) digests(ctx context.Context, t tile, name string, i uint32) ([]byte, error) {
 	path := "/" + t.path + "/" + name
-	a := v.cube.spec.arrays(t, v.counts[t.place])[name]
+	known, _ := v.cube.find(t.path)
+	a := known.array(name, v.counts[t.place])
 	index := make([]uint32, len(a.Shape))
 	index[0] = i
 	ref, ok, err := v.snapshot.Ref(ctx, path, index)

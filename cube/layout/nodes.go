@@ -1,7 +1,9 @@
 package layout
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -126,7 +128,11 @@ func (s Spec) recordPath() string {
 
 // putArray creates or updates one array of a transaction.
 func putArray(tx *icechunk.Tx, path string, a zarr.Array) error {
-	meta, err := a.JSON()
+	text, err := a.JSON()
+	if err != nil {
+		return err
+	}
+	meta, err := compact(text)
 	if err != nil {
 		return err
 	}
@@ -140,7 +146,11 @@ func putArray(tx *icechunk.Tx, path string, a zarr.Array) error {
 // putRoot writes the description of an empty cube, the records of its slices, and the cells that are
 // there from the beginning: all of them where the cube is not tiled.
 func putRoot(ctx context.Context, tx *icechunk.Tx, pack *icechunk.Pack, s Spec) error {
-	if err := putGroup(tx, "/", map[string]any{"terrapin": s.doc()}); err != nil {
+	text, err := zarr.GroupJSON(map[string]any{"terrapin": s.doc()})
+	if err != nil {
+		return err
+	}
+	if err := tx.PutGroup("/", text); err != nil {
 		return err
 	}
 	if !s.plain() {
@@ -158,11 +168,24 @@ func putRoot(ctx context.Context, tx *icechunk.Tx, pack *icechunk.Pack, s Spec) 
 }
 
 func putGroup(tx *icechunk.Tx, path string, attrs map[string]any) error {
-	meta, err := zarr.GroupJSON(attrs)
+	text, err := zarr.GroupJSON(attrs)
+	if err != nil {
+		return err
+	}
+	meta, err := compact(text)
 	if err != nil {
 		return err
 	}
 	return tx.PutGroup(path, meta)
+}
+
+// compact leaves the blanks out of a document: every snapshot holds those of all cells.
+func compact(text []byte) ([]byte, error) {
+	var out bytes.Buffer
+	if err := json.Compact(&out, text); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 // putCell writes the groups and arrays of an empty cell, and its coordinates.

@@ -346,4 +346,3 @@ func TestTilingsThatCannotBe(t *testing.T) {
 	_, err := layout.Create(t.Context(), layouttest.Bucket(), s)
 	assert.Contains(t, fault.CureOf(err), "multiple of 48, such as 96")
 }
-

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/zarr"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -96,6 +97,34 @@ func (s Spec) find(path string) (tile, bool) {
 		}
 	}
 	return tile{}, false
+}
+
+// knownTile is a cell that somebody asked for, with the metadata of its arrays, empty ones.
+type knownTile struct {
+	tile
+	arrays map[string]zarr.Array
+}
+
+// find is Spec.find with a memory.
+func (c *Cube) find(path string) (*knownTile, bool) {
+	if k, ok := c.tiles.Load(path); ok {
+		return k.(*knownTile), true
+	}
+	t, ok := c.spec.find(path)
+	if !ok {
+		return nil, false
+	}
+	k, _ := c.tiles.LoadOrStore(t.path, &knownTile{t, c.spec.arrays(t, 0)})
+	return k.(*knownTile), true
+}
+
+// array is the metadata of an array with n slices.
+func (k *knownTile) array(name string, n int) zarr.Array {
+	a := k.arrays[name]
+	if len(a.Shape) > 0 {
+		a.Shape = append([]int{n}, a.Shape[1:]...)
+	}
+	return a
 }
 
 func (t tile) chunkRows() int { return chunks(t.grid.Height, t.group.ChunkSize()) }

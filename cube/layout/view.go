@@ -122,11 +122,11 @@ func (v *View) Cell(path string) (Cell, error) {
 }
 
 func (v *View) tile(path string) (tile, error) {
-	t, ok := v.cube.spec.find(path)
+	t, ok := v.cube.find(path)
 	if !ok {
-		return t, v.noCell(path)
+		return tile{}, v.noCell(path)
 	}
-	return t, nil
+	return t.tile, nil
 }
 
 func (v *View) noCell(path string) error {
@@ -153,7 +153,7 @@ func (v *View) Locate(group string, w cube.Window) (cell string, in cube.Window,
 
 // Slice finds a slice of a cell by its id.
 func (v *View) Slice(cell string, id cube.SliceID) (index int, s cube.Slice, ok bool) {
-	t, ok := v.cube.spec.find(cell)
+	t, ok := v.cube.find(cell)
 	if !ok {
 		return 0, cube.Slice{}, false
 	}
@@ -197,11 +197,11 @@ func (v *View) noSlice(id cube.SliceID) error {
 
 // Array is the metadata of Image, Valid or Flags of a cell; the zero Array where there is none.
 func (v *View) Array(cell, name string) zarr.Array {
-	t, ok := v.cube.spec.find(cell)
+	t, ok := v.cube.find(cell)
 	if !ok || !slices.Contains([]string{Image, Valid, Flags}, name) {
 		return zarr.Array{}
 	}
-	return v.cube.spec.arrays(t, v.counts[t.place])[name]
+	return t.array(name, v.counts[t.place])
 }
 
 // Ref finds a chunk of Image, Valid or Flags; false means that it is absent, which is fill, not observed
