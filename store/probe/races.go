@@ -1,0 +1,251 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
+)
+
+// patience is how many refusals the race to change one object may cost for each success: of 16 writers
+// 15 lose in the worst round.
+const patience = 60
+
+// additions is how often each writer adds to the counter.
+const additions = 4
+
+// replacements is how often an object is replaced under its readers, or as often as fits in replacing.
+const (
+	replacements = 400
+	replacing    = 3 * time.Second
+)
+
+// createRace lets all writers create one object at once: one may win, and the object is the winner's.
+func (p *prober) createRace(ctx context.Context) error {
+	for round := range p.cfg.Rounds {
+		key := "create/" + strconv.Itoa(round)
+		var winners atomic.Int32
+		var winner atomic.Value
+		var start sync.WaitGroup
+		start.Add(1)
+		group, gctx := errgroup.WithContext(ctx)
+		for i := range p.cfg.Writers {
+			group.Go(func() error {
+				start.Wait()
+				value := strconv.Itoa(i)
+				_, err := p.write(gctx, key, value, store.Condition{IfAbsent: true})
+				if err == nil {
+					winners.Add(1)
+					winner.Store(value)
+				} else if !errors.Is(err, store.ErrConflict) {
+					return err
+				}
+				return nil
+			})
+		}
+		start.Done()
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		data, _, err := p.at.Read(ctx, key, store.Range{})
+		if err != nil {
+			return err
+		}
+		if n := winners.Load(); n != 1 || winner.Load() != string(data) {
+			return breaks(otherStore, "of %d writers %d were told that they had created the object; one may be", p.cfg.Writers, n)
+		}
+	}
+	p.report.Facts["create_race"] = fmt.Sprintf("%d writers, %d rounds, one winner each", p.cfg.Writers, p.cfg.Rounds)
+	return nil
+}
+
+// swapRounds lets all writers replace the same version of an object at the same moment: one of them may be
+// told that it did. This is where a gateway that looks first and writes then is caught.
+func (p *prober) swapRounds(ctx context.Context) error {
+	const key = "swap"
+	base, err := p.write(ctx, key, "start", store.Condition{})
+	if err != nil {
+		return err
+	}
+	acknowledged, kept := 0, 0
+	for round := range p.cfg.Swaps {
+		var winners atomic.Int32
+		var start sync.WaitGroup
+		start.Add(1)
+		group, gctx := errgroup.WithContext(ctx)
+		for i := range p.cfg.Writers {
+			group.Go(func() error {
+				start.Wait()
+				_, err := p.write(gctx, key, fmt.Sprintf("%04d by %04d", round, i), store.Condition{IfMatch: base.ETag})
+				if err == nil {
+					winners.Add(1)
+				} else if !errors.Is(err, store.ErrConflict) {
+					return err
+				}
+				return nil
+			})
+		}
+		start.Done()
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		acknowledged, kept = acknowledged+int(winners.Load()), kept+min(1, int(winners.Load()))
+		if base, err = p.at.Stat(ctx, key); err != nil {
+			return err
+		}
+	}
+	p.report.Facts["swaps_acknowledged"], p.report.Facts["swaps_kept"] = acknowledged, kept
+	switch {
+	case kept != acknowledged:
+		return breaks(otherStore, "%d of %d writes that the store acknowledged as compared and swapped (If-Match) were lost: commits would vanish without an error",
+			acknowledged-kept, acknowledged)
+	case kept*2 < p.cfg.Swaps:
+		return breaks(otherStore, "in %d of %d rounds no writer could replace the object (If-Match)", p.cfg.Swaps-kept, p.cfg.Swaps)
+	}
+	return nil
+}
+
+// swapRace lets all writers add to one counter by compare-and-swap, and counts what is left of what was
+// acknowledged. Every body that is read beside an ETag must be the one that was written with it.
+func (p *prober) swapRace(ctx context.Context) error {
+	const key = "counter"
+	if _, err := p.write(ctx, key, counter(0), store.Condition{}); err != nil {
+		return err
+	}
+	seen := &pairs{values: map[string]string{}}
+	var conflicts atomic.Int64
+	group, gctx := errgroup.WithContext(ctx)
+	for range p.cfg.Writers {
+		group.Go(func() error {
+			for added := 0; added < additions; {
+				swapped, err := p.swap(gctx, key, seen)
+				if err != nil {
+					return err
+				}
+				if swapped {
+					added++
+				} else if conflicts.Add(1) > int64(patience*p.cfg.Writers*additions) {
+					return breaks(otherStore, "%d compare-and-swaps (If-Match) were refused in a row of which some have to succeed", conflicts.Load())
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	data, _, err := p.at.Read(ctx, key, store.Range{})
+	if err != nil {
+		return err
+	}
+	kept, err := strconv.Atoi(string(data))
+	if err != nil {
+		return breaks(otherStore, "the counter reads %q", data)
+	}
+	wanted := p.cfg.Writers * additions
+	p.report.Facts["additions_acknowledged"], p.report.Facts["additions_kept"], p.report.Facts["additions_refused"] = wanted, kept, conflicts.Load()
+	if kept != wanted {
+		return breaks(otherStore, "%d of %d writes that the store acknowledged as compared and swapped (If-Match) were lost: commits would vanish without an error", wanted-kept, wanted)
+	}
+	if seen.mixed != "" {
+		return breaks(otherStore, "%s", seen.mixed)
+	}
+	return nil
+}
+
+// etagRace replaces an object again and again while others read it: an ETag that is read with a body must be
+// the one that this body was written with, or a compare-and-swap compares the wrong thing.
+func (p *prober) etagRace(ctx context.Context) error {
+	const key = "etag"
+	seen := &pairs{values: map[string]string{}}
+	put := func(i int) error {
+		value := fmt.Sprintf("%06d", i)
+		info, err := p.write(ctx, key, value, store.Condition{})
+		if err == nil {
+			seen.note(info.ETag, value)
+		}
+		return err
+	}
+	if err := put(0); err != nil {
+		return err
+	}
+	var stop atomic.Bool
+	var reads atomic.Int64
+	readers, rctx := errgroup.WithContext(ctx)
+	for range p.cfg.Writers {
+		readers.Go(func() error {
+			for !stop.Load() {
+				data, info, err := p.at.Read(rctx, key, store.Range{})
+				if err != nil {
+					return err
+				}
+				seen.note(info.ETag, string(data))
+				reads.Add(1)
+			}
+			return nil
+		})
+	}
+	var err error
+	for i, began := 1, time.Now(); err == nil && i <= replacements && time.Since(began) < replacing && rctx.Err() == nil; i++ {
+		err = put(i)
+	}
+	stop.Store(true)
+	if err := errors.Join(readers.Wait(), err); err != nil {
+		return err
+	}
+	p.report.Facts["reads_beside_writes"] = reads.Load()
+	if seen.mixed != "" {
+		return breaks(otherStore, "%s", seen.mixed)
+	}
+	return nil
+}
+
+// swap reads the counter and tries to replace it by one more.
+func (p *prober) swap(ctx context.Context, key string, seen *pairs) (bool, error) {
+	data, info, err := p.at.Read(ctx, key, store.Range{})
+	if err != nil {
+		return false, err
+	}
+	seen.note(info.ETag, string(data))
+	n, err := strconv.Atoi(string(data))
+	if err != nil {
+		return false, fault.New(fault.Corrupt, "the counter reads %q", data)
+	}
+	next := counter(n + 1)
+	written, err := p.write(ctx, key, next, store.Condition{IfMatch: info.ETag})
+	if errors.Is(err, store.ErrConflict) {
+		return false, nil
+	}
+	if err == nil {
+		seen.note(written.ETag, next)
+	}
+	return err == nil, err
+}
+
+// counter has a fixed width, so that sizes never tell two values apart.
+func counter(n int) string { return fmt.Sprintf("%08d", n) }
+
+// pairs notes which body came with which ETag.
+type pairs struct {
+	mu     sync.Mutex
+	values map[string]string
+	mixed  string
+}
+
+func (s *pairs) note(etag, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, ok := s.values[etag]
+	if ok && known != value {
+		s.mixed = fmt.Sprintf("the ETag %s came with %q and with %q: an answer may hold the ETag of one object and the body of another, and a compare-and-swap with it would lose a commit", etag, known, value)
+	}
+	s.values[etag] = value
+}
