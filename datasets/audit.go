@@ -68,8 +68,11 @@ func sharedPixels(samples []sample, g cube.Grid) int64 {
 	paint := make([]byte, strip*g.Width)
 	shared := int64(0)
 	for top := 0; top < g.Height; top += strip {
-		clear(paint)
 		first := sort.Search(len(order), func(i int) bool { return order[i].window.Row > top-tallest })
+		if first == len(order) || order[first].window.Row >= top+strip {
+			continue // no sample begins in reach
+		}
+		clear(paint)
 		for _, s := range order[first:] {
 			if s.window.Row >= top+strip {
 				break

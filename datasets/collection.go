@@ -107,14 +107,14 @@ func (p *plan) filledSplits() []string {
 
 func (p *plan) stacBands() []stac.Band {
 	out := make([]stac.Band, 0, len(p.bands))
-	spec := p.view.Spec()
+	g := p.region.Group
 	for i, name := range p.bands {
 		s := p.stats[i]
 		statistics := map[string]any{"count": s.Count}
 		if s.Count > 0 {
 			statistics = map[string]any{"count": s.Count, "mean": s.Mean, "stddev": s.Std, "minimum": s.Min, "maximum": s.Max}
 		}
-		out = append(out, stac.Band{Name: name, DataType: string(spec.DType), Nodata: spec.Nodata, Fields: stac.Fields{"statistics": statistics}})
+		out = append(out, stac.Band{Name: name, DataType: string(g.DType), Nodata: g.Nodata, Fields: stac.Fields{"statistics": statistics}})
 	}
 	return out
 }
@@ -128,6 +128,6 @@ func (p *plan) bounds() ([]float64, error) {
 		all.Row, all.Col = min(all.Row, w.Row), min(all.Col, w.Col)
 		all.Height, all.Width = bottom-all.Row, right-all.Col
 	}
-	box, err := crs.BBoxWGS84(p.cell.Grid, all)
+	box, err := crs.BBoxWGS84(p.region.Grid, all)
 	return box[:], err
 }

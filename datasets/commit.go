@@ -28,15 +28,16 @@ type commitDoc struct {
 	Created  time.Time `json:"created"`
 	STAC     stacDocs  `json:"stac"`
 
-	Description string        `json:"description,omitempty"`
-	Cube        string        `json:"cube"`
-	Snapshot    string        `json:"snapshot"`
-	Tag         string        `json:"tag"`
-	Definitions definitions   `json:"definitions"`
-	Cell        string        `json:"cell"`
-	BandIndex   []int         `json:"band_index"`
-	Slices      []PinnedSlice `json:"slices"`
-	Labels      *labelPinDoc  `json:"labels"`
+	Description string      `json:"description,omitempty"`
+	Cube        string      `json:"cube"`
+	Snapshot    string      `json:"snapshot"`
+	Tag         string      `json:"tag"`
+	Definitions definitions `json:"definitions"`
+	// Cell is the path of the cube's only cell, or the resolution whose cells the samples lie in.
+	Cell      string        `json:"cell"`
+	BandIndex []int         `json:"band_index"`
+	Slices    []PinnedSlice `json:"slices"`
+	Labels    *labelPinDoc  `json:"labels"`
 	// Files are the SHA-256, in hex, of the objects beside this one.
 	Files  map[string]string `json:"files"`
 	Report Report            `json:"report"`
@@ -192,7 +193,7 @@ func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string]
 	doc := commitDoc{
 		Format: 1, Kind: "dataset", Name: p.recipe.Name, Revision: fmt.Sprintf("v%d", number), Digest: p.digest,
 		Actor: w.actor, Created: now().UTC(), Description: p.recipe.Description,
-		Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.cell.Path, BandIndex: p.index,
+		Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.region.Name, BandIndex: p.index,
 		Files: map[string]string{},
 	}
 	doc.Tag = "datasets/" + doc.Name + "/" + doc.Revision
@@ -207,7 +208,7 @@ func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string]
 	if files[manifestFile], err = p.manifest(collectionID(doc.Name, doc.Revision)); err != nil {
 		return doc, nil, err
 	}
-	if files[indexFile], err = writeIndex(p.samples, p.cell.Path, p.sliceIDs()); err != nil {
+	if files[indexFile], err = writeIndex(p.samples, &p.homes); err != nil {
 		return doc, nil, err
 	}
 	for name, data := range files {

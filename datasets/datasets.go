@@ -96,10 +96,12 @@ type Version struct {
 
 	Cube     string
 	Snapshot string
-	Cell     string
-	Grid     cube.Grid
-	DType    cube.DType // of the cube
-	Nodata   *float64   // of the cube; nil if it has none
+	// Cell is the path of the cube's only cell, or the name of the resolution whose cells the samples lie in.
+	Cell string
+	// Grid is that of the cell, or of the resolution's whole frame.
+	Grid   cube.Grid
+	DType  cube.DType // of the cube
+	Nodata *float64   // of the cube; nil if it has none
 
 	Bands     []string // in the recipe's order
 	BandIndex []int    // their places on the cube's band axis

@@ -38,9 +38,15 @@ type index struct {
 	rows  []byte
 }
 
+// mostCells is how many cells a row can tell apart.
+const mostCells = 1 << 16
+
 // writeIndex makes samples.idx of samples that are sorted by id.
-func writeIndex(samples []sample, cell string, slots []cube.SliceID) ([]byte, error) {
-	table := indexTable{Cells: []string{cell}, Slots: [][]cube.SliceID{slots}}
+func writeIndex(samples []sample, at *homes) ([]byte, error) {
+	table, cellOf, slotsOf := at.tables(samples)
+	if len(table.Cells) > mostCells {
+		return nil, fault.New(fault.TooLarge, "the samples lie in %d cells, %d fit", len(table.Cells), mostCells).WithCure("make larger cells, or several datasets")
+	}
 	rows := make([]byte, 0, len(samples)*indexRow)
 	for split, name := range Splits() {
 		part := indexSplit{Name: name, First: len(rows) / indexRow}
@@ -53,10 +59,13 @@ func writeIndex(samples []sample, cell string, slots []cube.SliceID) ([]byte, er
 				return nil, fault.New(fault.Internal, "sample id %q is not 32 hex digits", s.id)
 			}
 			rows = append(rows, id...)
-			for _, v := range []int{s.window.Row, s.window.Col, s.window.Height, s.window.Width} {
+			w := at.of(s).window(s)
+			for _, v := range []int{w.Row, w.Col, w.Height, w.Width} {
 				rows = binary.LittleEndian.AppendUint32(rows, uint32(int32(v)))
 			}
-			rows = append(rows, make([]byte, 8)...) // the only cell and the only set of slots
+			rows = binary.LittleEndian.AppendUint16(rows, uint16(cellOf[s.home]))
+			rows = binary.LittleEndian.AppendUint16(rows, 0)
+			rows = binary.LittleEndian.AppendUint32(rows, uint32(slotsOf[s.home]))
 			part.Count++
 		}
 		table.Splits = append(table.Splits, part)

@@ -132,11 +132,11 @@ func (p *plan) manifestRows(first, end int, collection string, bounds *[4]float6
 	}
 	text := func(name, v string) { columns[name].(*array.StringBuilder).Append(v) }
 	moment := func(name string, v int64) { columns[name].(*array.TimestampBuilder).Append(arrow.Timestamp(v)) }
-	slices := p.line.slices
-	start, last := slices[0].Micros(), slices[len(slices)-1].Micros()
 	for i := first; i < end; i++ {
 		s, l := p.samples[i], p.leaves[i]
-		ring, err := crs.FootprintWGS84(p.cell.Grid, s.window)
+		slices := p.homes.of(s).slices
+		start, last := slices[0].Micros(), slices[len(slices)-1].Micros()
+		ring, err := crs.FootprintWGS84(p.region.Grid, s.window)
 		if err != nil {
 			return nil, err
 		}
@@ -161,8 +161,8 @@ func (p *plan) manifestRows(first, end int, collection string, bounds *[4]float6
 		moment("end_datetime", last)
 		text("split", l.Split)
 		text("ml-aoi:split", l.Split)
-		text("cell", p.cell.Path)
-		for name, v := range map[string]int{"row": s.window.Row, "col": s.window.Col, "height": s.window.Height, "width": s.window.Width} {
+		text("cell", l.Cell)
+		for name, v := range map[string]int{"row": l.Row, "col": l.Col, "height": l.Height, "width": l.Width} {
 			columns[name].(*array.Int32Builder).Append(int32(v))
 		}
 		times := columns["times"].(*array.ListBuilder)

@@ -20,11 +20,14 @@ import (
 type plan struct {
 	recipe Recipe
 	view   *layout.View
-	cell   layout.Cell
+	// region is the frame of the resolution that the features are of.
+	region layout.Region
 	reader *read.Reader
 	bands  []string
 	index  []int
+	// line is what all samples use together, homes where each one lies and what it uses.
 	line   timeline
+	homes  homes
 	labels *labels.Revision // nil without labels
 
 	samples  []sample // sorted by id
@@ -54,60 +57,120 @@ func resolve(ctx context.Context, r Recipe, view *layout.View, rev *labels.Revis
 	return p, err
 }
 
-// pin settles cell, bands, slices and contracts.
+// pin settles resolution, bands, and, where there is one cell, slices and contracts.
 func (p *plan) pin(context.Context) error {
-	cells := p.view.Cells()
-	if len(cells) != 1 {
-		return fault.New(fault.Unsupported, "cube %s has %d cells; datasets over other than one cell are not built yet", p.recipe.Cube, len(cells))
-	}
-	p.cell = cells[0]
-	if p.labels != nil && (p.labels.Cube != p.recipe.Cube || p.labels.Grid != p.cell.Grid) {
-		return fault.New(fault.Conflict, "label set %s lies on cube %s, not on %s", p.labels.Set, p.labels.Cube, p.recipe.Cube).
-			WithCure("import the labels onto cube %s, or name cube %s in the recipe", p.recipe.Cube, p.labels.Cube)
-	}
-	if err := p.pinBands(); err != nil {
-		return err
-	}
-	line, err := choose(p.cell.Slices, p.recipe.Time)
+	group, err := p.pinBands()
 	if err != nil {
 		return err
 	}
-	p.line = line
-	if p.recipe.Values == Raw {
-		return oneContract(line.slices)
+	if p.region, err = p.view.Region(group); err != nil {
+		return err
+	}
+	if err := p.checkLabels(); err != nil {
+		return err
+	}
+	p.homes = homes{plan: p}
+	if p.region.Tiled() {
+		return p.lookBack()
+	}
+	if p.line, err = choose(p.region.Slices, p.recipe.Time); err != nil {
+		return err
+	}
+	return p.checkContracts()
+}
+
+// lookBack settles the time that the samples of a tiled cube look back from; each finds its own slices.
+func (p *plan) lookBack() error {
+	all, rule := p.region.Slices, p.recipe.Time
+	if len(all) == 0 {
+		return noScenes()
+	}
+	p.homes.at, p.homes.cut = reference(all, rule)
+	whole := lookBack(all, rule, p.homes.at, p.homes.cut)
+	p.line.report = whole.report
+	if len(whole.slices) == 0 {
+		return noSliceInTime(all, whole.report.Reference)
 	}
 	return nil
 }
 
-func (p *plan) pinBands() error {
+func (p *plan) checkContracts() error {
+	if p.recipe.Values == Raw {
+		return oneContract(p.line.slices)
+	}
+	return nil
+}
+
+// checkLabels refuses labels of another cube, and those whose pixels are not the features'.
+func (p *plan) checkLabels() error {
+	if p.labels == nil {
+		return nil
+	}
+	spec := p.view.Spec()
+	if p.labels.Cube != p.recipe.Cube || p.labels.Grid != spec.Grid {
+		return fault.New(fault.Conflict, "label set %s lies on cube %s, not on %s", p.labels.Set, p.labels.Cube, p.recipe.Cube).
+			WithCure("import the labels onto cube %s, or name cube %s in the recipe", p.recipe.Cube, p.labels.Cube)
+	}
+	if first := spec.Groups()[0]; p.region.Group.Name != first.Name {
+		return fault.New(fault.Unsupported, "label set %s lies on the pixels of %s, the features are of %s", p.labels.Set, first.Name, p.region.Group.Name).
+			WithCure("choose features of %s (%s), or leave labels out", first.Name, strings.Join(first.BandNames(), ", "))
+	}
+	return nil
+}
+
+// pinBands finds the features' homes on the band axis of their resolution, which is one.
+func (p *plan) pinBands() (group string, err error) {
+	type spot struct {
+		group string
+		index int
+	}
 	var all []string
-	index := map[string]int{}
-	for i, b := range p.view.Spec().Bands {
-		all, index[b.Name] = append(all, b.Name), i
+	index := map[string]spot{}
+	groups := p.view.Groups()
+	for _, g := range groups {
+		for i, b := range g.Bands {
+			all, index[b.Name] = append(all, b.Name), spot{g.Name, i}
+		}
 	}
 	p.bands = p.recipe.Features
 	if len(p.bands) == 0 {
-		p.bands = all
+		p.bands = groups[0].BandNames()
 	}
 	for i, name := range p.bands {
 		at, ok := index[name]
 		if !ok {
 			what := fmt.Sprintf("feature %q is no band of cube %s, and features other than band names are not built yet", name, p.recipe.Cube)
-			return p.recipe.features[i].error(fault.Unsupported, what, didYouMean(name, all))
+			return "", p.recipe.features[i].error(fault.Unsupported, what, didYouMean(name, all))
 		}
-		p.index = append(p.index, at)
+		if group == "" {
+			group = at.group
+		}
+		if at.group != group {
+			what := fmt.Sprintf("feature %q is of %s, feature %q of %s: samples of several resolutions are not built yet", name, at.group, p.bands[0], group)
+			return "", p.recipe.features[i].error(fault.Unsupported, what, "choose features of one resolution: "+perGroup(groups))
+		}
+		p.index = append(p.index, at.index)
 	}
-	return nil
+	return group, nil
+}
+
+// perGroup lists the bands of each resolution.
+func perGroup(groups []layout.Group) string {
+	parts := make([]string, len(groups))
+	for i, g := range groups {
+		parts[i] = g.Name + " has " + strings.Join(g.BandNames(), ", ")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // place lays the windows, splits and separates them, and audits the outcome.
 func (p *plan) place(ctx context.Context) error {
-	samples, err := layWindows(p.cell.Path, p.cell.Grid, p.recipe.Window, p.recipe.Split.Salt)
+	samples, err := p.layWindows()
 	if err != nil {
 		return err
 	}
 	if p.labels != nil {
-		kept, err := labelled(ctx, samples, p.labels, p.cell.Grid)
+		kept, err := labelled(ctx, samples, p.labels, p.region.Grid)
 		if err != nil {
 			return err
 		}
@@ -117,10 +180,10 @@ func (p *plan) place(ctx context.Context) error {
 				WithCure("import labels that lie on cube %s", p.recipe.Cube)
 		}
 	}
-	if err := assign(samples, p.cell.Grid, p.recipe.Split); err != nil {
+	if err := assign(samples, p.region.Grid, p.recipe.Split); err != nil {
 		return err
 	}
-	r, err := newRuler(p.cell.Grid)
+	r, err := newRuler(p.region.Grid)
 	if err != nil {
 		return err
 	}
@@ -131,7 +194,7 @@ func (p *plan) place(ctx context.Context) error {
 	if err := filled(kept, samples, r, p.recipe.Split); err != nil {
 		return err
 	}
-	p.leakage = audit(kept, p.cell.Grid, r)
+	p.leakage = audit(kept, p.region.Grid, r)
 	p.leakage.Dropped = len(samples) - len(kept)
 	for i, name := range Splits() {
 		p.leakage.DroppedFrom[name] = dropped[i]
@@ -141,6 +204,11 @@ func (p *plan) place(ctx context.Context) error {
 	}
 	slices.SortFunc(kept, byID)
 	p.samples = kept
+	if p.region.Tiled() {
+		p.line.slices = p.homes.used(kept)
+		p.line.report.Slices, p.line.slots = len(p.line.slices), p.homes.slots(kept)
+		return p.checkContracts()
+	}
 	return nil
 }
 
@@ -259,22 +327,26 @@ func emptySplits(samples []sample, rule SplitRule) []string {
 
 // seal takes the digests of what every sample touches.
 func (p *plan) seal(ctx context.Context) error {
-	ids := p.sliceIDs()
-	pixels := func(w cube.Window) ([]string, error) { return p.view.PixelDigests(ctx, p.cell.Path, ids, w) }
+	pixels := func(s sample) ([]string, error) {
+		at := p.homes.of(s)
+		return p.view.PixelDigests(ctx, at.cell, at.ids, at.window(s))
+	}
 	var err error
-	p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, ids, once(pixels, p.view.Spec().ChunkSize()), p.labelDigests(ctx))
+	p.leaves, p.hashes, err = p.sealBy(pixels, p.labelDigests(ctx))
 	return err
 }
 
-// lookUp returns the digests of the chunks that a window touches.
-type lookUp func(cube.Window) ([]string, error)
+// lookUp returns the digests of the chunks that a sample touches.
+type lookUp func(sample) ([]string, error)
 
 // labelDigests looks up the label raster's; nil without labels.
 func (p *plan) labelDigests(ctx context.Context) lookUp {
 	if p.labels == nil {
 		return nil
 	}
-	return once(func(w cube.Window) ([]string, error) { return p.labels.ChunkDigests(ctx, w) }, p.labels.ChunkEdge())
+	edge := p.labels.ChunkEdge()
+	digests := func(s sample) ([]string, error) { return p.labels.ChunkDigests(ctx, s.window) }
+	return once(digests, func(s sample) touched { return touched{tiles: tiles(s.window, edge)} })
 }
 
 // tiles names the tiles of an edge that a window touches: from the first to the last.
@@ -282,35 +354,44 @@ func tiles(w cube.Window, edge int) cube.Window {
 	return cube.Window{Row: w.Row / edge, Col: w.Col / edge, Height: (w.Row + w.Height - 1) / edge, Width: (w.Col + w.Width - 1) / edge}
 }
 
-// once remembers what a look-up gave for windows that touch the same chunks.
-func once(digests lookUp, edge int) lookUp {
-	known := map[cube.Window][]string{}
-	return func(w cube.Window) ([]string, error) {
-		key := tiles(w, edge)
-		if d, ok := known[key]; ok {
+// touched names what decides the digests of a sample.
+type touched struct {
+	home  int32
+	tiles cube.Window
+}
+
+// once remembers what a look-up gave for samples that touch the same.
+func once(digests lookUp, key func(sample) touched) lookUp {
+	known := map[touched][]string{}
+	return func(s sample) ([]string, error) {
+		k := key(s)
+		if d, ok := known[k]; ok {
 			return d, nil
 		}
-		d, err := digests(w)
+		d, err := digests(s)
 		if err == nil {
-			known[key] = d
+			known[k] = d
 		}
 		return d, err
 	}
 }
 
-// seal makes the leaves of samples; label may be nil.
-func seal(samples []sample, cell string, ids []cube.SliceID, pixels, label lookUp) ([]leafDoc, []hash, error) {
-	leaves, hashes := make([]leafDoc, 0, len(samples)), make([]hash, 0, len(samples))
-	for _, s := range samples {
-		w := s.window
-		px, err := pixels(w)
+// sealBy makes the leaves of the samples; label may be nil.
+func (p *plan) sealBy(pixels, label lookUp) ([]leafDoc, []hash, error) {
+	edge := p.region.Group.ChunkSize()
+	pixels = once(pixels, func(s sample) touched { return touched{s.home, tiles(s.window, edge)} })
+	leaves, hashes := make([]leafDoc, 0, len(p.samples)), make([]hash, 0, len(p.samples))
+	for _, s := range p.samples {
+		px, err := pixels(s)
 		if err != nil {
 			return nil, nil, err
 		}
-		l := leafDoc{ID: s.id, Cell: cell, Row: w.Row, Col: w.Col, Height: w.Height, Width: w.Width,
-			Slots: ids, Split: Splits()[s.split], Label: []string{}, Pixels: px}
+		at := p.homes.of(s)
+		w := at.window(s)
+		l := leafDoc{ID: s.id, Cell: at.cell, Row: w.Row, Col: w.Col, Height: w.Height, Width: w.Width,
+			Slots: at.ids, Split: Splits()[s.split], Label: []string{}, Pixels: px}
 		if label != nil {
-			if l.Label, err = label(w); err != nil {
+			if l.Label, err = label(s); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -323,19 +404,11 @@ func seal(samples []sample, cell string, ids []cube.SliceID, pixels, label lookU
 	return leaves, hashes, nil
 }
 
-func (p *plan) sliceIDs() []cube.SliceID {
-	ids := make([]cube.SliceID, 0, len(p.line.slices))
-	for _, s := range p.line.slices {
-		ids = append(ids, s.ID)
-	}
-	return ids
-}
-
 func (p *plan) definitions() definitions {
-	spec := p.view.Spec()
+	g := p.region.Group
 	d := definitions{
-		Format: "td1", Recipe: p.recipe.doc(), Grid: p.cell.Grid, DType: spec.DType, Bands: p.bands, Slots: p.line.slots,
-		Statistics: p.stats, Order: order.Algorithm, Nodata: cube.NumberOf(spec.Nodata),
+		Format: "td1", Recipe: p.recipe.doc(), Grid: p.region.Grid, DType: g.DType, Bands: p.bands, Slots: p.line.slots,
+		Statistics: p.stats, Order: order.Algorithm, Nodata: cube.NumberOf(g.Nodata),
 	}
 	for _, s := range p.line.slices {
 		d.Contracts = append(d.Contracts, contractDoc{s.ID, s.Contract.Scale, s.Contract.Offset, s.Contract.Baseline})
@@ -368,14 +441,14 @@ func (p *plan) split(index int) []sample {
 
 // amplification is how many pixels are decoded for each pixel of a sample if nothing is cached.
 func (p *plan) amplification() float64 {
-	chunk := p.view.Spec().ChunkSize()
+	chunk := p.region.Group.ChunkSize()
 	decoded, wanted := 0.0, 0.0
 	for _, s := range p.samples {
 		w := s.window
 		span := func(from, n, limit int) int { // pixels of the chunks that [from, from+n) touches
 			return min(limit, (from+n-1)/chunk*chunk+chunk) - from/chunk*chunk
 		}
-		decoded += float64(span(w.Row, w.Height, p.cell.Grid.Height) * span(w.Col, w.Width, p.cell.Grid.Width))
+		decoded += float64(span(w.Row, w.Height, p.region.Grid.Height) * span(w.Col, w.Width, p.region.Grid.Width))
 		wanted += float64(w.Height * w.Width)
 	}
 	return decoded / wanted

@@ -146,7 +146,7 @@ func TestGeographicDistancesAreMetres(t *testing.T) {
 
 func TestADamagedIndexIsRefused(t *testing.T) {
 	samples := scattered(rand.New(rand.NewPCG(1, 1)), utm(50), 20)
-	good, err := writeIndex(samples, "r0c0/10m", []cube.SliceID{"a", "b"})
+	good, err := writeIndex(samples, &homes{all: []home{{cell: "r0c0/10m", ids: []cube.SliceID{"a", "b"}}}})
 	require.NoError(t, err)
 	x, err := openIndex(good)
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"sort"
 
+	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -39,16 +40,18 @@ func measured(train []sample, hashes []hash) []sample {
 func (p *plan) measure(ctx context.Context) error {
 	samples := measured(p.split(0), p.hashes)
 	p.measured = len(samples)
-	ids, size, spec := p.sliceIDs(), p.recipe.Window.Size, p.view.Spec()
-	image := make([]byte, len(ids)*len(p.index)*size*size*spec.DType.Size())
-	valid := make([]byte, len(ids)*size*size)
+	size := p.recipe.Window.Size
+	slot := len(p.index) * size * size * p.region.Group.DType.Size()
+	image, valid := make([]byte, p.homes.longest()*slot), make([]byte, p.homes.longest()*size*size)
 	total := make([]moments, len(p.bands))
 	for _, s := range samples {
-		q := read.Request{Cell: p.cell.Path, Slices: ids, Window: s.window, Bands: p.index}
+		at := p.homes.of(s)
+		q := read.Request{Cell: at.cell, Slices: at.ids, Window: at.window(s), Bands: p.index}
+		image, valid := image[:len(at.ids)*slot], valid[:len(at.ids)*size*size]
 		if err := p.reader.Read(ctx, p.view, q, image, valid); err != nil {
 			return fault.New(fault.KindOf(err), "read sample %s for the statistics: %w", s.id, err)
 		}
-		p.tally(total, image, valid, size*size)
+		p.tally(total, at.slices, image, valid, size*size)
 	}
 	for i, band := range p.bands {
 		p.stats = append(p.stats, total[i].stats(band))
@@ -57,10 +60,10 @@ func (p *plan) measure(ctx context.Context) error {
 }
 
 // tally adds the valid pixels of one sample.
-func (p *plan) tally(total []moments, image, valid []byte, pixels int) {
-	dtype := p.view.Spec().DType
+func (p *plan) tally(total []moments, slices []cube.Slice, image, valid []byte, pixels int) {
+	dtype := p.region.Group.DType
 	values := make([]float64, 0, pixels)
-	for t, slice := range p.line.slices {
+	for t, slice := range slices {
 		mask := valid[t*pixels : (t+1)*pixels]
 		for b := range p.bands {
 			plane := image[(t*len(p.bands)+b)*pixels*dtype.Size():]

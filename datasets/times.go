@@ -16,12 +16,25 @@ type timeline struct {
 	report TimeReport
 }
 
-// choose applies a time rule to the slices of a cell, which are in time order.
+func noScenes() error {
+	return fault.New(fault.Precondition, "the cube has no scenes yet").WithCure("ingest scenes first")
+}
+
+// choose applies a time rule to the slices of a cube, which are in time order.
 func choose(all []cube.Slice, r TimeRule) (timeline, error) {
 	if len(all) == 0 {
-		return timeline{}, fault.New(fault.Precondition, "the cube has no scenes yet").WithCure("ingest scenes first")
+		return timeline{}, noScenes()
 	}
 	t, cut := reference(all, r)
+	line := lookBack(all, r, t, cut)
+	if len(line.slices) == 0 {
+		return line, noSliceInTime(all, line.report.Reference)
+	}
+	return line, line.cut(r)
+}
+
+// lookBack is which of some slices count at a reference time.
+func lookBack(all []cube.Slice, r TimeRule, t time.Time, cut bool) timeline {
 	line := timeline{report: TimeReport{Cutoff: "no cut-off", Reference: stamp(t), Availability: "ignore"}}
 	if cut {
 		line.report.Cutoff = stamp(t)
@@ -39,17 +52,18 @@ func choose(all []cube.Slice, r TimeRule) (timeline, error) {
 			line.slices = append(line.slices, s)
 		}
 	}
-	return line, line.cut(all, r)
+	return line
+}
+
+func noSliceInTime(all []cube.Slice, reference string) error {
+	err := fault.New(fault.Precondition, "no slice was acquired and available by the reference time %s (the cube has %d, from %s to %s)",
+		reference, len(all), stamp(all[0].Time), stamp(all[len(all)-1].Time))
+	return err.WithCure("move time.at or time.range, or set time.availability to ignore if availability was not known")
 }
 
 // cut applies the number of slots.
-func (l *timeline) cut(all []cube.Slice, r TimeRule) error {
+func (l *timeline) cut(r TimeRule) error {
 	n := len(l.slices)
-	if n == 0 {
-		err := fault.New(fault.Precondition, "no slice was acquired and available by the reference time %s (the cube has %d, from %s to %s)",
-			l.report.Reference, len(all), stamp(all[0].Time), stamp(all[len(all)-1].Time))
-		return err.WithCure("move time.at or time.range, or set time.availability to ignore if availability was not known")
-	}
 	l.slots = r.Slots
 	switch {
 	case r.Policy == Latest:

@@ -93,8 +93,8 @@ func (o *Verification) content(ctx context.Context, cfg Config, v *Version) erro
 	}
 	o.Samples = len(p.samples)
 	proof := prover{plan: p, chunks: map[chunkKey][2]string{}}
-	pixels := once(func(w cube.Window) ([]string, error) { return proof.digests(ctx, w) }, p.view.Spec().ChunkSize())
-	if p.leaves, p.hashes, err = seal(p.samples, p.cell.Path, p.sliceIDs(), pixels, p.labelDigests(ctx)); err != nil {
+	pixels := func(s sample) ([]string, error) { return proof.digests(ctx, s) }
+	if p.leaves, p.hashes, err = p.sealBy(pixels, p.labelDigests(ctx)); err != nil {
 		return err
 	}
 	o.Chunks = len(proof.chunks)
@@ -121,12 +121,13 @@ func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
 		return nil, err
 	}
 	p.recipe.Window.Size, p.recipe.Values, p.recipe.Normalise = v.Size, v.Values, v.Normalise
-	if p.cell, err = p.view.Cell(v.Cell); err != nil {
+	if p.region, err = p.view.Region(v.Cell); err != nil {
 		return nil, err
 	}
+	p.homes = homes{plan: p}
 	p.line.slots = v.Slots
 	for _, pinned := range v.Slices {
-		_, s, ok := p.view.Slice(v.Cell, pinned.ID)
+		s, ok := p.view.Lookup(pinned.ID)
 		if !ok {
 			return nil, fault.New(fault.Corrupt, "slice %s (%s) is not in snapshot %s", pinned.ID, pinned.Item, v.Snapshot)
 		}
@@ -143,8 +144,12 @@ func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
 			return nil, err
 		}
 		for k := range split.Len() {
-			s := split.At(k)
-			p.samples = append(p.samples, sample{id: s.ID, window: s.Window, split: i})
+			s, err := p.homes.recall(split.At(k))
+			if err != nil {
+				return nil, err
+			}
+			s.split = i
+			p.samples = append(p.samples, s)
 		}
 	}
 	slices.SortFunc(p.samples, byID)
@@ -159,48 +164,61 @@ type prover struct {
 
 type chunkKey struct {
 	slice  cube.SliceID
+	cell   string
 	cy, cx int
 }
 
 // digests is layout's PixelDigests, from pixels instead of from the records.
-func (p *prover) digests(ctx context.Context, w cube.Window) ([]string, error) {
-	edge := p.plan.view.Spec().ChunkSize()
+func (p *prover) digests(ctx context.Context, s sample) ([]string, error) {
+	edge := p.plan.region.Group.ChunkSize()
+	parts := p.plan.region.Parts(s.window)
 	var out []string
-	for _, id := range p.plan.sliceIDs() {
-		var image, valid []string
-		for cy := w.Row / edge; cy*edge < w.Row+w.Height; cy++ {
-			for cx := w.Col / edge; cx*edge < w.Col+w.Width; cx++ {
-				k := chunkKey{id, cy, cx}
-				d, ok := p.chunks[k]
-				if !ok {
-					var err error
-					if d, err = p.decode(ctx, k, edge); err != nil {
+	for _, id := range p.plan.homes.of(s).ids {
+		for _, part := range parts {
+			if _, _, ok := p.plan.view.Slice(part.Cell, id); !ok {
+				continue // the slice does not reach the cell
+			}
+			var image, valid []string
+			for cy := part.Window.Row / edge; cy*edge < part.Window.Row+part.Window.Height; cy++ {
+				for cx := part.Window.Col / edge; cx*edge < part.Window.Col+part.Window.Width; cx++ {
+					d, err := p.chunk(ctx, chunkKey{id, part.Cell, cy, cx}, part.Grid, edge)
+					if err != nil {
 						return nil, err
 					}
-					p.chunks[k] = d
+					image, valid = append(image, d[0]), append(valid, d[1])
 				}
-				image, valid = append(image, d[0]), append(valid, d[1])
 			}
+			out = append(append(out, image...), valid...)
 		}
-		out = append(append(out, image...), valid...)
 	}
 	return out, nil
 }
 
+func (p *prover) chunk(ctx context.Context, k chunkKey, g cube.Grid, edge int) ([2]string, error) {
+	if d, ok := p.chunks[k]; ok {
+		return d, nil
+	}
+	d, err := p.decode(ctx, k, g, edge)
+	if err == nil {
+		p.chunks[k] = d
+	}
+	return d, err
+}
+
 // decode reads a chunk: the image with all bands at once, the validity band by band, since a read
 // joins the validity of the bands it is asked for.
-func (p *prover) decode(ctx context.Context, k chunkKey, edge int) ([2]string, error) {
-	spec, cell := p.plan.view.Spec(), p.plan.cell
-	w := cube.Window{Row: k.cy * edge, Col: k.cx * edge, Height: edge, Width: edge}.Intersect(cell.Grid.All())
+func (p *prover) decode(ctx context.Context, k chunkKey, grid cube.Grid, edge int) ([2]string, error) {
+	g := p.plan.region.Group
+	w := cube.Window{Row: k.cy * edge, Col: k.cx * edge, Height: edge, Width: edge}.Intersect(grid.All())
 	pixels := w.Height * w.Width
-	q := read.Request{Cell: cell.Path, Slices: []cube.SliceID{k.slice}, Window: w}
-	image, valid := make([]byte, len(spec.Bands)*pixels*spec.DType.Size()), make([]byte, pixels)
+	q := read.Request{Cell: k.cell, Slices: []cube.SliceID{k.slice}, Window: w}
+	image, valid := make([]byte, len(g.Bands)*pixels*g.DType.Size()), make([]byte, pixels)
 	if err := p.plan.reader.Read(ctx, p.plan.view, q, image, valid); err != nil {
 		return [2]string{}, err
 	}
 	imageSum, validHash := sha256.Sum256(image), sha256.New()
-	plane := make([]byte, pixels*spec.DType.Size())
-	for b := range spec.Bands {
+	plane := make([]byte, pixels*g.DType.Size())
+	for b := range g.Bands {
 		q.Bands = []int{b}
 		if err := p.plan.reader.Read(ctx, p.plan.view, q, plane, valid); err != nil {
 			return [2]string{}, err

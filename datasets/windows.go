@@ -14,8 +14,10 @@ import (
 
 // sample is a window on its way into a version.
 type sample struct {
-	id     string
+	id string
+	// window is in pixels of the frame, home its index among the plan's.
 	window cube.Window
+	home   int32
 	block  block
 	split  int // index in Splits
 }
@@ -23,28 +25,83 @@ type sample struct {
 // maxSamples bounds what one version may hold in memory while it is committed.
 const maxSamples = 50_000_000
 
-// layWindows lays windows over a cell, wholly inside it, and moves each by its jitter.
-func layWindows(cell string, g cube.Grid, rule WindowRule, salt string) ([]sample, error) {
+// layWindows lays windows over the frame, wholly inside it, and moves each by its jitter. Windows of which
+// no slice is in reach are left out where the cube has cells.
+func (p *plan) layWindows() ([]sample, error) {
+	g, rule, tiled := p.region.Grid, p.recipe.Window, p.region.Tiled()
 	rows, cols := fit(g.Height, rule), fit(g.Width, rule)
-	switch n := rows * cols; {
+	n := rows * cols
+	tooMany := func() error {
+		return fault.New(fault.TooLarge, "the recipe gives more than %d windows", maxSamples).WithCure("make window.stride larger")
+	}
+	switch {
 	case n == 0:
 		return nil, fault.New(fault.Invalid, "no window of %d×%d pixels fits the grid of %d×%d", rule.Size, rule.Size, g.Width, g.Height).
 			WithCure("make window.size smaller")
-	case n > maxSamples:
-		return nil, fault.New(fault.TooLarge, "the recipe gives %d windows, more than %d", n, maxSamples).WithCure("make window.stride larger")
+	case n > maxSamples && !tiled:
+		return nil, tooMany()
 	}
-	out := make([]sample, 0, rows*cols)
-	for i := range rows {
-		for j := range cols {
+	var out []sample
+	if !tiled {
+		out = make([]sample, 0, n)
+	}
+	for i := 0; i < rows; i++ {
+		if tiled {
+			if i = p.nextRow(i, rows); i == rows {
+				break
+			}
+		}
+		for j := 0; j < cols; j++ {
 			w := cube.Window{Row: i * rule.Stride, Col: j * rule.Stride, Height: rule.Size, Width: rule.Size}
-			id, err := sampleID(cell, g, w)
+			if tiled && !p.homes.reached(p.region.Span(w)) {
+				j = p.skip(w.Col, rule, cols) - 1
+				continue
+			}
+			if len(out) == maxSamples {
+				return nil, tooMany()
+			}
+			at := p.region.Spot(w)
+			id, err := sampleID(at.Cell, at.Grid, at.Window)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, sample{id: id, window: jitter(w, g, rule.Jitter, id, salt)})
+			s := sample{id: id, window: jitter(w, g, rule.Jitter, id, p.recipe.Split.Salt)}
+			ok, err := p.homes.put(&s)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out = append(out, s)
+			} else {
+				p.leftOut["no_scene_in_time"]++
+			}
 		}
 	}
+	if len(out) == 0 {
+		return nil, fault.New(fault.Precondition, "no window of %d×%d pixels lies where the cube has scenes in time", rule.Size, rule.Size).
+			WithCure("make window.size or window.stride smaller, or move time.at or time.range")
+	}
 	return out, nil
+}
+
+// nextRow is the first row of windows from i on that cells reach, or rows.
+func (p *plan) nextRow(i, rows int) int {
+	rule, g := p.recipe.Window, p.region.Grid
+	for i < rows {
+		w := cube.Window{Row: i * rule.Stride, Height: rule.Size, Width: g.Width}
+		if p.homes.reached(p.region.Span(w)) {
+			return i
+		}
+		i = p.skip(w.Row, rule, rows)
+	}
+	return rows
+}
+
+// skip is the next window, along one axis, that reaches a further cell than the one at a pixel.
+func (p *plan) skip(at int, rule WindowRule, n int) int {
+	edge := p.region.CellEdge()
+	end := ((at+rule.Size-1)/edge + 1) * edge // where the last cell it meets ends
+	return min(n, max(at/rule.Stride+1, (end-rule.Size)/rule.Stride+1))
 }
 
 func fit(length int, rule WindowRule) int {

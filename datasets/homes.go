@@ -1,0 +1,202 @@
+package datasets
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// home is where samples lie that have a cell and their slices in common.
+type home struct {
+	cell string
+	// row and col are the cell's place in the frame.
+	row, col int
+	slices   []cube.Slice // in time order
+	ids      []cube.SliceID
+}
+
+// window is a sample's in pixels of its cell.
+func (h *home) window(s sample) cube.Window {
+	w := s.window
+	w.Row, w.Col = w.Row-h.row, w.Col-h.col
+	return w
+}
+
+// homes are where the samples of a plan lie. In a cube of one cell all lie in one, and use the same
+// slices; in a tiled one a sample uses those that reach a cell it meets.
+type homes struct {
+	plan  *plan
+	all   []home
+	known map[homeKey]int32
+	reach map[layout.Span]bool
+	// at is the time from which samples look back, and cut whether the recipe gives it.
+	at  time.Time
+	cut bool
+}
+
+type homeKey struct {
+	cell  string
+	span  layout.Span
+	slots string
+}
+
+// of is a sample's home.
+func (l *homes) of(s sample) *home { return &l.all[s.home] }
+
+// reached reports whether a slice stands in any cell of a span.
+func (l *homes) reached(s layout.Span) bool {
+	there, ok := l.reach[s]
+	if !ok {
+		there = len(l.plan.region.Standing(s)) > 0
+		if l.reach == nil {
+			l.reach = map[layout.Span]bool{}
+		}
+		l.reach[s] = there
+	}
+	return there
+}
+
+// put gives a sample its home; false means that nothing was acquired and available there in time.
+func (l *homes) put(s *sample) (bool, error) {
+	p := l.plan
+	spot := p.region.Spot(s.window)
+	k := homeKey{cell: spot.Cell, span: p.region.Span(s.window)}
+	if at, ok := l.known[k]; ok {
+		s.home = at
+		return len(l.all[at].slices) > 0, nil
+	}
+	line := p.line.slices
+	if p.region.Tiled() {
+		here := lookBack(p.region.Standing(k.span), p.recipe.Time, l.at, l.cut)
+		if len(here.slices) > 0 {
+			if err := here.cut(p.recipe.Time); err != nil {
+				return false, err
+			}
+		}
+		line = here.slices
+	}
+	s.home = l.add(k, home{cell: spot.Cell, row: s.window.Row - spot.Window.Row, col: s.window.Col - spot.Window.Col, slices: line})
+	return len(line) > 0, nil
+}
+
+func (l *homes) add(k homeKey, at home) int32 {
+	at.ids = make([]cube.SliceID, 0, len(at.slices))
+	for _, s := range at.slices {
+		at.ids = append(at.ids, s.ID)
+	}
+	if l.known == nil {
+		l.known = map[homeKey]int32{}
+	}
+	index := int32(len(l.all))
+	l.all, l.known[k] = append(l.all, at), index
+	return index
+}
+
+// recall gives a sample of a committed version its home.
+func (l *homes) recall(s Sample) (sample, error) {
+	p := l.plan
+	out := sample{id: s.ID}
+	var err error
+	if out.window, err = p.region.From(s.Cell, s.Window); err != nil {
+		return out, err
+	}
+	ids := slices.DeleteFunc(s.Slots, func(id cube.SliceID) bool { return id == "" })
+	text := make([]string, len(ids))
+	for i, id := range ids {
+		text[i] = string(id)
+	}
+	k := homeKey{cell: s.Cell, slots: strings.Join(text, " ")}
+	at, ok := l.known[k]
+	if !ok {
+		fresh := home{cell: s.Cell, row: out.window.Row - s.Window.Row, col: out.window.Col - s.Window.Col}
+		for _, id := range ids {
+			sl, ok := p.view.Lookup(id)
+			if !ok {
+				return out, fault.New(fault.Corrupt, "slice %s of sample %s is not in the snapshot", id, s.ID)
+			}
+			fresh.slices = append(fresh.slices, sl)
+		}
+		at = l.add(k, fresh)
+	}
+	out.home = at
+	return out, nil
+}
+
+// used are the slices that some samples use, in time order.
+func (l *homes) used(samples []sample) []cube.Slice {
+	seen, known := map[int32]bool{}, map[cube.SliceID]bool{}
+	var out []cube.Slice
+	for _, s := range samples {
+		if seen[s.home] {
+			continue
+		}
+		seen[s.home] = true
+		for _, sl := range l.of(s).slices {
+			if !known[sl.ID] {
+				known[sl.ID] = true
+				out = append(out, sl)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b cube.Slice) int {
+		if a.Less(b) {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// slots is the number of time slots that holds every one of some samples.
+func (l *homes) slots(samples []sample) int {
+	r := l.plan.recipe.Time
+	if r.Policy == Latest {
+		return max(1, r.Slots)
+	}
+	n := r.Slots
+	for _, s := range samples {
+		n = max(n, len(l.of(s).ids))
+	}
+	return n
+}
+
+// longest is the greatest number of slices of a sample.
+func (l *homes) longest() int {
+	n := 0
+	for _, p := range l.all {
+		n = max(n, len(p.ids))
+	}
+	return n
+}
+
+// tables are the cells and sets of slots that samples have, and which ones each place has, in the order
+// of the samples.
+func (l *homes) tables(samples []sample) (table indexTable, cellOf, slotsOf map[int32]int) {
+	cellOf, slotsOf = map[int32]int{}, map[int32]int{}
+	cells, slots := map[string]int{}, map[string]int{}
+	for _, s := range samples {
+		if _, ok := cellOf[s.home]; ok {
+			continue
+		}
+		p := l.of(s)
+		at, ok := cells[p.cell]
+		if !ok {
+			at = len(table.Cells)
+			cells[p.cell] = at
+			table.Cells = append(table.Cells, p.cell)
+		}
+		cellOf[s.home] = at
+		key := strings.Join(ids(p.ids), " ")
+		if at, ok = slots[key]; !ok {
+			at = len(table.Slots)
+			slots[key] = at
+			table.Slots = append(table.Slots, p.ids)
+		}
+		slotsOf[s.home] = at
+	}
+	return table, cellOf, slotsOf
+}
