@@ -43,7 +43,8 @@ type RunSpec struct {
 	Dataset, DatasetDigest string
 	// Cube is what was read.
 	Cube *layout.View
-	// Cell of the cube; "" is its only one.
+	// Cell is the path of a cell of the cube, or the name of a resolution, which stands for the whole of it;
+	// "" is the first resolution.
 	Cell string
 	// Slices are the scenes that were read; none means all of the cell.
 	Slices []cube.SliceID

@@ -159,7 +159,7 @@ func (r *Run) record(digest string) runRecord {
 
 // grid is the frame of the run's area.
 func (r *Run) grid() cube.Grid {
-	g, a := r.cell.Grid, r.spec.Area
+	g, a := r.region.Grid, r.spec.Area
 	t := g.Transform
 	t[2], t[5] = g.Transform.Apply(float64(a.Col), float64(a.Row))
 	return cube.Grid{CRS: g.CRS, Transform: t, Width: a.Width, Height: a.Height}

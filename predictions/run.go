@@ -22,7 +22,7 @@ type Run struct {
 	cfg    Config
 	spec   RunSpec
 	model  Registered
-	cell   layout.Cell
+	region layout.Region
 	slices []cube.Slice // in the order of time
 	inputs string       // digest of all that decides the run's id
 
@@ -63,22 +63,23 @@ func (r *Run) fillCube() error {
 	if s.Cube == nil {
 		return fault.New(fault.Internal, "no cube is given")
 	}
-	if s.Cell == "" {
-		cells := s.Cube.Cells()
-		if len(cells) != 1 {
-			return fault.New(fault.Invalid, "cube %q has %d cells", s.Cube.Spec().Name, len(cells)).WithCure("name the cell")
-		}
-		s.Cell = cells[0].Path
-	}
 	var err error
-	if r.cell, err = s.Cube.Cell(s.Cell); err != nil {
+	if r.region, err = s.Cube.Region(s.Cell); err != nil {
 		return err
 	}
+	s.Cell = r.region.Name
+	if s.Area == (cube.Window{}) {
+		s.Area = r.region.Grid.All()
+	}
+	if s.Area.Empty() || s.Area.Intersect(r.region.Grid.All()) != s.Area {
+		return fault.New(fault.Invalid, "the area (row %d, column %d, %d×%d) does not lie in the grid of %d×%d", s.Area.Row, s.Area.Col,
+			s.Area.Height, s.Area.Width, r.region.Grid.Height, r.region.Grid.Width).WithCure("choose an area inside of the cube")
+	}
 	if s.Slices == nil {
-		r.slices = r.cell.Slices
+		r.slices = r.region.Standing(r.region.Span(s.Area))
 	}
 	for _, id := range s.Slices {
-		_, sl, ok := s.Cube.Slice(s.Cell, id)
+		sl, ok := s.Cube.Lookup(id)
 		if !ok {
 			return fault.New(fault.NotFound, "cube %q has no slice %s at snapshot %s", s.Cube.Spec().Name, id, s.Cube.Snapshot()).
 				WithCure("name the slices that the windows were read from")
@@ -95,13 +96,6 @@ func (r *Run) fillCube() error {
 		}
 		return 1
 	})
-	if s.Area == (cube.Window{}) {
-		s.Area = r.cell.Grid.All()
-	}
-	if s.Area.Empty() || s.Area.Intersect(r.cell.Grid.All()) != s.Area {
-		return fault.New(fault.Invalid, "the area (row %d, column %d, %d×%d) does not lie in the grid of %d×%d", s.Area.Row, s.Area.Col,
-			s.Area.Height, s.Area.Width, r.cell.Grid.Height, r.cell.Grid.Width).WithCure("choose an area inside of the cube")
-	}
 	return nil
 }
 

@@ -29,7 +29,7 @@ func (r runRecord) entry() Entry {
 // describe makes the documents of a run: its item, and the collection of its cube's predictions, which
 // says nothing of its members so that every run may bring it along.
 func (r *Run) describe(rec runRecord) (documents, error) {
-	geometry, bbox, err := stac.Footprint(r.cell.Grid, rec.Area)
+	geometry, bbox, err := stac.Footprint(r.region.Grid, rec.Area)
 	if err != nil {
 		return documents{}, err
 	}
@@ -37,7 +37,7 @@ func (r *Run) describe(rec runRecord) (documents, error) {
 	if err != nil {
 		return documents{}, err
 	}
-	_, whole, err := stac.Footprint(r.cell.Grid, r.cell.Grid.All())
+	_, whole, err := stac.Footprint(r.region.Grid, r.region.Grid.All())
 	if err != nil {
 		return documents{}, err
 	}

@@ -9,10 +9,11 @@ import (
 
 // gridFacts places what is sent on the ground.
 type gridFacts struct {
-	Cube     string    `json:"cube"`
-	Snapshot string    `json:"snapshot"`
-	Cell     string    `json:"cell"`
-	Grid     cube.Grid `json:"grid"`
+	Cube     string `json:"cube"`
+	Snapshot string `json:"snapshot"`
+	// Cell is a cell's path, or the name of a resolution where the rows lie in several cells of it.
+	Cell string    `json:"cell"`
+	Grid cube.Grid `json:"grid"`
 }
 
 // imageFacts say what the numbers of the image are.
@@ -127,11 +128,11 @@ type windowFacts struct {
 }
 
 func (s *windowSource) facts(t WindowTicket, info Info) windowFacts {
-	spec := s.View.Spec()
+	g := s.Region.Group
 	f := windowFacts{
-		gridFacts: gridFacts{Cube: spec.Name, Snapshot: s.View.Snapshot(), Cell: s.Cell.Path, Grid: s.Cell.Grid},
+		gridFacts: gridFacts{Cube: s.View.Spec().Name, Snapshot: s.View.Snapshot(), Cell: s.Region.Name, Grid: s.Region.Grid},
 		imageFacts: imageFacts{
-			Bands: s.names, DType: spec.DType, CubeDType: spec.DType, Nodata: cube.NumberOf(spec.Nodata),
+			Bands: s.names, DType: g.DType, CubeDType: g.DType, Nodata: cube.NumberOf(g.Nodata),
 			Slots: len(s.Slices), Size: t.Size,
 		},
 		Area: s.tiling.area, Overlap: t.Overlap, Start: t.Start,

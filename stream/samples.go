@@ -18,6 +18,7 @@ import (
 type sampleSource struct {
 	reader  *read.Reader
 	view    *layout.View
+	region  layout.Region
 	version *datasets.Version
 	samples datasets.Samples
 	order   order.Order
@@ -48,6 +49,9 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 		return nil, t, err
 	}
 	if s.view, err = c.At(ctx, v.Snapshot); err != nil {
+		return nil, t, err
+	}
+	if s.region, err = s.view.Region(v.Cell); err != nil {
 		return nil, t, err
 	}
 	if v.Labels != nil {
@@ -106,7 +110,11 @@ func (s *sampleSource) fill(ctx context.Context, first uint64, dst []row) error 
 	if s.label != nil {
 		g.Go(func() error {
 			return inParallel(gctx, len(dst), func(ctx context.Context, i int) error {
-				if err := s.label.Read(ctx, samples[i].Window, dst[i].label); err != nil {
+				w, err := s.region.From(samples[i].Cell, samples[i].Window) // the raster's grid is the frame
+				if err == nil {
+					err = s.label.Read(ctx, w, dst[i].label)
+				}
+				if err != nil {
 					return fault.New(fault.KindOf(err), "read the label of sample %s (position %d): %w", samples[i].ID, first+uint64(i), err)
 				}
 				return nil

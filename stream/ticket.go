@@ -55,7 +55,8 @@ type WindowTicket struct {
 	Cube string `json:"cube"`
 	// Version is a snapshot id, a tag or a branch; "" is the newest snapshot.
 	Version string `json:"version"`
-	// Cell is the path of a cell; "" where the cube has one.
+	// Cell is the path of a cell, or the name of a resolution, which stands for the whole cube; "" is the
+	// resolution of Bands, else the first.
 	Cell string `json:"cell,omitempty"`
 	// Bounds is min x, min y, max x, max y in the cube's CRS, snapped outward to pixels; nil is all.
 	Bounds []float64 `json:"bounds,omitempty"`

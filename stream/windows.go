@@ -26,11 +26,12 @@ type windowSource struct {
 
 // Scope is the part of a cube that a window ticket names.
 type Scope struct {
-	View *layout.View
-	Cell layout.Cell
-	// Area is what the bounds touch, clipped to the grid.
+	View   *layout.View
+	Region layout.Region
+	// Area is what the bounds touch, clipped to the region's grid.
 	Area cube.Window
-	// Slices are those whose acquisition time lies within the ticket's.
+	// Slices are those whose acquisition time lies within the ticket's; where the region has several cells,
+	// those that reach a cell which the area meets.
 	Slices []cube.Slice
 }
 
@@ -69,16 +70,16 @@ func (e *Engine) Scope(ctx context.Context, t WindowTicket) (Scope, error) {
 	if s.View, err = c.At(ctx, t.Version); err != nil {
 		return Scope{}, err
 	}
-	if s.Cell, err = findCell(s.View, t.Cell); err != nil {
+	if s.Region, err = findRegion(s.View, t); err != nil {
 		return Scope{}, err
 	}
-	s.Area = s.Cell.Grid.All()
+	s.Area = s.Region.Grid.All()
 	if t.Bounds != nil {
-		if s.Area, err = snap(s.Cell.Grid, t.Bounds); err != nil {
+		if s.Area, err = snap(s.Region.Grid, t.Bounds); err != nil {
 			return Scope{}, err
 		}
 	}
-	s.Slices, err = between(s.Cell.Slices, t.Time)
+	s.Slices, err = between(s.Region.Standing(s.Region.Span(s.Area)), t.Time)
 	return s, err
 }
 
@@ -88,31 +89,29 @@ func (e *Engine) openWindows(ctx context.Context, t WindowTicket) (*windowSource
 	if err != nil {
 		return nil, t, err
 	}
-	t.Version, t.Cell = scope.View.Snapshot(), scope.Cell.Path
+	t.Version, t.Cell = scope.View.Snapshot(), scope.Region.Name
 	s := &windowSource{Scope: scope, reader: e.cfg.Reader, tiling: tiling{area: scope.Area, size: t.Size, overlap: t.Overlap}}
 	for _, sl := range s.Slices {
 		s.ids = append(s.ids, sl.ID)
 	}
-	s.bands, s.names, err = pickBands(s.View.Spec().Bands, t.Bands)
+	s.bands, s.names, err = pickBands(s.Region.Group.Bands, t.Bands)
 	return s, t, err
 }
 
-// findCell picks a cell by path; "" does where there is only one.
-func findCell(v *layout.View, path string) (layout.Cell, error) {
-	var paths []string
-	cells := v.Cells()
-	for _, c := range cells {
-		if c.Path == path || path == "" && len(cells) == 1 {
-			return c, nil
+// findRegion finds what a ticket's windows are laid over: the cell or the resolution it names, else the
+// resolution of its bands, else the first.
+func findRegion(v *layout.View, t WindowTicket) (layout.Region, error) {
+	name := t.Cell
+	for _, g := range v.Groups() {
+		if name == "" && len(t.Bands) > 0 && slices.Contains(g.BandNames(), t.Bands[0]) {
+			name = g.Name
 		}
-		paths = append(paths, c.Path)
 	}
-	if path == "" {
-		return layout.Cell{}, fault.New(fault.Invalid, "ticket: key \"cell\" is missing: the cube has %d cells", len(cells)).
-			WithCure("name one of %s", strings.Join(paths, ", "))
+	r, err := v.Region(name)
+	if err != nil {
+		return r, fault.New(fault.KindOf(err), "ticket: key \"cell\": %w", err)
 	}
-	return layout.Cell{}, fault.New(fault.NotFound, "ticket: key \"cell\": no cell %q in the cube", path).
-		WithCure("name one of %s", strings.Join(paths, ", "))
+	return r, nil
 }
 
 // snapTolerance forgives bounds that miss a pixel edge by rounding only.
@@ -219,7 +218,7 @@ func pickBands(all []cube.Band, wanted []string) ([]int, []string, error) {
 func (s *windowSource) shape() Shape {
 	return Shape{
 		Slots: len(s.Slices), Bands: len(s.bands), Height: s.tiling.size, Width: s.tiling.size,
-		DType: s.View.Spec().DType, Placed: true,
+		DType: s.Region.Group.DType, Placed: true,
 	}
 }
 
@@ -231,7 +230,8 @@ func (s *windowSource) fill(ctx context.Context, first uint64, dst []row) error 
 		for k, sl := range s.Slices {
 			r.times[k] = sl.Micros()
 		}
-		requests[i] = read.Request{Cell: s.Cell.Path, Slices: s.ids, Window: r.place.Window, Bands: s.bands}
+		at := s.Region.Spot(r.place.Window)
+		requests[i] = read.Request{Cell: at.Cell, Slices: s.ids, Window: at.Window, Bands: s.bands}
 	}
 	image, valid := imagesOf(dst)
 	report, err := s.reader.ReadMany(ctx, s.View, requests, image, valid)

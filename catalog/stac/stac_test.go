@@ -35,7 +35,7 @@ func validate(t *testing.T, docs ...json.RawMessage) string {
 	return out.String()
 }
 
-func sample() (layout.Spec, layout.Cell, cube.Slice) {
+func sample() (layout.Spec, cube.Slice) {
 	nodata := 65535.0
 	grid := cube.Grid{CRS: "EPSG:32631", Transform: cube.Affine{10, 0, 500000, 0, -10, 5650000}, Width: 100, Height: 80}
 	spec := layout.Spec{Name: "s2", Grid: grid, Bands: []cube.Band{{Name: "B02"}, {Name: "B08"}}, DType: cube.Uint16, Nodata: &nodata}
@@ -46,22 +46,22 @@ func sample() (layout.Spec, layout.Cell, cube.Slice) {
 		Actor: "ada", Ingested: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC),
 		Properties: map[string]any{"eo:cloud_cover": 3.5, "proj:epsg": 4326, "platform": "sentinel-2a"},
 	}
-	return spec, layout.Cell{Path: "r0c0/10m", Grid: grid, Slices: []cube.Slice{s}}, s
+	return spec, s
 }
 
 func TestDocumentsAreValid(t *testing.T) {
-	spec, cell, s := sample()
-	item, err := SceneItem(spec, cell, s)
+	spec, s := sample()
+	item, err := SceneItem(spec, s)
 	require.NoError(t, err)
 	scene, err := item.JSON()
 	require.NoError(t, err)
-	full, err := cubeCollection(spec, []layout.Cell{cell}, "SNAPSHOT")
+	full, err := cubeCollection(spec, []cube.Slice{s}, "SNAPSHOT")
 	require.NoError(t, err)
 	fullDoc, err := full.JSON()
 	require.NoError(t, err)
 	nan := math.NaN()
 	spec.Nodata, spec.DType = &nan, cube.Float32
-	empty, err := cubeCollection(spec, []layout.Cell{{Path: "r0c0/10m", Grid: spec.Grid}}, "SNAPSHOT")
+	empty, err := cubeCollection(spec, nil, "SNAPSHOT")
 	require.NoError(t, err)
 	emptyDoc, err := empty.JSON()
 	require.NoError(t, err)
@@ -70,15 +70,44 @@ func TestDocumentsAreValid(t *testing.T) {
 	require.Empty(t, validate(t, scene, fullDoc, emptyDoc, root))
 }
 
+// A scene of a cube with cells, resolutions and flags is one item over all of them.
+func TestACubeOfManyCells(t *testing.T) {
+	spec, s := sample()
+	coarse, err := spec.NewGroup("20m", []cube.Band{{Name: "B05"}})
+	require.NoError(t, err)
+	spec.Further, spec.CellSize, spec.Chunk = []layout.Group{coarse}, 64, 16
+	spec.Further[0].Chunk = 8
+	spec.Flags = []layout.Flag{{Name: "cloud", Mask: 1}, {Name: "snow", Mask: 2}}
+	require.NoError(t, spec.Check())
+	item, err := SceneItem(spec, s)
+	require.NoError(t, err)
+	require.Equal(t, []string{"r0c0/10m", "r0c0/20m", "r0c1/10m", "r0c1/20m", "r1c0/10m", "r1c0/20m", "r1c1/10m", "r1c1/20m"}, item.Assets["cube"].Fields["terrapin:paths"])
+	require.Equal(t, []int{70, 100}, item.Properties["proj:shape"], "the whole footprint, not a cell's part")
+	require.Equal(t, 20.0, item.Assets["cube"].Bands[2].Fields["raster:spatial_resolution"])
+	scene, err := item.JSON()
+	require.NoError(t, err)
+	c, err := cubeCollection(spec, []cube.Slice{s}, "SNAPSHOT")
+	require.NoError(t, err)
+	require.Equal(t, []float64{10, 20}, c.Summaries["gsd"])
+	dims, vars := c.Fields["cube:dimensions"].(object), c.Fields["cube:variables"].(object)
+	require.Equal(t, 20.0, dims["x_20m"].(object)["step"])
+	require.Equal(t, []string{"B05"}, dims["band_20m"].(object)["values"])
+	require.Equal(t, []string{"time", "band_20m", "y_20m", "x_20m"}, vars["valid_20m"].(object)["dimensions"])
+	require.Contains(t, vars["flags"].(object)["description"], "snow (2)")
+	doc, err := c.JSON()
+	require.NoError(t, err)
+	require.Empty(t, validate(t, scene, doc))
+}
+
 func TestValidatorCanFail(t *testing.T) {
-	spec, cell, s := sample()
-	c, err := cubeCollection(spec, []layout.Cell{cell}, "SNAPSHOT")
+	spec, s := sample()
+	c, err := cubeCollection(spec, []cube.Slice{s}, "SNAPSHOT")
 	require.NoError(t, err)
 	c.Fields["cube:dimensions"] = map[string]any{"x": map[string]any{"type": "spatial"}}
 	doc, err := c.JSON()
 	require.NoError(t, err)
 	require.Contains(t, validate(t, doc), ExtDatacube)
-	item, err := SceneItem(spec, cell, s)
+	item, err := SceneItem(spec, s)
 	require.NoError(t, err)
 	item.Properties["datetime"] = 7
 	doc, err = item.JSON()
@@ -87,8 +116,8 @@ func TestValidatorCanFail(t *testing.T) {
 }
 
 func TestSceneItemSaysWhatTheSliceSays(t *testing.T) {
-	spec, cell, s := sample()
-	item, err := SceneItem(spec, cell, s)
+	spec, s := sample()
+	item, err := SceneItem(spec, s)
 	require.NoError(t, err)
 	doc, err := item.JSON()
 	require.NoError(t, err)

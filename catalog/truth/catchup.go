@@ -167,15 +167,9 @@ func cubeDocument(view *layout.View) (json.RawMessage, error) {
 	return col.JSON()
 }
 
-// sceneDocument makes the item of one slice. A scene has one item, however many cells it stands in: its
-// grid is the frame, its path that of the cell where its footprint begins.
+// sceneDocument makes the item of one slice.
 func sceneDocument(view *layout.View, s cube.Slice) (json.RawMessage, error) {
-	first := view.Groups()[0]
-	path, _, err := view.Locate(first.Name, s.Footprint)
-	if err != nil {
-		return nil, err
-	}
-	item, err := stac.SceneItem(view.Spec(), layout.Cell{Path: path, Grid: first.Grid}, s)
+	item, err := stac.SceneItem(view.Spec(), s)
 	if err != nil {
 		return nil, err
 	}

@@ -51,9 +51,9 @@ var cubeListVerb = verb{name: "cube.ls", run: func(ctx context.Context, w *works
 		if err != nil {
 			return nil, 0, err
 		}
-		e := cubeEntry{Cube: name, Snapshot: view.Snapshot(), Bands: len(view.Spec().Bands), CRS: view.Spec().Grid.CRS}
-		for _, cell := range view.Cells() {
-			e.Slices += len(cell.Slices)
+		e := cubeEntry{Cube: name, Snapshot: view.Snapshot(), Slices: len(view.Slices()), CRS: view.Spec().Grid.CRS}
+		for _, g := range view.Groups() {
+			e.Bands += len(g.Bands)
 		}
 		list = append(list, e)
 	}

@@ -80,6 +80,9 @@ func (r Region) Spot(w cube.Window) Spot {
 
 // From turns a window in pixels of a cell into one of the region.
 func (r Region) From(cell string, w cube.Window) (cube.Window, error) {
+	if cell == r.Name {
+		return w, nil
+	}
 	t, err := r.view.tile(cell)
 	if err != nil {
 		return w, err
@@ -123,6 +126,19 @@ func (r Region) Standing(s Span) []cube.Slice {
 	for _, sl := range r.Slices {
 		if reach[sl.ID] {
 			out = append(out, sl)
+		}
+	}
+	return out
+}
+
+// Paths lists the cells, at each resolution, that a window of the first group's frame touches: by row,
+// column and group.
+func (s Spec) Paths(w cube.Window) []string {
+	groups := s.Groups()
+	var out []string
+	for _, p := range s.touched(w) {
+		for i, g := range groups {
+			out = append(out, s.tile(p, i, g).path)
 		}
 	}
 	return out

@@ -155,7 +155,7 @@ func (s *Server) runSpec(ctx context.Context, c putCommand) (predictions.RunSpec
 		return predictions.RunSpec{}, err
 	}
 	spec := predictions.RunSpec{
-		Model: c.model, Dataset: c.dataset, DatasetDigest: c.digest, Cube: scope.View, Cell: scope.Cell.Path,
+		Model: c.model, Dataset: c.dataset, DatasetDigest: c.digest, Cube: scope.View, Cell: scope.Region.Name,
 		Area: scope.Area, Names: c.names, DType: dtype, Classes: c.classes, Run: c.run, Actor: actorOf(ctx),
 	}
 	for _, sl := range scope.Slices {
@@ -166,7 +166,7 @@ func (s *Server) runSpec(ctx context.Context, c putCommand) (predictions.RunSpec
 	}
 	spec.Slices = nil
 	for _, id := range c.slices {
-		if _, _, ok := scope.View.Slice(scope.Cell.Path, cube.SliceID(id)); !ok {
+		if _, ok := scope.View.Lookup(cube.SliceID(id)); !ok {
 			return predictions.RunSpec{}, fault.New(fault.NotFound, "predictions: key \"slices\": no slice %q in cube %s at %s", id, c.scope.Cube, scope.View.Snapshot()).
 				WithCure("name the slices that the windows were read from, and the same version of the cube")
 		}
