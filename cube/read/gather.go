@@ -45,6 +45,9 @@ func (w *window) plane(layer, slot, i int) []byte {
 
 // blank makes a part of a slot fill, and not valid.
 func (w *window) blank(slot int, in cube.Window) {
+	if in.Empty() {
+		return
+	}
 	for l, a := range w.arrays {
 		if a != nil {
 			w.spread(l, slot, in, a.fill)
@@ -67,9 +70,7 @@ func (w *window) blankOutside(slot int, inside cube.Window) {
 		{Row: inside.Row, Col: at.Col, Height: inside.Height, Width: left},
 		{Row: inside.Row, Col: inside.Col + inside.Width, Height: inside.Height, Width: right},
 	} {
-		if !part.Empty() {
-			w.blank(slot, part)
-		}
+		w.blank(slot, part)
 	}
 }
 

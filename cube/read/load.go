@@ -277,6 +277,9 @@ func (b *batch) obtain(ctx context.Context, w wait) {
 	cache := b.reader.cache
 	for {
 		if w.load == nil {
+			if ctx.Err() != nil {
+				return
+			}
 			held, l, own := cache.claim(w.key)
 			switch {
 			case held != nil:

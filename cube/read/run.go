@@ -78,7 +78,7 @@ func (b *batch) await(ctx context.Context) {
 	one := func() {
 		for {
 			i := int(next.Add(1)) - 1
-			if i >= len(b.waits) || ctx.Err() != nil {
+			if i >= len(b.waits) {
 				return
 			}
 			b.obtain(ctx, b.waits[i])
@@ -90,11 +90,6 @@ func (b *batch) await(ctx context.Context) {
 	}
 	one()
 	done.Wait()
-	for _, w := range b.waits[min(int(next.Load()), len(b.waits)):] {
-		if w.load != nil { // given up before its turn
-			b.reader.cache.leave(w.key, w.load)
-		}
-	}
 }
 
 // work is what the goroutines of one batch share.

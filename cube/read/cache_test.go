@@ -1,0 +1,137 @@
+package read
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestClassesOfMemory(t *testing.T) {
+	last := 0
+	for n := 1; n < 1<<22; n += 1 + n/300 {
+		class, size := classOf(n)
+		require.GreaterOrEqual(t, size, n)
+		require.LessOrEqual(t, size, max(n+63, n+n/8))
+		require.GreaterOrEqual(t, class, last)
+		last = class
+		again, same := classOf(size)
+		require.Equal(t, [2]int{class, size}, [2]int{again, same}, "a class is its own")
+	}
+	class, size := classOf(1 << 40)
+	assert.Less(t, class, len(pools))
+	assert.Equal(t, 1<<40, size)
+}
+
+// Every range holds the chunks it says, keeps the limits, and lies in one object; no two neighbours could
+// have been one.
+func TestCoalesce(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 500 {
+		gap, most := int64(rng.IntN(400)-100), int64(100+rng.IntN(2000))
+		var jobs []job
+		at := uint64(0)
+		for object := byte(1); object < 4; object++ {
+			for at = uint64(rng.IntN(500)); rng.IntN(12) > 0; {
+				j := job{}
+				j.key.object[0], j.key.offset, j.key.length = object, at, uint64(1+rng.IntN(400))
+				if rng.IntN(20) == 0 {
+					j.key.text = "file:///virtual"
+				}
+				jobs = append(jobs, j)
+				at += j.key.length * uint64(rng.IntN(2))
+				at += uint64(rng.IntN(300)) * uint64(rng.IntN(2))
+			}
+		}
+		spans := coalesce(nil, jobs, gap, most)
+		n := 0
+		for i, s := range spans {
+			end := s.offset
+			for _, j := range s.jobs {
+				require.Equal(t, jobs[n], j)
+				require.Equal(t, s.jobs[0].key.object, j.key.object)
+				if end > s.offset {
+					require.Less(t, int64(j.key.offset)-int64(end), max(gap, 1))
+				}
+				end = max(end, j.end())
+				n++
+			}
+			require.Equal(t, s.size, end-s.offset)
+			require.True(t, len(s.jobs) == 1 || int64(s.size) <= most && !s.jobs[0].virtual())
+			if i > 0 && spans[i-1].jobs[0].key.object == s.jobs[0].key.object && !s.jobs[0].virtual() && !spans[i-1].jobs[0].virtual() {
+				p := spans[i-1]
+				apart, whole := int64(s.offset)-int64(p.offset+p.size), int64(max(s.jobs[0].end(), p.offset+p.size)-p.offset)
+				require.True(t, apart > 0 && apart >= gap || whole > most, "%d apart, %d together", apart, whole)
+			}
+		}
+		require.Len(t, jobs, n)
+	}
+}
+
+func put(c *cache, id, bytes int) {
+	held, l, mine := c.claim(key{offset: uint64(id)})
+	if mine {
+		held = &chunk{planes: 1, buf: borrow(bytes)}
+		held.holders.Store(1)
+		c.finish(key{offset: uint64(id)}, l, held, nil)
+	}
+	held.release()
+}
+
+func kept(c *cache, from, to int) (n int) {
+	for id := from; id < to; id++ {
+		if c.has(key{offset: uint64(id)}) {
+			n++
+		}
+	}
+	return n
+}
+
+// One pass over far more than fits leaves what is used over and over.
+func TestAScanLeavesWhatIsUsed(t *testing.T) {
+	c := newCache(1 << 20)
+	for range 4 {
+		for id := range 50 {
+			put(c, id, 8192)
+		}
+	}
+	for id := 1000; id < 3000; id++ {
+		put(c, id, 8192)
+	}
+	assert.Equal(t, 50, kept(c, 0, 50))
+	assert.LessOrEqual(t, c.bytes(), int64(1<<20))
+	assert.Greater(t, c.bytes(), int64(900<<10), "the budget is used")
+}
+
+// What is asked for again soon after it left comes back to stay.
+func TestWhatComesBackStays(t *testing.T) {
+	c := newCache(1 << 20)
+	for id := range 300 {
+		put(c, id, 8192)
+	}
+	require.False(t, c.has(key{offset: 150}))
+	put(c, 150, 8192)
+	for id := 1000; id < 2000; id++ {
+		put(c, id, 8192)
+	}
+	assert.True(t, c.has(key{offset: 150}))
+}
+
+// In epochs of random order over more than fits, the least recently used first would find one in
+// twenty; what is wanted next cannot be known here, so three in ten is the most.
+func TestRandomOrderFindsSome(t *testing.T) {
+	c := newCache(1 << 20) // about 120 chunks
+	rng := rand.New(rand.NewPCG(1, 2))
+	hits := 0
+	for epoch := range 6 {
+		for _, id := range rng.Perm(400) {
+			if epoch > 1 && c.has(key{offset: uint64(id)}) {
+				hits++
+			}
+			put(c, id, 8192)
+		}
+	}
+	rate := float64(hits) / (4 * 400)
+	assert.Greater(t, rate, 0.15, "120 of 400 fit")
+}
