@@ -28,6 +28,7 @@ type op struct {
 	Offset   int            `json:"offset"`
 	Length   int            `json:"length,omitempty"`
 	Modified int64          `json:"modified,omitempty"`
+	Edges    [][]int        `json:"edges,omitempty"`
 }
 
 // MarshalJSON keeps empty shapes: an array of no dimensions is one too.
@@ -138,6 +139,10 @@ func (w *author) step() (op, bool) {
 		return w.array(), true
 	case k == 5 && len(w.arrays)+len(w.groups) > 6:
 		return w.remove()
+	case k == 6 && !w.ours:
+		path := w.newPath("r")
+		w.arrays[path] = &arraySketch{odd: true}
+		return op{Op: "rectilinear", Path: path, Edges: [][]int{{1 + w.IntN(4), 2, 1 + w.IntN(3)}, {4, 1 + w.IntN(3)}}, Seed: w.Uint64() >> 1}, true
 	default:
 		path := free[w.IntN(len(free))]
 		a := w.arrays[path]

@@ -25,20 +25,24 @@ type player struct {
 
 // play commits a program to a branch.
 func (p *player) play(ctx context.Context, branch string, ops []op, message string, metadata map[string]any) (icechunk.ID, error) {
-	var err error
-	if p.tx, err = p.repo.Begin(ctx, branch); err != nil {
+	if err := p.open(ctx, branch, ops); err != nil {
 		return icechunk.ID{}, err
+	}
+	return p.tx.Commit(ctx, message, metadata)
+}
+
+// open carries a program out without committing it.
+func (p *player) open(ctx context.Context, branch string, ops []op) (err error) {
+	if p.tx, err = p.repo.Begin(ctx, branch); err != nil {
+		return err
 	}
 	p.pack = p.repo.NewPack()
 	for _, o := range ops {
 		if err := p.act(ctx, o); err != nil {
-			return icechunk.ID{}, fmt.Errorf("%+v: %w", o, err)
+			return fmt.Errorf("%+v: %w", o, err)
 		}
 	}
-	if err := p.pack.Close(ctx); err != nil {
-		return icechunk.ID{}, err
-	}
-	return p.tx.Commit(ctx, message, metadata)
+	return p.pack.Close(ctx)
 }
 
 func (p *player) act(ctx context.Context, o op) error {

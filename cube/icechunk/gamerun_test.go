@@ -121,7 +121,7 @@ func (g *game) run() {
 		case k == 6:
 			what = g.move(byUs)
 		case k == 7 && g.turn > 2:
-			what = g.clean()
+			what = g.clean(byUs)
 		default:
 			what = g.govern(byUs)
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,6 +37,9 @@ func (g *game) commit(byUs bool) string {
 		}
 		return fmt.Sprintf("%v on %s: %+v", req["amend"], branch, ops)
 	}
+	if g.random.IntN(4) == 0 {
+		return g.rebase(branch, ops, message)
+	}
 	p := &player{repo: g.ours, nodes: copied(g.now.Snapshots[g.now.Branches[branch]]), data: g.source.data}
 	id, err := p.play(g.t.Context(), branch, ops, message, metadata)
 	if errors.Is(err, icechunk.ErrNoChange) {
@@ -46,6 +50,20 @@ func (g *game) commit(byUs bool) string {
 	require.NoError(g.t, err)
 	require.Equal(g.t, p.nodes, seen, "what Go wrote: %+v", ops)
 	return fmt.Sprintf("on %s: %+v", branch, ops)
+}
+
+// rebase has the official library commit while our transaction is open: ours goes on top of it, or says
+// that it cannot. Either way both see the same afterwards.
+func (g *game) rebase(branch string, ops []op, message string) string {
+	p := &player{repo: g.ours, nodes: copied(g.now.Snapshots[g.now.Branches[branch]]), data: g.source.data}
+	require.NoError(g.t, p.open(g.t.Context(), branch, ops))
+	rival := request{"verb": "commit", "branch": branch, "ops": g.author(branch, false).program(3), "message": "rival of " + message}
+	_ = g.theirs.ask(g.t, rival, nil) // what it refuses is no rival
+	_, err := p.tx.Commit(g.t.Context(), message, nil)
+	if err != nil && !errors.Is(err, icechunk.ErrNoChange) && !errors.Is(err, icechunk.ErrMoved) {
+		require.NoError(g.t, err)
+	}
+	return fmt.Sprintf("on %s: %+v against %+v: %v", branch, ops, rival["ops"], err)
 }
 
 func lookAtAnew(g *game, id icechunk.ID) (map[string]node, error) {
@@ -114,17 +132,29 @@ func (g *game) move(byUs bool) string {
 	return fmt.Sprint("moves ", moves)
 }
 
-// clean is a turn of the official library alone: expiry, collection, manifests written anew, other settings.
-func (g *game) clean() string {
-	switch g.random.IntN(4) {
-	case 0:
+// clean is a turn of expiry and collection, or of the official library alone: manifests anew, other settings.
+func (g *game) clean(byUs bool) string {
+	ctx := g.t.Context()
+	switch g.random.IntN(6) {
+	case 0, 1:
 		log := g.now.Logs["main"]
-		g.theirs.must(g.t, request{"verb": "admin", "what": "expire", "before": log[g.random.IntN(len(log))].At + 1e-6}, nil)
+		before := log[g.random.IntN(len(log))].At + 1e-6
+		if byUs {
+			_, err := g.ours.Expire(ctx, icechunk.ExpireConfig{Before: time.UnixMicro(int64(before*1e6 + 0.5))})
+			require.NoError(g.t, err)
+		} else {
+			g.theirs.must(g.t, request{"verb": "admin", "what": "expire", "before": before}, nil)
+		}
 		return "expired"
-	case 1:
-		g.theirs.must(g.t, request{"verb": "admin", "what": "collect"}, nil)
+	case 2, 3:
+		if byUs {
+			_, err := g.ours.Collect(ctx, icechunk.CollectConfig{OlderThan: time.Nanosecond})
+			require.NoError(g.t, err)
+		} else {
+			g.theirs.must(g.t, request{"verb": "admin", "what": "collect"}, nil)
+		}
 		return "collected"
-	case 2:
+	case 4:
 		branch := g.branch()
 		if err := g.theirs.ask(g.t, request{"verb": "admin", "what": "rewrite", "name": branch}, nil); err != nil {
 			return "refused to write manifests anew: " + err.Error()

@@ -16,6 +16,7 @@ import zarr
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+zarr.config.set({"array.rectilinear_chunks": True})
 PATH = sys.argv[1]
 SEEN = {}  # snapshots never change: described once
 PROTO = default_buffer_prototype()
@@ -28,7 +29,8 @@ def storage():
 def reopen():
     saved = icechunk.Repository.fetch_config(storage())
     places = (saved.virtual_chunk_containers or {}) if saved else {}
-    grants = {p: icechunk.credentials.LocalFileSystemAccess for p in places if p.startswith("file:")}
+    access = {"file": icechunk.credentials.LocalFileSystemAccess, "http": icechunk.credentials.HttpAccess}
+    grants = {p: access[p.split(":")[0]] for p in places if p.split(":")[0] in access}
     return icechunk.Repository.open(storage(), authorize_virtual_chunk_access=grants)
 
 
@@ -134,6 +136,17 @@ def diff(req):
     }
 
 
+def manifests(req):
+    """What the library says of the manifests of a snapshot: how many references of which kind, and packed how."""
+    repo = reopen()
+    return [repo.inspect_manifest(m.id) for m in repo.list_manifest_files(req["at"])]
+
+
+def rows(req):
+    array = zarr.open_group(reopen().readonly_session(branch="main").store, mode="r")[req["path"]]
+    return [np.asarray(array[r]).tolist() for r in req["rows"]]
+
+
 def create(req):
     icechunk.Repository.create(storage(), config=configured(icechunk.RepositoryConfig.default(), req))
 
@@ -234,6 +247,23 @@ def act(session, op):
         del root[path]
     elif verb == "shift":
         session.shift_array("/" + path, op["by"])
+    elif verb == "rectilinear":
+        edges = tuple(tuple(e) for e in op["edges"])
+        array = root.create_array(path, shape=tuple(map(sum, edges)), chunks=edges, dtype="int32", fill_value=-1)
+        array[...] = values(array, op["seed"])
+    elif verb == "far":  # chunks at indexes near the end of a very long array
+        array = root.create_array(
+            path, shape=(2**40, 6), chunks=(2**10, 3), dtype="uint8", fill_value=0, compressors=None
+        )
+        for row in op["rows"]:
+            array[row, :] = np.arange(6, dtype="uint8") + row % 100
+    elif verb == "virtual_many":
+        array = root.create_array(
+            path, shape=(op["n"],), chunks=(op["length"],), dtype="uint8", compressors=None, filters=None
+        )
+        for i in range(op["n"] // op["length"]):
+            where = op["locations"][i % len(op["locations"])]
+            session.store.set_virtual_ref(f"{path}/c/{i}", where, offset=op["offset"] + i % 7, length=op["length"])
     elif verb == "virtual":
         check = datetime.datetime.fromtimestamp(op["modified"], datetime.UTC) if "modified" in op else None
         session.store.set_virtual_ref(
@@ -295,7 +325,16 @@ def admin(req):
     return None
 
 
-VERBS = {"view": view, "diff": diff, "create": create, "configure": configure, "commit": commit, "admin": admin}
+VERBS = {
+    "view": view,
+    "diff": diff,
+    "manifests": manifests,
+    "rows": rows,
+    "create": create,
+    "configure": configure,
+    "commit": commit,
+    "admin": admin,
+}
 
 for line in sys.stdin:
     request = json.loads(line)
