@@ -33,6 +33,8 @@ const (
 	commits
 	// inspects needs the lock and the catalog just as it lies there.
 	inspects
+	// tends needs the lock and says itself what else may run meanwhile.
+	tends
 )
 
 // call is what a verb is asked: its arguments as JSON (the flags in snake_case), the files that came
@@ -77,7 +79,7 @@ func verbs() []verb {
 		datasetCommitVerb, datasetListVerb, datasetShowVerb, datasetDiffVerb, datasetVerifyVerb,
 		modelRegisterVerb, modelListVerb, modelShowVerb,
 		predictionsListVerb, predictionsShowVerb,
-		storeFsckVerb, storeReindexVerb,
+		storeFsckVerb, storeReindexVerb, storeGCVerb, storeDuVerb,
 	}
 }
 
@@ -95,7 +97,7 @@ func serverVerbs(w *workspace) map[string]httpserve.Verb {
 // perform runs a verb and, where it commits, catches the catalog up with what it did.
 func (w *workspace) perform(ctx context.Context, v verb, c call) (any, int, error) {
 	switch v.access {
-	case reads:
+	case reads, tends:
 		return v.run(ctx, w, c)
 	case inspects:
 		w.committing.Lock()

@@ -15,8 +15,8 @@ import (
 )
 
 func (c *cli) storeCommand() *cobra.Command {
-	group := &cobra.Command{Use: "store", Short: "the data directory itself: check it, rebuild its index"}
-	group.AddCommand(c.storeFsckCommand(), c.storeReindexCommand())
+	group := &cobra.Command{Use: "store", Short: "the data directory itself: check it, rebuild its index, clear it up"}
+	group.AddCommand(c.storeFsckCommand(), c.storeReindexCommand(), c.storeGCCommand(), c.storeDuCommand())
 	return group
 }
 

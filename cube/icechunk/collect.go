@@ -31,8 +31,9 @@ type CollectConfig struct {
 	OlderThan time.Duration
 	// Keep names snapshots that are kept with all they need, although no branch or tag leads to them.
 	Keep []ID
-	// DryRun only counts.
-	DryRun bool
+	// DryRun only counts; with ExpireBefore, as if Expire had run with that time first.
+	DryRun       bool
+	ExpireBefore time.Time
 }
 
 // Count is a number of objects and their bytes.
@@ -48,6 +49,7 @@ type CollectReport struct {
 	Manifests    Count
 	Chunks       Count
 	Overwritten  Count
+	Expired      int  // snapshots that Expire would drop, in a dry run that was asked for it
 	Dropped      []ID // snapshots that no branch, tag or kept id led to
 	Missing      []ID // kept ids of snapshots that are not there
 }
@@ -86,11 +88,20 @@ func (r *Repo) Collect(ctx context.Context, c CollectConfig) (CollectReport, err
 }
 
 func (r *Repo) collect(ctx context.Context, c CollectConfig) (CollectReport, error) {
-	g, err := r.garbage(ctx, c.Keep, r.cfg.Now().Add(-c.OlderThan))
+	st, err := r.state(ctx)
 	if err != nil {
 		return CollectReport{}, err
 	}
-	report := CollectReport{Missing: g.missing}
+	expired := 0
+	if c.DryRun && !c.ExpireBefore.IsZero() {
+		st.info = st.info.clone()
+		expired = len(st.info.expire(ExpireConfig{Before: c.ExpireBefore, Keep: c.Keep}).Dropped)
+	}
+	g, err := r.garbage(ctx, st, c.Keep, r.cfg.Now().Add(-c.OlderThan))
+	if err != nil {
+		return CollectReport{}, err
+	}
+	report := CollectReport{Expired: expired, Missing: g.missing}
 	for id := range g.dropped {
 		report.Dropped = append(report.Dropped, id)
 	}
@@ -117,8 +128,7 @@ func (r *Repo) collect(ctx context.Context, c CollectConfig) (CollectReport, err
 	if err != nil {
 		return report, err
 	}
-	st, err := r.state(ctx)
-	if err != nil {
+	if st, err = r.state(ctx); err != nil {
 		return report, err
 	}
 	if g.backups, err = r.backups(ctx, st.info); err != nil {
@@ -231,11 +241,7 @@ func (g *garbage) empty() bool {
 }
 
 // garbage marks what is needed and lists the rest that was written before a time.
-func (r *Repo) garbage(ctx context.Context, keep []ID, before time.Time) (*garbage, error) {
-	st, err := r.state(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (r *Repo) garbage(ctx context.Context, st repoState, keep []ID, before time.Time) (*garbage, error) {
 	g := &garbage{state: st, marks: newMarks(), known: map[ID]bool{}, dropped: map[ID]bool{}}
 	made, err := r.ages(ctx)
 	if err != nil {

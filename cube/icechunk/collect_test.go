@@ -109,6 +109,9 @@ func TestExpire(t *testing.T) {
 	log, err := r.Log(t.Context(), s[6])
 	require.NoError(t, err)
 
+	would, err := r.Collect(t.Context(), CollectConfig{Keep: []ID{s[5]}, ExpireBefore: log[0].Time, DryRun: true})
+	require.NoError(t, err)
+	require.Equal(t, 3, would.Expired)
 	got, err := r.Expire(t.Context(), ExpireConfig{Before: log[0].Time, Keep: []ID{s[5]}})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []ID{s[0], s[1], s[3]}, got.Dropped)

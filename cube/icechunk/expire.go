@@ -29,31 +29,37 @@ type ExpireReport struct {
 func (r *Repo) Expire(ctx context.Context, c ExpireConfig) (ExpireReport, error) {
 	var report ExpireReport
 	err := r.update(ctx, func(info *repoInfo) (*update, error) {
-		stays := map[ID]bool{InitialID: true}
-		for _, n := range slices.Concat(info.branches, info.tags) {
-			stays[n.at] = true
-		}
-		for _, id := range c.Keep {
-			stays[id] = true
-		}
-		before := uint64(max(c.Before.UnixMicro(), 0))
-		dropped := map[ID]bool{}
-		for _, e := range info.snapshots {
-			if e.flushed < before && e.parent != nil && !stays[e.id] {
-				dropped[e.id] = true
-			}
-		}
-		report = ExpireReport{}
-		if len(dropped) == 0 {
+		if report = info.expire(c); len(report.Dropped) == 0 {
 			return nil, nil
 		}
-		report = info.drop(dropped)
 		return &update{kind: expirationRan}, nil
 	})
 	if err != nil {
 		return ExpireReport{}, fmt.Errorf("expire snapshots of %s: %w", r.bucket.URL(), err)
 	}
 	return report, nil
+}
+
+// expire drops what Expire may drop.
+func (info *repoInfo) expire(c ExpireConfig) ExpireReport {
+	stays := map[ID]bool{InitialID: true}
+	for _, n := range slices.Concat(info.branches, info.tags) {
+		stays[n.at] = true
+	}
+	for _, id := range c.Keep {
+		stays[id] = true
+	}
+	before := uint64(max(c.Before.UnixMicro(), 0))
+	dropped := map[ID]bool{}
+	for _, e := range info.snapshots {
+		if e.flushed < before && e.parent != nil && !stays[e.id] {
+			dropped[e.id] = true
+		}
+	}
+	if len(dropped) == 0 {
+		return ExpireReport{}
+	}
+	return info.drop(dropped)
 }
 
 // drop takes snapshots out and closes the gaps: a child of a dropped one goes to the nearest ancestor

@@ -52,7 +52,11 @@ func (r *Repo) Usage(ctx context.Context, keep ...ID) (Usage, error) {
 }
 
 func (r *Repo) usage(ctx context.Context, keep []ID) (Usage, error) {
-	g, err := r.garbage(ctx, keep, r.cfg.Now().Add(-DefaultAge))
+	st, err := r.state(ctx)
+	if err != nil {
+		return Usage{}, err
+	}
+	g, err := r.garbage(ctx, st, keep, r.cfg.Now().Add(-DefaultAge))
 	if err != nil {
 		return Usage{}, err
 	}
