@@ -49,6 +49,18 @@ func (c *cache[V]) get(ctx context.Context, id ID) (V, error) {
 	return value, nil
 }
 
+// put keeps a file that was just written, so that nobody has to read it.
+func (c *cache[V]) put(id ID, value V, cost int64) {
+	s := c.slot(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loaded {
+		return
+	}
+	s.value, s.loaded = value, true
+	c.charge(s, cost)
+}
+
 func (c *cache[V]) slot(id ID) *slot[V] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

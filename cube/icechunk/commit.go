@@ -80,13 +80,25 @@ func (tx *Tx) try(ctx context.Context, message string, items []metaItem) (ID, er
 	if _, err := tx.repo.putObject(ctx, transactionFile, snap.id, log.encode()); err != nil {
 		return ID{}, err
 	}
-	if _, err := tx.repo.putObject(ctx, snapshotFile, snap.id, snap.encode()); err != nil {
+	flat := snap.encode()
+	if _, err := tx.repo.putObject(ctx, snapshotFile, snap.id, flat); err != nil {
 		return ID{}, err
 	}
 	if err := tx.repo.update(ctx, tx.advance(snap)); err != nil {
 		return ID{}, err
 	}
+	tx.repo.keep(snap, int64(len(flat)), pending)
 	return snap.id, nil
+}
+
+// keep puts what a commit wrote into the caches: the next one begins with it.
+func (r *Repo) keep(snap *snapshotInfo, size int64, pending []pendingManifest) {
+	r.snapshots.put(snap.id, &Snapshot{repo: r, info: snap}, 2*size)
+	for _, p := range pending {
+		if m, err := decodeManifest(bytes.Clone(p.flat)); err == nil {
+			r.manifests.put(p.id, m, int64(m.size))
+		}
+	}
 }
 
 // descends reports whether a branch is at a true descendant of a snapshot.
