@@ -187,18 +187,25 @@ func (c *checker) pixels(ctx context.Context, object string, view *layout.View) 
 }
 
 func (c *checker) chunk(ctx context.Context, object string, view *layout.View, cell layout.Cell, slice, cy, cx int) error {
-	spec := view.Spec()
-	edge := spec.ChunkSize()
+	group, err := view.Frame(cell.Group)
+	if err != nil {
+		return err
+	}
+	edge, layers := group.ChunkSize(), []string{layout.Image, layout.Valid}
+	if view.Array(cell.Path, layout.Flags).Shape != nil {
+		layers = append(layers, layout.Flags)
+	}
 	w := cube.Window{Row: cy * edge, Col: cx * edge, Height: edge, Width: edge}.Intersect(cell.Grid.All())
 	where := object + "/" + cell.Path
-	recorded, err := view.PixelDigests(ctx, cell.Path, []cube.SliceID{cell.Slices[slice].ID}, w)
-	if err != nil {
-		return c.report.failed(where, restore, err)
-	}
-	for i, name := range []string{layout.Image, layout.Valid} {
+	for _, name := range layers {
+		digests, err := view.ChunkDigests(ctx, cell.Path, name, cell.Slices[slice].ID)
+		if err != nil {
+			return c.report.failed(where, restore, err)
+		}
+		recorded := hex.EncodeToString(digests[cy*cell.ChunkCols+cx])
 		array := view.Array(cell.Path, name)
 		size := array.DType.Size()
-		data := make([]byte, len(spec.Bands)*edge*edge*size)
+		data := make([]byte, array.ChunkBytes())
 		ref, there, err := view.Ref(ctx, cell.Path, name, slice, cy, cx)
 		if err == nil && there {
 			var stored []byte
@@ -216,10 +223,10 @@ func (c *checker) chunk(ctx context.Context, object string, view *layout.View, c
 		if err != nil {
 			return c.report.failed(where+"/"+name, restore, err)
 		}
-		digest := layout.DigestChunk(data, len(spec.Bands), edge, w.Height, w.Width, size)
-		if got := hex.EncodeToString(digest[:]); got != recorded[i] {
+		digest := layout.DigestChunk(data, len(data)/(edge*edge*size), edge, w.Height, w.Width, size)
+		if got := hex.EncodeToString(digest[:]); got != recorded {
 			c.report.problem(where+"/"+name, restore, "chunk (%d, %d) of slice %s at %s has SHA-256 %s, and %s is recorded", cy, cx,
-				cell.Slices[slice].ID, cell.Slices[slice].Time, got, recorded[i])
+				cell.Slices[slice].ID, cell.Slices[slice].Time, got, recorded)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -100,7 +101,7 @@ func (c *Cube) tryGroup(ctx context.Context, group []scene, message string) (ice
 		return icechunk.ID{}, nil, err
 	}
 	outcomes := plan(base.slices, group)
-	in := insertion{cube: c, ctx: ctx, tx: tx, base: base, pack: c.repo.NewPack()}
+	in := insertion{cube: c, ctx: ctx, tx: tx, base: base, pack: c.repo.NewPack(), gone: map[cube.SliceID]bool{}}
 	for i, o := range outcomes {
 		if o.Status != Accepted {
 			continue
@@ -109,7 +110,7 @@ func (c *Cube) tryGroup(ctx context.Context, group []scene, message string) (ice
 		outcomes[i].Slice = o.Slice
 		in.fresh = append(in.fresh, fresh{o.Slice, group[i].Staged})
 		if o.Superseded != "" {
-			in.gone = append(in.gone, o.Superseded)
+			in.gone[o.Superseded] = true
 		}
 	}
 	if len(in.fresh) == 0 {

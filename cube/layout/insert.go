@@ -24,7 +24,7 @@ type insertion struct {
 	base  *View
 	pack  *icechunk.Pack
 	fresh []fresh
-	gone  []cube.SliceID
+	gone  map[cube.SliceID]bool
 
 	records map[cube.SliceID]icechunk.Ref
 }
@@ -79,7 +79,7 @@ func (in *insertion) places() []place {
 	for _, f := range in.fresh {
 		note(f.slice)
 	}
-	for _, id := range in.gone {
+	for id := range in.gone {
 		if s, ok := in.base.Lookup(id); ok {
 			note(s)
 		}
@@ -94,7 +94,7 @@ func (in *insertion) places() []place {
 
 // entry is one place on a new time axis: a fresh slice, or an old one with its former index.
 type entry struct {
-	slice  cube.Slice
+	slice  *cube.Slice
 	staged *Staged
 	was    int
 }
@@ -109,23 +109,23 @@ type axis struct {
 
 // axis merges the fresh slices that keep says belong there into old ones.
 func (in *insertion) axis(old []cube.Slice, keep func(cube.Slice) bool) axis {
-	a := axis{now: make([]int, len(old))}
-	for i, s := range old {
+	a := axis{entries: make([]entry, 0, len(old)+len(in.fresh)), now: make([]int, len(old))}
+	for i := range old {
 		a.now[i] = -1
-		if !slices.Contains(in.gone, s.ID) {
+		if s := &old[i]; !in.gone[s.ID] {
 			a.entries = append(a.entries, entry{slice: s, was: i})
 		}
 	}
-	for _, f := range in.fresh {
-		if keep(f.slice) {
-			a.entries = append(a.entries, entry{slice: f.slice, staged: f.staged})
+	for i := range in.fresh {
+		if f := &in.fresh[i]; keep(f.slice) {
+			a.entries = append(a.entries, entry{slice: &f.slice, staged: f.staged})
 		}
 	}
 	slices.SortStableFunc(a.entries, func(x, y entry) int {
 		switch {
-		case x.slice.Less(y.slice):
+		case x.slice.Less(*y.slice):
 			return -1
-		case y.slice.Less(x.slice):
+		case y.slice.Less(*x.slice):
 			return 1
 		}
 		return 0
@@ -234,21 +234,11 @@ func (in *insertion) cell(t tile, a axis) error {
 		if e.staged == nil {
 			continue
 		}
-		if err := in.slice(t, arrays, uint32(i), e.staged.cell(t)); err != nil {
+		if err := in.slice(t, arrays, uint32(i), e.staged.cells[t.path]); err != nil {
 			return err
 		}
 	}
 	return in.times(t, arrays[timeArray], a)
-}
-
-// cell finds a scene's share of a cell.
-func (st *Staged) cell(t tile) *stagedCell {
-	for _, c := range st.cells {
-		if c.tile.path == t.path {
-			return c
-		}
-	}
-	return nil
 }
 
 // slice sets the pixels of a new slice in one cell, and their digests.

@@ -34,6 +34,7 @@ type Cube struct {
 
 	mu       sync.Mutex
 	views    map[icechunk.ID]*View
+	held     int   // slices in views
 	last     *View // the one loaded last, for what the next shares with it
 	records  map[refKey]cube.Slice
 	digests  map[refKey][]byte

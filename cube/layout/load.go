@@ -16,6 +16,7 @@ import (
 
 const (
 	maxViews   = 64
+	maxHeld    = 1 << 17 // slices of all views that are kept
 	maxDigests = 128 << 20
 	loaders    = 16
 	noMoreThan = 1 << 20 // slices of a cell
@@ -38,8 +39,9 @@ func (c *Cube) view(ctx context.Context, id icechunk.ID) (*View, error) {
 	if known, ok := c.views[id]; ok {
 		return known, nil
 	}
-	if len(c.views) >= maxViews {
+	if c.held += len(v.slices); len(c.views) >= maxViews || c.held > maxHeld {
 		clear(c.views) // views in use live on with their users
+		c.held = len(v.slices)
 	}
 	c.views[id] = v
 	return v, nil

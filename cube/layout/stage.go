@@ -65,7 +65,7 @@ type Meta struct {
 type Staged struct {
 	Slice cube.Slice
 
-	cells []*stagedCell
+	cells map[string]*stagedCell // by path
 }
 
 // Stage begins a scene that covers a window of the first group's frame. The context holds until Finish.
@@ -261,7 +261,11 @@ func (s *Stage) Finish(ctx context.Context, m Meta) (*Staged, error) {
 	if slice.ID, err = NewSliceID(slice.Content, slice.Source, slice.Micros()); err != nil {
 		return nil, err
 	}
-	return &Staged{Slice: slice, cells: s.cells}, ctx.Err()
+	staged := &Staged{Slice: slice, cells: make(map[string]*stagedCell, len(s.cells))}
+	for _, cell := range s.cells {
+		staged.cells[cell.tile.path] = cell
+	}
+	return staged, ctx.Err()
 }
 
 // digestUnwritten gives absent chunks the digest of their fill values, cropped like any other.
