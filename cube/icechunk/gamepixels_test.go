@@ -15,7 +15,10 @@ func pixels(meta []byte, raw map[string][]byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	size := a.DType.Size()
+	size := a.ChunkBytes()
+	for _, n := range a.Chunks {
+		size /= n
+	}
 	total := size
 	for _, n := range a.Shape {
 		total *= n

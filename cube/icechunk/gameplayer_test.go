@@ -104,6 +104,9 @@ func (p *player) write(ctx context.Context, o op) error {
 		chunk := make([]byte, a.ChunkBytes())
 		for i := range chunk {
 			chunk[i] = byte(random.Uint32())
+			if a.DType == "bool" {
+				chunk[i] &= 1
+			}
 		}
 		data, err := a.Encode(chunk)
 		if fault.Is(err, fault.Unsupported) {
