@@ -48,13 +48,16 @@ func cases(o options, cell layout.Cell) []test {
 	var out []test
 	all := cell.Grid.All()
 	dates := len(cell.Slices)
-	side := int(math.Sqrt(float64(o.WarmMB)*1e6/float64(dates*bands*2))) / edge * edge
+	side := int(math.Sqrt(float64(o.WarmMB)*1e6/float64(dates*o.Bands*2))) / edge * edge
 	side = min(max(side, 2*edge), all.Width)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, warm := range []bool{false, true} {
 		for _, aligned := range []bool{true, false} {
 			for _, times := range []int{1, 8} {
 				t := test{Times: min(times, dates), Aligned: aligned, Warm: warm, region: all}
+				for b := range o.Wanted {
+					t.Bands = append(t.Bands, b)
+				}
 				t.Name = fmt.Sprintf("%s %s T=%d", map[bool]string{false: "cold", true: "warm"}[warm], map[bool]string{false: "unaligned", true: "aligned"}[aligned], times)
 				if warm {
 					t.region = cube.Window{Height: side, Width: side}
@@ -153,7 +156,7 @@ func (t test) ours(ctx context.Context, o options, v *layout.View) (engine, read
 	}
 	image, valid := make([][]byte, o.Batch), make([][]byte, o.Batch)
 	for i := range image {
-		image[i], valid[i] = make([]byte, t.Times*bands*o.Size*o.Size*2), make([]byte, t.Times*o.Size*o.Size)
+		image[i], valid[i] = make([]byte, t.Times*o.Wanted*o.Size*o.Size*2), make([]byte, t.Times*o.Size*o.Size)
 	}
 	e := func(ctx context.Context, i int) error {
 		_, err := r.ReadMany(ctx, v, requests[i*o.Batch:(i+1)*o.Batch], image, valid)
@@ -251,9 +254,9 @@ func (t test) decodeLimit(ctx context.Context, o options, v *layout.View) (engin
 // aligned, else rows.
 func (t test) gatherLimit(ctx context.Context, o options, v *layout.View) (engine, error) {
 	cell := v.Cells()[0]
-	dates, side := len(cell.Slices), t.region.Width
+	dates, side, bands := len(cell.Slices), t.region.Width, o.Wanted
 	image, valid := make([]byte, dates*bands*side*side*2), make([]byte, dates*side*side)
-	q := read.Request{Cell: cell.Path, Window: t.region}
+	q := read.Request{Cell: cell.Path, Window: t.region, Bands: t.Bands}
 	for _, s := range cell.Slices {
 		q.Slices = append(q.Slices, s.ID)
 	}

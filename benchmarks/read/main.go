@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"time"
 )
 
@@ -20,6 +22,8 @@ type options struct {
 	Cube    string  `json:"cube"`
 	GB      float64 `json:"gb"`
 	Dates   int     `json:"dates"`
+	Bands   int     `json:"bands"`
+	Wanted  int     `json:"wanted"`
 	WarmMB  int     `json:"warm_mb"`
 	Workers int     `json:"workers"`
 	Batch   int     `json:"batch"`
@@ -27,6 +31,8 @@ type options struct {
 	Rounds  int     `json:"rounds"`
 	Seconds float64 `json:"seconds"`
 	json    string
+	only    string
+	profile string
 }
 
 func main() {
@@ -34,6 +40,8 @@ func main() {
 	flag.StringVar(&o.Cube, "cube", "", "directory of the data; a cube is made in it if there is none")
 	flag.Float64Var(&o.GB, "gb", 4, "decoded size of a cube that is made, in GB of pixels")
 	flag.IntVar(&o.Dates, "dates", 24, "dates of a cube that is made")
+	flag.IntVar(&o.Bands, "bands", 4, "bands of a cube that is made, 4 or 9")
+	flag.IntVar(&o.Wanted, "wanted", 0, "bands that windows want; 0 is all")
 	flag.IntVar(&o.WarmMB, "warm-mb", 384, "decoded size of the region whose chunks are all kept")
 	flag.IntVar(&o.Workers, "workers", runtime.NumCPU(), "goroutines of each engine")
 	flag.IntVar(&o.Batch, "batch", 16, "windows of one batch")
@@ -41,6 +49,8 @@ func main() {
 	flag.IntVar(&o.Rounds, "rounds", 5, "rounds, of which the median counts")
 	flag.Float64Var(&o.Seconds, "seconds", 1, "seconds of each engine in each round")
 	flag.StringVar(&o.json, "json", "", "file for the results and the windows drawn")
+	flag.StringVar(&o.only, "only", "", "measure only cases with this in their name")
+	flag.StringVar(&o.profile, "profile", "", "file for a CPU profile")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "read:", err)
@@ -66,10 +76,27 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	cell := view.Cells()[0]
+	o.Bands = len(view.Spec().Bands)
+	if o.Wanted == 0 {
+		o.Wanted = o.Bands
+	}
 	out := output{Options: o, Snapshot: view.Snapshot(), Cell: cell.Path, Go: runtime.Version(), When: time.Now().UTC().Format(time.DateOnly)}
-	fmt.Printf("cube %s: %d×%d pixels, %d dates, %d workers\n\n", cell.Path, cell.Grid.Height, cell.Grid.Width, len(cell.Slices), o.Workers)
+	fmt.Printf("cube %s: %d×%d pixels, %d dates, %d of %d bands, %d workers\n\n", cell.Path, cell.Grid.Height, cell.Grid.Width, len(cell.Slices), o.Wanted, o.Bands, o.Workers)
 	fmt.Printf("%-22s %12s %12s %8s   %s\n", "case", "samples/s", "limit", "ratio", "")
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	for _, c := range cases(o, cell) {
+		if !strings.Contains(c.Name, o.only) {
+			continue
+		}
 		r, err := c.measure(ctx, o, view)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)

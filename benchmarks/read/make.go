@@ -22,13 +22,16 @@ import (
 	"github.com/terrapin-eo/terrapin/store/file"
 )
 
-const (
-	edge  = 256 // of a chunk
-	bands = 4
-)
+const edge = 256 // of a chunk
 
-// sourceBands are B02, B03, B04 and B08 in the bundled scenes.
-var sourceBands = [bands]int{0, 1, 2, 6}
+// sourceBands picks B02, B03, B04 and B08 of the bundled scenes, or takes all nine.
+func sourceBands(n int) ([]int, []cube.Band) {
+	names := []cube.Band{{Name: "B02"}, {Name: "B03"}, {Name: "B04"}, {Name: "B05"}, {Name: "B06"}, {Name: "B07"}, {Name: "B08"}, {Name: "B11"}, {Name: "B12"}}
+	if n == len(names) {
+		return []int{0, 1, 2, 3, 4, 5, 6, 7, 8}, names
+	}
+	return []int{0, 1, 2, 6}, []cube.Band{names[0], names[1], names[2], names[6]}
+}
 
 // open opens the cube below the directory, or makes it.
 func open(ctx context.Context, o options) (*layout.View, error) {
@@ -50,12 +53,13 @@ func open(ctx context.Context, o options) (*layout.View, error) {
 // create fills a cube with the bundled Sentinel-2 pixels: mirrored, tiled, shaded and with a little noise
 // of a sensor, so that no chunk is another's copy and they compress as such pixels do.
 func create(ctx context.Context, bucket *store.Bucket, o options) (*layout.Cube, error) {
-	side := int(math.Sqrt(o.GB*1e9/float64(o.Dates*bands*2))) / edge * edge
+	picked, names := sourceBands(o.Bands)
+	side := int(math.Sqrt(o.GB*1e9/float64(o.Dates*len(names)*2))) / edge * edge
 	nodata := 65535.0
 	spec := layout.Spec{
 		Name:  "bench",
 		Grid:  cube.Grid{CRS: "EPSG:32631", Transform: cube.Affine{10, 0, 600000, 0, -10, 5700000}, Width: max(side, edge), Height: max(side, edge)},
-		Bands: []cube.Band{{Name: "B02"}, {Name: "B03"}, {Name: "B04"}, {Name: "B08"}}, DType: cube.Uint16, Nodata: &nodata,
+		Bands: names, DType: cube.Uint16, Nodata: &nodata,
 	}
 	c, err := layout.Create(ctx, bucket, spec)
 	if err != nil {
@@ -68,7 +72,7 @@ func create(ctx context.Context, bucket *store.Bucket, o options) (*layout.Cube,
 	sort.Strings(scenes)
 	fmt.Printf("making %d dates of %d² pixels …\n", o.Dates, spec.Grid.Width)
 	for date := range o.Dates {
-		source, err := pixels(scenes[date%len(scenes)])
+		source, err := pixels(scenes[date%len(scenes)], picked)
 		if err != nil {
 			return nil, err
 		}
@@ -81,22 +85,22 @@ func create(ctx context.Context, bucket *store.Bucket, o options) (*layout.Cube,
 
 // scene is the pixels of a source, [band, row, col].
 type scene struct {
-	height, width int
-	values        []uint16
+	bands, height, width int
+	values               []uint16
 }
 
-func pixels(path string) (scene, error) {
+func pixels(path string, bands []int) (scene, error) {
 	r, err := gdal.Open(path)
 	if err != nil {
 		return scene{}, err
 	}
 	defer r.Close()
 	w, h := r.Size()
-	buf := make([]byte, bands*w*h*2)
-	if err := r.Read(cube.Window{Height: h, Width: w}, sourceBands[:], cube.Uint16, buf); err != nil {
+	buf := make([]byte, len(bands)*w*h*2)
+	if err := r.Read(cube.Window{Height: h, Width: w}, bands, cube.Uint16, buf); err != nil {
 		return scene{}, err
 	}
-	s := scene{height: h, width: w, values: make([]uint16, bands*h*w)}
+	s := scene{bands: len(bands), height: h, width: w, values: make([]uint16, len(bands)*h*w)}
 	for i := range s.values {
 		s.values[i] = binary.LittleEndian.Uint16(buf[2*i:])
 	}
@@ -147,9 +151,9 @@ func commit(ctx context.Context, c *layout.Cube, source scene, date int) error {
 // chunk makes one chunk. Every sixth date leaves the north-western half of the grid unobserved, as the
 // edge of a swath does.
 func chunk(source scene, date, cy, cx, width int) (image, valid []byte) {
-	image, valid = make([]byte, bands*edge*edge*2), make([]byte, bands*edge*edge)
+	image, valid = make([]byte, source.bands*edge*edge*2), make([]byte, source.bands*edge*edge)
 	rng := rand.New(rand.NewPCG(uint64(date), uint64(cy)<<32|uint64(cx)))
-	for band := range bands {
+	for band := range source.bands {
 		for y := range edge {
 			row := cy*edge + y
 			shade := 0.07 * math.Sin(float64(row)/61+float64(date))

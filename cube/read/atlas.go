@@ -41,6 +41,19 @@ type array struct {
 // banded arrays have a dimension of bands between time and rows.
 func (a *array) banded() bool { return len(a.Chunks) == 4 }
 
+// decode decodes some bands of a chunk, one after another.
+func (a *array) decode(bands mask, dst, src []byte) error {
+	if bands == 0 {
+		return a.Decode(dst, src)
+	}
+	return bands.runs(func(from, to int) error {
+		n := (to - from) * a.planeBytes
+		part := dst[:n]
+		dst = dst[n:]
+		return a.DecodeRange(part, src, from*a.planeBytes)
+	})
+}
+
 // cell is what is needed of a cell of a view.
 type cell struct {
 	layout.Cell

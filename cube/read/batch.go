@@ -37,6 +37,7 @@ type batch struct {
 type window struct {
 	at     cube.Window
 	bands  []int
+	mask   mask
 	arrays [maxLayers]*array
 	out    [maxLayers][]byte
 	failed atomic.Bool
@@ -187,6 +188,7 @@ func (w *window) check(q Request, layers layers, out [][]byte) error {
 			return fault.New(fault.Invalid, "read: band %d of %d", band, planes)
 		}
 	}
+	w.mask = maskOf(w.bands, planes)
 	if q.Window.Empty() || len(w.bands) == 0 {
 		return fault.New(fault.Invalid, "read: an empty request: window %+v, %d bands", q.Window, len(w.bands))
 	}
@@ -299,6 +301,19 @@ func (b *batch) fail(i int, err error) {
 		w.err = err
 		w.failed.Store(true)
 	}
+}
+
+// bands are those of a chunk that windows want.
+func (b *batch) bands(u int32, planes int) mask {
+	var m mask
+	for _, p := range b.parts[b.units[u].from:b.units[u].to] {
+		if w := &b.windows[p.window]; w.mask != 0 {
+			m |= w.mask
+		} else {
+			return 0
+		}
+	}
+	return m.rounded(planes)
 }
 
 // wanted reports whether a window that has not failed needs a chunk.

@@ -14,6 +14,7 @@ type key struct {
 	array          uint32
 	object         icechunk.ID
 	offset, length uint64
+	bands          mask
 	// text is the inline content, or the location and version of a virtual chunk.
 	text string
 }

@@ -14,13 +14,60 @@ type chunk struct {
 	// buf is nil where every element is value.
 	buf   *buffer
 	value [8]byte
-	// planes is how many there are in buf: one per band, or one if all bands are alike.
+	// planes is how many there are in buf: one per band that was decoded, or one if all are alike.
 	planes int
+	bands  mask
+}
+
+// mask is the set of bands of a chunk that was decoded; 0 is all of them.
+type mask uint64
+
+// maskOf is the set that a window wants of a chunk of so many bands.
+func maskOf(bands []int, planes int) mask {
+	if planes > 64 {
+		return 0
+	}
+	var m mask
+	for _, b := range bands {
+		m |= 1 << b
+	}
+	return m
+}
+
+// rounded adds the bands that cost nothing to have: a single one between two others shares a block with
+// one of them. Where more than three of four are wanted it is all.
+func (m mask) rounded(planes int) mask {
+	m |= m << 1 & (m >> 1)
+	if 4*bits.OnesCount64(uint64(m)) > 3*planes {
+		return 0
+	}
+	return m
+}
+
+// count is how many bands of so many are in the set.
+func (m mask) count(planes int) int {
+	if m == 0 {
+		return planes
+	}
+	return bits.OnesCount64(uint64(m))
+}
+
+// runs yields the bands of the set that follow each other: from the first to before the end.
+func (m mask) runs(yield func(from, to int) error) error {
+	for from := 0; m>>from != 0; {
+		from += bits.TrailingZeros64(uint64(m >> from))
+		to := from + bits.TrailingZeros64(^uint64(m>>from))
+		if err := yield(from, to); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
 }
 
 // newChunk wraps decoded memory for one holder and gives back what it does not need.
-func newChunk(a *array, buf *buffer) *chunk {
-	c := &chunk{planes: a.planes}
+func newChunk(a *array, bands mask, buf *buffer) *chunk {
+	c := &chunk{planes: bands.count(a.planes), bands: bands}
 	c.holders.Store(1)
 	data, size := buf.bytes, a.size
 	copy(c.value[:], data[:size])
@@ -43,8 +90,11 @@ func newChunk(a *array, buf *buffer) *chunk {
 
 // plane is that of a band.
 func (c *chunk) plane(a *array, band int) []byte {
-	if c.planes == 1 {
+	switch {
+	case c.planes == 1:
 		band = 0
+	case c.bands != 0:
+		band = bits.OnesCount64(uint64(c.bands & (1<<band - 1)))
 	}
 	return c.buf.bytes[band*a.planeBytes : (band+1)*a.planeBytes]
 }

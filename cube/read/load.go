@@ -240,7 +240,7 @@ func (b *batch) decodeInPlace(a arrived, dst []byte) {
 	default:
 		buf := borrow(len(dst))
 		copy(buf.bytes, dst)
-		c = newChunk(b.array(a.job), buf)
+		c = newChunk(b.array(a.job), a.key.bands, buf)
 		defer c.release()
 	}
 	b.reader.cache.finish(a.key, a.load, c, err)
@@ -248,12 +248,12 @@ func (b *batch) decodeInPlace(a arrived, dst []byte) {
 
 func (b *batch) decoded(a arrived) (*chunk, error) {
 	array := b.array(a.job)
-	buf := borrow(array.bytes)
+	buf := borrow(a.key.bands.count(array.planes) * array.planeBytes)
 	if err := b.decodeInto(a, buf.bytes); err != nil {
 		buf.free()
 		return nil, err
 	}
-	return newChunk(array, buf), nil
+	return newChunk(array, a.key.bands, buf), nil
 }
 
 // decodeInto runs the decoder as one of the workers.
@@ -266,7 +266,7 @@ func (b *batch) decodeInto(a arrived, dst []byte) (err error) {
 		}
 	}()
 	start := time.Now()
-	err = b.array(a.job).Decode(dst, a.data)
+	err = b.array(a.job).decode(a.key.bands, dst, a.data)
 	b.count.decoding.Add(int64(time.Since(start)))
 	b.count.misses.Add(1)
 	return err
@@ -360,9 +360,9 @@ func (b *batch) whole(j job) []byte {
 	p := b.parts[u.from]
 	w, at := &b.windows[p.window], b.places[p.place].chunkWindow(p)
 	a := w.arrays[j.layer]
-	if w.at != at || at.Intersect(b.places[p.place].Window) != at || a.joined || !slices.Equal(w.bands, upTo(a.planes)) {
+	n := j.key.bands.count(a.planes)
+	if w.mask == 0 || w.at != at || at.Intersect(b.places[p.place].Window) != at || a.joined || len(w.bands) != n || !slices.IsSorted(w.bands) || w.mask.count(a.planes) != n {
 		return nil
 	}
-	n := a.bytes
-	return w.out[j.layer][int(p.slot)*n : (int(p.slot)+1)*n]
+	return w.out[j.layer][int(p.slot)*n*a.planeBytes : (int(p.slot)+1)*n*a.planeBytes]
 }

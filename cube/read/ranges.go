@@ -96,7 +96,12 @@ func (b *batch) sort(u int32, l int, f *icechunk.Found) {
 	default:
 		j.key = key{array: a.id, object: f.Ref.Object, offset: f.Ref.Offset, length: f.Ref.Length}
 	}
-	if b.reader.cache.has(j.key) {
+	kept := b.reader.cache.has(j.key)
+	if bands := b.bands(u, a.planes); !kept && bands != 0 {
+		j.key.bands = bands
+		kept = b.reader.cache.has(j.key)
+	}
+	if kept {
 		b.ready = append(b.ready, j)
 	} else {
 		b.misses = append(b.misses, j)
