@@ -17,6 +17,7 @@ type batch struct {
 	reader *Reader
 	view   *layout.View
 	layers layers
+	dry    bool // nothing is filled, only foreseen
 
 	windows []window
 	places  []place
@@ -29,8 +30,7 @@ type batch struct {
 	jobs
 	count counters
 
-	mu    sync.Mutex
-	first error // of the windows, by their order
+	mu sync.Mutex // of waits and of the windows' errors
 }
 
 // window is one request resolved: where it lies in the frame of its group and what it fills.
@@ -92,7 +92,7 @@ func (b *batch) recycle() {
 	}
 	b.clear()
 	b.windows, b.places, b.parts, b.units = b.windows[:0], b.places[:0], b.parts[:0], b.units[:0]
-	b.reader, b.view, b.first = nil, nil, nil
+	b.reader, b.view, b.dry = nil, nil, false
 	r.batches.Put(b)
 }
 
@@ -123,6 +123,9 @@ func (b *batch) resolve(i int32, q Request, out [][]byte) error {
 	}
 	inside := w.at.Intersect(c.frame)
 	for slot, id := range q.Slices {
+		if b.dry {
+			break
+		}
 		if id == "" {
 			w.blank(slot, w.at)
 		} else if inside != w.at {
@@ -140,11 +143,12 @@ func (b *batch) resolve(i int32, q Request, out [][]byte) error {
 				return err
 			}
 			slice, ok := b.places[at].slice(s)
-			if !ok {
+			switch {
+			case ok:
+				b.cut(part{place: at, slice: int32(slice), window: i, slot: int32(slot)}, in)
+			case !b.dry:
 				w.blank(slot, in)
-				continue
 			}
-			b.cut(part{place: at, slice: int32(slice), window: i, slot: int32(slot)}, in)
 		}
 		return nil
 	})
@@ -193,6 +197,9 @@ func (w *window) check(q Request, layers layers, out [][]byte) error {
 		return fault.New(fault.Invalid, "read: an empty request: window %+v, %d bands", q.Window, len(w.bands))
 	}
 	for l, layer := range layers {
+		if out == nil {
+			break
+		}
 		want := len(q.Slices) * w.planes(l) * w.at.Height * w.at.Width * w.arrays[l].size
 		if len(out[l]) != want {
 			return fault.New(fault.Internal, "read: a buffer of %d bytes for %s, wanted %d", len(out[l]), layer.name, want)

@@ -68,6 +68,8 @@ type shard struct {
 	// ghosts are the hashes of what left the small queue last, in the order they did.
 	ghosts map[uint64]int
 	gone   []uint64
+	// wanted counts who expects to read a chunk, by its hash.
+	wanted map[uint64]int
 }
 
 // entry is a chunk that is kept, or the load of one that is under way.

@@ -135,3 +135,53 @@ func TestRandomOrderFindsSome(t *testing.T) {
 	rate := float64(hits) / (4 * 400)
 	assert.Greater(t, rate, 0.15, "120 of 400 fit")
 }
+
+// What is expected stays while anything else can go, and goes once it is not.
+func TestWhatIsExpectedStays(t *testing.T) {
+	c := newCache(1 << 20)
+	var wanted []key
+	for id := range 60 {
+		put(c, id, 8192)
+		wanted = append(wanted, key{offset: uint64(id)})
+	}
+	c.want(wanted, 1)
+	c.want(wanted[:5], 1)
+	for id := 1000; id < 2000; id++ {
+		put(c, id, 8192)
+		put(c, id, 8192)
+		put(c, id, 8192)
+	}
+	assert.Equal(t, 60, kept(c, 0, 60))
+	c.want(wanted, -1)
+	for id := 2000; id < 3000; id++ {
+		for range 4 {
+			put(c, id, 8192)
+		}
+	}
+	assert.Equal(t, 5, kept(c, 0, 60), "somebody else expects them still")
+	c.want(wanted[:5], -1)
+	assert.Empty(t, c.shards[0].wanted)
+	var all []key
+	for id := range 500 {
+		all = append(all, key{offset: uint64(id)})
+	}
+	c.want(all, 1)
+	for id := range 500 {
+		put(c, id, 8192)
+	}
+	assert.LessOrEqual(t, c.bytes(), int64(1<<20), "the budget holds though everything is expected")
+}
+
+func TestMasks(t *testing.T) {
+	assert.Zero(t, maskOf([]int{3}, 65), "more than a mask has room for")
+	assert.Equal(t, mask(0b1110), maskOf([]int{3, 1}, 9).rounded(9), "the one between comes with them")
+	assert.Equal(t, mask(0b10011), maskOf([]int{4, 0, 1}, 9).rounded(9))
+	assert.Zero(t, maskOf([]int{0, 1, 2, 3}, 4).rounded(4))
+	assert.Zero(t, maskOf([]int{0, 2}, 3).rounded(3))
+	var runs [][2]int
+	require.NoError(t, (mask(1)<<63 | 0b1100110).runs(func(from, to int) error {
+		runs = append(runs, [2]int{from, to})
+		return nil
+	}))
+	assert.Equal(t, [][2]int{{1, 3}, {5, 7}, {63, 64}}, runs)
+}

@@ -232,8 +232,13 @@ func TestABatchReadsEachChunkOnce(t *testing.T) {
 		image[i], valid[i] = w.buffers(q, 0)
 	}
 	r := read.New(read.Config{})
+	foreseen, err := r.Foresee(t.Context(), w.view, qs)
+	require.NoError(t, err)
+	assert.Zero(t, w.driver.gets.Load())
 	report, err := r.ReadMany(t.Context(), w.view, qs, image, valid)
 	require.NoError(t, err)
+	foreseen.Decoding = report.Decoding
+	assert.Equal(t, report.Cost, foreseen)
 	assert.EqualValues(t, 2*12, report.Misses, "four by three chunks of pixels and of validity")
 	assert.EqualValues(t, 1, report.Ranges)
 	assert.EqualValues(t, 11, report.Coalesced, "validity is small enough to lie in the manifest")
@@ -241,5 +246,33 @@ func TestABatchReadsEachChunkOnce(t *testing.T) {
 	again, err := r.ReadMany(t.Context(), w.view, qs, image, valid)
 	require.NoError(t, err)
 	assert.Equal(t, read.Cost{Hits: report.Misses}, again.Cost)
+	foreseen, err = r.Foresee(t.Context(), w.view, qs)
+	require.NoError(t, err)
+	assert.Equal(t, again.Cost, foreseen)
 	assert.EqualValues(t, report.Misses, r.Stats().Misses)
+}
+
+// Chunks that somebody expects to read outlive a pass over everything else.
+func TestExpectedChunksAreKept(t *testing.T) {
+	w := newTiled(t, nil)
+	r := read.New(read.Config{CacheBytes: 30_000})
+	q := read.Request{Cell: "r0c0/10m", Slices: w.ids[:1], Window: cube.Window{Height: 32, Width: 32}}
+	all := read.Request{Cell: "r0c0/10m", Slices: w.ids, Window: cube.Window{Height: 140, Width: 150}}
+	image, valid := w.buffers(q, 0)
+	allImage, allValid := w.buffers(all, 0)
+	for _, expected := range []bool{false, true} {
+		require.NoError(t, r.Read(t.Context(), w.view, q, image, valid))
+		e, err := r.Expect(t.Context(), w.view, nil)
+		if expected {
+			e, err = r.Expect(t.Context(), w.view, []read.Request{q})
+		}
+		require.NoError(t, err)
+		require.NoError(t, r.Read(t.Context(), w.view, all, allImage, allValid))
+		w.driver.gets.Store(0)
+		require.NoError(t, r.Read(t.Context(), w.view, q, image, valid))
+		assert.Equal(t, expected, w.driver.gets.Load() == 0)
+		e.Done()
+		e.Done()
+		require.Empty(t, r.Idle())
+	}
 }

@@ -49,26 +49,51 @@ func (s *shard) keep(e *entry) {
 	}
 }
 
-// evict moves or drops one entry.
+// evict drops one entry. Those that somebody expects to read are passed over while there are others.
 func (s *shard) evict() {
-	if s.small.n > 0 && (s.small.bytes > s.budget/10 || s.main.n == 0) {
-		e := s.small.pop()
-		if e.uses > 1 {
+	// four times: as often as uses are counted, and once more
+	for spare := 4 * (s.small.n + s.main.n); ; spare-- {
+		small := s.small.n > 0 && (s.small.bytes > s.budget/10 || s.main.n == 0)
+		e := s.oldest(small)
+		switch {
+		case spare > 0 && s.wanted[e.hash] > 0:
+			s.main.push(e)
+		case small && e.uses > 1:
 			e.uses = 0
 			s.main.push(e)
+		case !small && e.uses > 0:
+			e.uses--
+			s.main.push(e)
+		default:
+			if small {
+				s.remember(e.hash)
+			}
+			s.drop(e)
 			return
 		}
-		s.remember(e.hash)
-		s.drop(e)
-		return
 	}
-	e := s.main.pop()
-	if e.uses > 0 {
-		e.uses--
-		s.main.push(e)
-		return
+}
+
+func (s *shard) oldest(small bool) *entry {
+	if small {
+		return s.small.pop()
 	}
-	s.drop(e)
+	return s.main.pop()
+}
+
+// want counts how many expect to read chunks.
+func (c *cache) want(keys []key, n int) {
+	for _, k := range keys {
+		s, h := c.shard(k)
+		s.mu.Lock()
+		if s.wanted == nil {
+			s.wanted = map[uint64]int{}
+		}
+		if s.wanted[h] += n; s.wanted[h] == 0 {
+			delete(s.wanted, h)
+		}
+		s.mu.Unlock()
+	}
 }
 
 func (s *shard) drop(e *entry) {

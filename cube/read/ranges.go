@@ -26,7 +26,8 @@ func (j job) virtual() bool { return j.key.text != "" && !j.inline }
 
 // jobs are what a batch has to do, sorted out.
 type jobs struct {
-	ready  []job // need no range: absent, inline, or kept
+	ready  []job // need no range: those that are kept first, before others push them out
+	small  []job // absent or inline
 	misses []job // by object and offset
 	spans  []span
 	waits  []wait
@@ -47,9 +48,11 @@ type wait struct {
 
 func (j *jobs) clear() {
 	clear(j.ready)
+	clear(j.small)
 	clear(j.misses)
 	clear(j.spans)
 	clear(j.waits)
+	j.small = j.small[:0]
 	j.ready, j.misses, j.spans, j.waits, j.text = j.ready[:0], j.misses[:0], j.spans[:0], j.waits[:0], ""
 }
 
@@ -60,6 +63,7 @@ func (b *batch) sift() {
 			b.sort(int32(u), l, &b.found[l][u])
 		}
 	}
+	b.ready = append(b.ready, b.small...)
 	slices.SortFunc(b.misses, func(x, y job) int {
 		return cmp.Or(
 			strings.Compare(string(x.key.object[:]), string(y.key.object[:])), strings.Compare(x.key.text, y.key.text),
@@ -82,14 +86,14 @@ func (b *batch) sort(u int32, l int, f *icechunk.Found) {
 	case !b.wanted(u):
 		return
 	case j.absent:
-		b.ready = append(b.ready, j)
+		b.small = append(b.small, j)
 		return
 	case j.inline:
 		if string(f.Ref.Inline) != b.text {
 			b.text = string(f.Ref.Inline)
 		}
 		j.key = key{array: a.id, text: b.text}
-		b.ready = append(b.ready, j)
+		b.small = append(b.small, j)
 		return
 	case f.Ref.Location != "":
 		j.key = key{array: a.id, offset: f.Ref.Offset, length: f.Ref.Length, text: version(f.Ref)}

@@ -116,25 +116,17 @@ func (w *work) fetchAll(ctx context.Context) {
 	}
 }
 
-// workAll takes what arrives, and what is ready while nothing does.
+// workAll takes what is ready while ranges are under way, for what is decoded then may push it out of the
+// cache; and then what has arrived.
 func (w *work) workAll(ctx context.Context) {
-	for {
-		select {
-		case a, more := <-w.queue:
-			if more {
-				w.take(ctx, a)
-				continue
-			}
-		default:
+	for ctx.Err() == nil {
+		i := int(w.nextReady.Add(1)) - 1
+		if i >= len(w.ready) {
+			break
 		}
-		if i := int(w.nextReady.Add(1)) - 1; i < len(w.ready) && ctx.Err() == nil {
-			w.serve(ctx, w.ready[i])
-			continue
-		}
-		a, more := <-w.queue
-		if !more {
-			return
-		}
+		w.serve(ctx, w.ready[i])
+	}
+	for a := range w.queue {
 		w.take(ctx, a)
 	}
 }
