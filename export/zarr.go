@@ -198,13 +198,15 @@ func (w *zarrWriter) coordinates() error {
 
 // source says which scene stands at a place on the time axis.
 type source struct {
-	Slice     cube.SliceID  `json:"slice"`
-	Source    string        `json:"source"`
-	Item      string        `json:"item"`
-	Time      string        `json:"time"`
-	Available string        `json:"available"`
-	Contract  cube.Contract `json:"contract"`
-	Content   string        `json:"content"`
+	Slice     cube.SliceID `json:"slice"`
+	Source    string       `json:"source"`
+	Item      string       `json:"item"`
+	Time      string       `json:"time"`
+	Available string       `json:"available"`
+	// AvailableFrom is as on the slice.
+	AvailableFrom string        `json:"available_from"`
+	Contract      cube.Contract `json:"contract"`
+	Content       string        `json:"content"`
 }
 
 // metadata writes the zarr.json of the arrays, and that of the group when everything else is there.
@@ -223,7 +225,7 @@ func (w *zarrWriter) metadata() error {
 	attrs := maps.Clone(w.plain.Attrs)
 	var scenes []source
 	for _, s := range w.slices {
-		scenes = append(scenes, source{s.ID, s.Source, s.Item, s.Time.Format(stampLayout), s.Available.Format(stampLayout), s.Contract, s.Content})
+		scenes = append(scenes, source{s.ID, s.Source, s.Item, s.Time.Format(stampLayout), s.Available.Format(stampLayout), s.AvailableFrom, s.Contract, s.Content})
 	}
 	attrs["terrapin:export"] = map[string]any{"cube": w.view.Spec().Name, "snapshot": w.view.Snapshot(), "group": w.group.Name, "window": w.window, "scenes": scenes}
 	group, err := zarr.GroupJSON(attrs)

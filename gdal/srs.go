@@ -50,6 +50,12 @@ func code(sr *godal.SpatialRef) string {
 	return name + ":" + number
 }
 
+// Code finds the code of a CRS that is spelt out, such as "EPSG:32631"; "" if there is none.
+func Code(wkt string) string {
+	start()
+	return authorityCode(wkt)
+}
+
 // WKT spells out a CRS given by its code; "" if GDAL does not know it.
 func WKT(crs string) string {
 	start()

@@ -13,8 +13,11 @@ import (
 var rasterEndings = map[string]bool{".tif": true, ".tiff": true, ".jp2": true}
 
 // Files lists the files that a source needs, for a client that uploads them: those of a folder, a
-// STAC item with its assets, or the source itself.
+// STAC item with its assets, all of a Zarr group, or the source itself.
 func Files(path string) ([]string, error) {
+	if isZarr(path) {
+		return zarrFiles(path)
+	}
 	scenes, err := expand(path)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
 // Package ingest brings scenes into a cube: it opens each source, checks it, finds its place on the
 // cube's grids, reads it to the last block, writes its chunks, and commits the good scenes together.
-// A scene is one raster file with all the cube's bands, or one STAC item whose assets hold them, at one
-// resolution or several. It refuses what does not lie pixel on pixel on the grid (the report says which
+// A scene is one raster file with all the cube's bands, one STAC item whose assets hold them, at one
+// resolution or several, or one time step of a plain Zarr v3 group. It refuses what does not lie pixel on pixel on the grid (the report says which
 // gdalwarp mends it), what has no acquisition time of its own, what says nothing of flags in a cube that
 // has them, and whatever cannot be read whole. Only what names itself a mask becomes flags.
 //
@@ -29,7 +29,7 @@ type Config struct {
 
 // Request is one call of ingest.
 type Request struct {
-	// Sources are raster files, STAC item files (.json), and folders of them.
+	// Sources are raster files, STAC item files (.json), folders of them, and plain Zarr v3 groups.
 	Sources []string
 	// Given maps a source's path on this machine to the path its owner knows it by, where they
 	// differ, as for uploads (assets of items too). The report speaks of the latter.
@@ -85,6 +85,8 @@ type run struct {
 	rules   []*flagRule
 	noFlags bool // scenes are without, and that is right
 	pattern *pattern
+	// steps are the scenes of Zarr groups, by the names that stand for them.
+	steps map[string]zarrStep
 	// sources in the order given; the report follows it.
 	sources []*source
 	// staged scenes of this call by source id and time.
@@ -158,7 +160,7 @@ func (r *run) groupNames() string {
 func (r *run) inspectAll(ctx context.Context) error {
 	paths := map[string]bool{}
 	for _, given := range r.req.Sources {
-		found, err := expand(given)
+		found, err := r.expand(given)
 		if err != nil {
 			r.add(given).reject(err)
 			continue

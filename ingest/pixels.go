@@ -110,7 +110,7 @@ type copier struct {
 
 func newCopier(l layer, sc *scene) *copier {
 	c := &copier{layer: l, sc: sc, chunk: l.group.ChunkSize(), size: l.group.DType.Size()}
-	c.span = max(1, bandBudget/(c.chunk*c.chunk*len(l.bands)*c.size))
+	c.span = max(1, bandBudget/(c.chunk*c.chunk*len(l.group.Bands)*c.size))
 	value := make([]byte, c.size)
 	l.group.DType.Put(value, l.group.Fill())
 	c.blank = bytes.Repeat(value, c.chunk*c.chunk)
@@ -127,6 +127,9 @@ func grow(buf []byte, n int) []byte {
 
 // read fills image and valid with a part of the layer's grid.
 func (c *copier) read(part cube.Window) error {
+	if c.sc.zarr != nil {
+		return c.readZarr(part)
+	}
 	pixels := part.Height * part.Width
 	c.image = grow(c.image, pixels*len(c.layer.bands)*c.size)
 	c.valid = grow(c.valid, pixels*len(c.layer.bands))
@@ -216,7 +219,7 @@ func (c *copier) writeFlags(ctx context.Context, stage *layout.Stage, part cube.
 
 // cut copies one chunk out of the part: fill and invalid where the scene does not reach.
 func (c *copier) cut(part cube.Window, cy, cx int) (image, valid []byte) {
-	bands, area := len(c.layer.bands), c.chunk*c.chunk
+	bands, area := len(c.layer.group.Bands), c.chunk*c.chunk
 	image, valid = make([]byte, bands*area*c.size), make([]byte, bands*area)
 	w := part.Intersect(cube.Window{Row: cy * c.chunk, Col: cx * c.chunk, Height: c.chunk, Width: c.chunk})
 	for b := range bands {

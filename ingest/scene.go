@@ -38,6 +38,8 @@ type scene struct {
 	// layers has one entry for each resolution of the cube, in the cube's order.
 	layers []layer
 	masks  []mask
+	// zarr is the step of a Zarr group that the pixels come from, in place of rasters.
+	zarr *zarrStep
 }
 
 // layer is a scene at one resolution of the cube.
@@ -61,6 +63,9 @@ func (sc *scene) close() {
 	for _, r := range sc.rasters {
 		r.Close()
 	}
+	if sc.zarr != nil {
+		sc.zarr.store.cached = chunkStore{}
+	}
 }
 
 // open opens a source and checks everything that its headers tell.
@@ -71,6 +76,9 @@ func (r *run) open(path string) (opened *scene, err error) {
 			sc.close()
 		}
 	}()
+	if step, ok := r.steps[path]; ok {
+		return sc, r.openZarr(sc, step)
+	}
 	if isJSON(path) {
 		err = r.openItem(sc)
 	} else {

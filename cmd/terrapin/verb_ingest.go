@@ -34,6 +34,9 @@ together. A source is a raster with all bands, a folder of such rasters, or a ST
 assets hold the bands, at each of the cube's resolutions. The time of a scene comes from --datetime-pattern (a strptime pattern searched in
 the file's name, UTC), else from the STAC item, else from the raster's acquisition metadata.
 
+A folder that is a plain Zarr v3 group, as xarray writes it and cube export does, is a scene for each step of its
+time axis (docs/guides/zarr.md).
+
 A scene that is there already is skipped; a bad one is rejected with its reason and a cure, and changes
 nothing; --strict commits only if none is bad.
 
