@@ -23,6 +23,7 @@ from rasterio.warp import transform as warp
 
 warnings.simplefilter("ignore")
 places = 200
+wanted = tuple(pair.split("=", 1)[0] + "/" for pair in sys.argv[3:])
 repository, plain = sys.argv[1:3]
 session = icechunk.Repository.open(icechunk.local_filesystem_storage(repository)).readonly_session("main")
 
@@ -30,6 +31,8 @@ session = icechunk.Repository.open(icechunk.local_filesystem_storage(repository)
 async def copy():
     prototype = zarr.core.buffer.default_buffer_prototype()
     async for key in session.store.list():
+        if not (key.endswith("zarr.json") or key.startswith(wanted)):
+            continue
         path = os.path.join(plain, key)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as f:

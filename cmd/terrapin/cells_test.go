@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
+)
+
+// tiers makes STAC items of three resolutions from a real series; the coarser bands are thinned, not measured.
+func tiers(t *testing.T) (dir string, items []string) {
+	t.Helper()
+	dir = t.TempDir()
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(real(t, "ts/s2-belgium-gfmap/geotiff/s2_20231002.tif")), "s2_202310*.tif"))
+	require.NoError(t, err)
+	require.Len(t, files, 6)
+	cubetest.Python(t, script(t, "tiers.py"), append([]string{dir}, files...)...)
+	items, err = filepath.Glob(filepath.Join(dir, "*.json"))
+	require.NoError(t, err)
+	require.Len(t, items, 6)
+	return dir, items
+}
+
+// Sentinel-2's three resolutions, in cells and with flags from the declared classes of its own scene
+// classification: pixel for pixel, and placed right by everybody.
+func TestThreeResolutionsInCells(t *testing.T) {
+	dir, items := tiers(t)
+	s := newShell(t)
+	s.json(exitOK, "cube", "create", "be", "--crs", "EPSG:32631", "--bounds", "587880,5684950,588300,5685430", "--res", "10", "--bands", "B02,B03,B04",
+		"--group", "20m=B8A", "--group", "60m=B01", "--cell", "24", "--chunk", "4", "--flags", "cloud,cloud_shadow,snow,water")
+	doc := s.json(exitOK, append([]string{"ingest", "be"}, items...)...)
+	require.Len(t, doc["accepted"], 6)
+	require.Contains(t, doc["accepted"].([]any)[0].(map[string]any)["note"], "flags cloud, cloud_shadow, snow, water from scl")
+	compared, err := strconv.Atoi(cubetest.Python(t, script(t, "tiers_check.py"), filepath.Join(s.dir, "cubes", "be"), dir))
+	require.NoError(t, err)
+	require.Equal(t, 6*(42*48*3+21*24+7*8), compared)
+	s.placed("be", func(cell map[string]any) string {
+		if !strings.HasPrefix(cell["path"].(string), "r1c1/") && cell["path"] != "r0c0/10m" {
+			return ""
+		}
+		group := strings.TrimSuffix(filepath.Base(cell["path"].(string)), "m")
+		return filepath.Join(dir, "s2_20231002_r"+group+".tif")
+	})
+	again := s.json(exitOK, append([]string{"ingest", "be"}, items...)...)
+	require.Len(t, again["skipped"], 6)
+
+	// The same classes by the preset are the same flags.
+	text, err := os.ReadFile(items[0])
+	require.NoError(t, err)
+	bare := filepath.Join(dir, "again.json")
+	require.NoError(t, os.WriteFile(bare, []byte(strings.Replace(string(text), "classification:classes", "no", 1)), 0o600))
+	refused := s.json(exitRefused, "ingest", "be", bare)["rejected"].([]any)[0].(map[string]any)
+	require.Contains(t, refused["reason"], "nothing says which pixels")
+	require.Contains(t, refused["cure"], "--flags-from")
+	require.Len(t, s.json(exitOK, "ingest", "be", bare, "--flags-from", "scl=scl")["skipped"], 1)
+	other := s.json(exitRefused, "ingest", "be", bare, "--flags-from", "none")["rejected"].([]any)[0].(map[string]any)
+	require.Contains(t, other["cure"], "--supersede")
+}
