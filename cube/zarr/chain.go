@@ -97,13 +97,10 @@ func (a *Array) decode(dst, src []byte, lo int) error {
 	if sharded {
 		last = 1
 	}
-	if len(chain) > last {
-		limits := a.bounds(chain)
-		for i := len(chain) - 1; i >= last; i-- {
-			var err error
-			if src, err = chain[i].open(src, limits[i-1]); err != nil {
-				return decodeFault(chain[i].Name, err)
-			}
+	for i := len(chain) - 1; i >= last; i-- {
+		var err error
+		if src, err = chain[i].open(src, a.bound(chain[:i])); err != nil {
+			return decodeFault(chain[i].Name, err)
 		}
 	}
 	if sharded {
@@ -220,17 +217,17 @@ func (c *Codec) open(src []byte, limit int) ([]byte, error) {
 	return nil, fault.New(fault.Unsupported, "codec %q", c.Name)
 }
 
-// bounds is the most bytes that each step of a chain may make of a chunk: no compressor grows its
-// input by more than an eighth and some headers, a shard adds its index.
-func (a *Array) bounds(chain []Codec) []int {
-	limits := []int{a.ChunkBytes()}
+// bound is the most bytes that a chain may make of a chunk: no compressor grows its input by more than
+// an eighth and some headers, a shard adds its index.
+func (a *Array) bound(chain []Codec) int {
+	limit := a.ChunkBytes()
 	if chain[0].Name == "sharding_indexed" {
-		limits[0] = a.shardBound(chain[0].Sharding)
+		limit = a.shardBound(chain[0].Sharding)
 	}
-	for i := 1; i < len(chain); i++ {
-		limits = append(limits, grown(limits[i-1]))
+	for range chain[1:] {
+		limit = grown(limit)
 	}
-	return limits
+	return limit
 }
 
 func grown(n int) int { return min(n+n/8+4096, maxChunkBytes) }

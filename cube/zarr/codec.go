@@ -27,6 +27,8 @@ type Codec struct {
 	Order []int
 	// Sharding is that of sharding_indexed.
 	Sharding *Sharding
+
+	unordered bool // "bytes" without an order, which only single bytes may leave out
 }
 
 // Sharding cuts a chunk into inner chunks that are encoded one by one, with an index of their places.
@@ -141,6 +143,10 @@ func (a Array) checkChain(nesting int) error {
 			err = checkOrder(c.Order, len(a.Chunks))
 		case "blosc":
 			err = checkBlosc(c)
+		case "bytes":
+			if c.unordered && a.wordSize() > 1 {
+				err = fault.New(fault.Invalid, "zarr array: bytes without \"endian\" for %s", a.DType).WithCure(`say "little" or "big"`)
+			}
 		case "sharding_indexed":
 			err = a.stored().checkSharding(nesting)
 		}
@@ -237,6 +243,7 @@ func parseCodec(n named, nesting int) (Codec, error) {
 			return Codec{}, fault.New(fault.Unsupported, "zarr.json: bytes in %q order", *config.Endian).WithCure(`"endian" is "little" or "big"`)
 		}
 		c.Big = config.Endian != nil && *config.Endian == "big"
+		c.unordered = config.Endian == nil
 	case "blosc":
 		c.CName, c.Level, c.Shuffle, c.TypeSize, c.BlockSize = config.CName, config.CLevel, config.Shuffle, config.TypeSize, config.BlockSize
 	case "zstd", "gzip", "numcodecs.zlib":

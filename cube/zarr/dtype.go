@@ -26,8 +26,12 @@ const mostRawBits = 8 << 16
 
 // rawBytes is the size of an element of a raw type, 0 for any other.
 func rawBytes(d cube.DType) int {
-	bits, err := strconv.Atoi(strings.TrimPrefix(string(d), "r"))
-	if err != nil || !strings.HasPrefix(string(d), "r") || bits < 8 || bits%8 != 0 || bits > mostRawBits {
+	digits, raw := strings.CutPrefix(string(d), "r")
+	if !raw {
+		return 0
+	}
+	bits, err := strconv.Atoi(digits)
+	if err != nil || bits < 8 || bits%8 != 0 || bits > mostRawBits || digits[0] < '1' {
 		return 0
 	}
 	return bits / 8

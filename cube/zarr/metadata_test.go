@@ -153,7 +153,7 @@ func TestParseAcceptsOtherSpellings(t *testing.T) {
 	assert.True(t, math.IsNaN(a.Fill))
 	assert.Equal(t, "1", a.ChunkKey(1))
 	a, err = ParseArray([]byte(`{"zarr_format":3,"node_type":"array","shape":[4],"data_type":"float32","chunk_grid":{"name":"regular","configuration":{"chunk_shape":[2]}},
-		"chunk_key_encoding":{"name":"v2"},"fill_value":"0x7fc00001","codecs":[{"name":"bytes"}]}`))
+		"chunk_key_encoding":{"name":"v2"},"fill_value":"0x7fc00001","codecs":[{"name":"bytes","configuration":{"endian":"big"}}]}`))
 	require.NoError(t, err)
 	assert.Equal(t, []byte{1, 0, 0xc0, 0x7f}, a.fillBits(), "a NaN with a payload")
 }

@@ -27,7 +27,7 @@ func (a *Array) checkSharding(nesting int) error {
 				WithCure("the index takes bytes and crc32c")
 		}
 	}
-	if len(s.IndexCodecs) == 0 || s.IndexCodecs[0].Name != "bytes" {
+	if len(s.IndexCodecs) == 0 || s.IndexCodecs[0].Name != "bytes" || s.IndexCodecs[0].unordered {
 		return fault.New(fault.Invalid, "zarr array: shard index through %v", names(s.IndexCodecs))
 	}
 	return a.inner(s).checkChain(nesting + 1)
@@ -55,9 +55,8 @@ func (s *Sharding) indexBytes(entries int) int { return 16*entries + 4*(len(s.In
 func (a *Array) shardBound(s *Sharding) int {
 	inner := a.inner(s)
 	chain := inner.chain()
-	limits := inner.bounds(chain[serialiser(chain):])
-	n := product(inner.NumChunks())
-	return int(min(int64(limits[len(limits)-1]+16)*int64(n)+1024, maxChunkBytes))
+	most := inner.bound(chain[serialiser(chain):])
+	return int(min(int64(most+16)*int64(product(inner.NumChunks()))+1024, maxChunkBytes))
 }
 
 // Shard reads chunks of a sharded array part by part: the index first, then the ranges of the inner

@@ -6,6 +6,29 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
+// DecodeText decodes a chunk of an array of strings, whatever compressors follow vlen-utf8; it must
+// hold as many strings as a chunk has elements.
+func (a Array) DecodeText(src []byte) ([]string, error) {
+	chain := a.chain()
+	if a.DType != String || len(chain) == 0 || chain[0].Name != "vlen-utf8" {
+		return nil, fault.New(fault.Internal, "decode strings of %s through %v", a.DType, names(chain))
+	}
+	for i := len(chain) - 1; i > 0; i-- {
+		var err error
+		if src, err = chain[i].open(src, mostText); err != nil {
+			return nil, decodeFault(chain[i].Name, err)
+		}
+	}
+	values, err := DecodeStrings(src)
+	if err == nil && len(values) != product(a.Chunks) {
+		err = fault.New(fault.Corrupt, "decode vlen-utf8: %d strings, wanted %d", len(values), product(a.Chunks))
+	}
+	return values, err
+}
+
+// mostText is the most bytes that a compressed chunk of strings may have.
+const mostText = 64 << 20
+
 // EncodeStrings is a chunk of an array of strings in the vlen-utf8 codec: a count, then each string
 // after its length. The array must have no further codec.
 func EncodeStrings(values []string) []byte {
