@@ -1,12 +1,14 @@
 package icechunk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -289,5 +291,49 @@ func commitRow(ctx context.Context, b *store.Bucket, w, round int) (ID, error) {
 			return ID{}, err
 		}
 		return id, r.Tag(ctx, fmt.Sprintf("w%d/%d", w, round), id)
+	}
+}
+
+// fullDriver is a disk with so many bytes left.
+type fullDriver struct {
+	store.Driver
+	left atomic.Int64
+}
+
+func (d *fullDriver) Put(ctx context.Context, key string, body io.Reader, c store.Condition) (store.Info, error) {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return store.Info{}, err
+	}
+	if d.left.Add(-int64(len(data))) < 0 {
+		d.left.Add(int64(len(data)))
+		return store.Info{}, fault.New(fault.Precondition, "write %s: %w", key, syscall.ENOSPC).WithCure("free some space")
+	}
+	return d.Driver.Put(ctx, key, bytes.NewReader(data), c)
+}
+
+// TestDiskFull: the disk fills up at any byte of a commit. The commit fails and says why, what was there
+// reads on, and with some space the next commit goes through.
+func TestDiskFull(t *testing.T) {
+	for left := int64(0); ; left += 150 {
+		d := &fullDriver{Driver: mem.New()}
+		d.left.Store(1 << 40)
+		b := store.New(d, "mem://full").Sub("r")
+		r := create(t, b, Config{InlineMax: -1, ManifestRefs: 4})
+		old := writeGrid(t, r, grid{4, 4})
+		d.left.Store(left)
+		_, err := lateScene(t.Context(), r)
+		if err == nil {
+			require.Greater(t, left, int64(1000), "a commit takes some space")
+			return
+		}
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.NotEmpty(t, fault.CureOf(err))
+		require.Equal(t, old, tip(t, r))
+		require.Equal(t, rowsOf(4, 0, 10, 20, 30), mustValues(t, r, old, "/grid"))
+		d.left.Store(1 << 40)
+		id, err := lateScene(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, rowsOf(4, 0, 500, 10, 20, 30), mustValues(t, r, id, "/grid"))
 	}
 }

@@ -104,7 +104,8 @@ func (m *manifest) find(node NodeID, index []uint32) (ref Ref, ok bool, err erro
 func (m *manifest) at(refs vector, i int) (c ChunkAt, err error) {
 	defer guard("manifest", &err)
 	t := refs.table(i)
-	return ChunkAt{Index: t.mustVec(0, 4).appendTo(nil), Ref: m.decodeRef(t)}, nil
+	index := t.mustVec(0, 4)
+	return ChunkAt{Index: index.appendTo(make([]uint32, 0, index.n)), Ref: m.decodeRef(t)}, nil
 }
 
 func (m *manifest) decodeRef(t table) Ref {

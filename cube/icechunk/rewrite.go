@@ -200,39 +200,25 @@ func (w *rewrite) run(ctx context.Context) ([]manifestRef, []pendingManifest, er
 		return w.node.manifests, nil, nil
 	}
 	kept, replaced := w.spread()
-	windows := map[uint32]map[string]Ref{}
-	place := func(index []uint32, ref Ref) bool {
-		k, key := w.window(index), packIndex(index)
-		if windows[k] == nil {
-			windows[k] = map[string]Ref{}
-		}
-		_, taken := windows[k][key]
-		windows[k][key] = ref
-		return !taken
+	old, err := w.moved(ctx, replaced)
+	if err != nil {
+		return nil, nil, err
 	}
-	if w.node.old != nil {
-		for c, err := range w.tx.base.refs(ctx, *w.node.old, replaced) {
-			if err != nil {
-				return nil, nil, err
-			}
-			to, err := w.target(c.Index)
-			if err != nil {
-				return nil, nil, err
-			}
-			if to != nil && !place(to, c.Ref) {
-				return nil, nil, badMove(w.node.Path, to)
-			}
+	own := map[uint32][]ChunkAt{}
+	for _, key := range slices.Sorted(maps.Keys(w.node.sets)) {
+		index := unpackIndex(key)
+		if k := w.window(index); w.dirty[k] {
+			own[k] = append(own[k], ChunkAt{index, w.node.sets[key]})
 		}
 	}
-	for key, ref := range w.node.sets {
-		if index := unpackIndex(key); w.dirty[w.window(index)] {
-			place(index, ref)
-		}
+	windows := maps.Clone(own)
+	for k := range old {
+		windows[k] = nil
 	}
 	var pending []pendingManifest
 	refs := slices.Clone(kept)
 	for _, k := range slices.Sorted(maps.Keys(windows)) {
-		m, p := w.encode(windows[k])
+		m, p := w.encode(over(old[k], own[k]))
 		refs, pending = append(refs, m), append(pending, p)
 	}
 	slices.SortStableFunc(refs, func(a, b manifestRef) int {
@@ -244,20 +230,68 @@ func (w *rewrite) run(ctx context.Context) ([]manifestRef, []pendingManifest, er
 	return refs, pending, nil
 }
 
+func byIndex(a, b ChunkAt) int { return slices.Compare(a.Index, b.Index) }
+
+// moved gathers what some manifests of the base hold, each reference where it goes, by window and in
+// order.
+func (w *rewrite) moved(ctx context.Context, replaced []manifestRef) (map[uint32][]ChunkAt, error) {
+	windows := map[uint32][]ChunkAt{}
+	if w.node.old == nil {
+		return windows, nil
+	}
+	for c, err := range w.tx.base.refs(ctx, *w.node.old, replaced) {
+		if err != nil {
+			return nil, err
+		}
+		to, err := w.target(c.Index)
+		if err != nil {
+			return nil, err
+		}
+		if to != nil {
+			k := w.window(to)
+			windows[k] = append(windows[k], ChunkAt{to, c.Ref})
+		}
+	}
+	for _, list := range windows {
+		if !slices.IsSortedFunc(list, byIndex) {
+			slices.SortStableFunc(list, byIndex)
+		}
+		for i := 1; i < len(list); i++ {
+			if byIndex(list[i-1], list[i]) == 0 {
+				return nil, badMove(w.node.Path, list[i].Index)
+			}
+		}
+	}
+	return windows, nil
+}
+
+// over merges two ordered lists; where both have an index, the second one counts.
+func over(old, own []ChunkAt) []ChunkAt {
+	if len(own) == 0 {
+		return old
+	}
+	out := make([]ChunkAt, 0, len(old)+len(own))
+	for _, c := range own {
+		n, taken := slices.BinarySearchFunc(old, c, byIndex)
+		out = append(append(out, old[:n]...), c)
+		if old = old[n:]; taken {
+			old = old[1:]
+		}
+	}
+	return append(out, old...)
+}
+
 // encode makes the manifest of one window; its extents are the box around its references.
-func (w *rewrite) encode(window map[string]Ref) (manifestRef, pendingManifest) {
-	chunks := make([]ChunkAt, 0, len(window))
+func (w *rewrite) encode(chunks []ChunkAt) (manifestRef, pendingManifest) {
 	m := manifestRef{id: newID(), extents: make([]extent, len(w.node.Array.Shape))}
-	for _, key := range slices.Sorted(maps.Keys(window)) {
-		c := ChunkAt{unpackIndex(key), window[key]}
+	for n, c := range chunks {
 		for i, at := range c.Index {
 			e := &m.extents[i]
-			if len(chunks) == 0 {
+			if n == 0 {
 				*e = extent{at, at + 1}
 			}
 			e.from, e.to = min(e.from, at), max(e.to, at+1)
 		}
-		chunks = append(chunks, c)
 	}
 	return m, pendingManifest{m.id, len(chunks), encodeManifest(m.id, w.node.ID, chunks)}
 }
