@@ -114,10 +114,33 @@ func (r *Repo) collect(ctx context.Context, c CollectConfig) (CollectReport, err
 	if len(g.dropped) == 0 && g.empty() {
 		return report, nil
 	}
-	var fresh []ID
-	err = r.update(ctx, func(info *repoInfo) (*update, error) {
-		var err error
-		if fresh, err = g.since(info); err != nil {
+	last := len(g.kinds) - 1 // the copies of the repo file, which that file has to let go of first
+	if len(g.dropped) == 0 {
+		// Nothing that the file knows goes. Room is made first: on a full disk nothing could be recorded.
+		if st, err = r.state(ctx); err == nil {
+			err = g.renew(ctx, r, st.info)
+		}
+		if err == nil {
+			err = r.deleteKinds(ctx, g.kinds[:last], &report)
+		}
+		if err == nil {
+			err = g.record(ctx, r)
+		}
+		if err != nil {
+			return report, err
+		}
+		return report, r.deleteKinds(ctx, g.kinds[last:], &report)
+	}
+	if err := g.record(ctx, r); err != nil {
+		return report, err
+	}
+	return report, r.deleteKinds(ctx, g.kinds, &report)
+}
+
+// record makes the repo file forget what is dropped, and tells it that garbage was collected.
+func (g *garbage) record(ctx context.Context, r *Repo) error {
+	err := r.update(ctx, func(info *repoInfo) (*update, error) {
+		if _, err := g.since(info); err != nil {
 			return nil, err
 		}
 		info.drop(g.dropped)
@@ -126,26 +149,37 @@ func (r *Repo) collect(ctx context.Context, c CollectConfig) (CollectReport, err
 		return &update{kind: gcRan, cut: true}, nil
 	})
 	if err != nil {
-		return report, err
+		return err
 	}
-	if st, err = r.state(ctx); err != nil {
-		return report, err
+	st, err := r.state(ctx)
+	if err != nil {
+		return err
 	}
 	if g.backups, err = r.backups(ctx, st.info); err != nil {
-		return report, err
+		return err
 	}
-	// Commits made since the search hold young objects, and perhaps old ones that their writers took long over.
-	if err := g.marks.mark(ctx, r, fresh, func(ID) bool { return false }); err != nil {
-		return report, err
+	return g.renew(ctx, r, st.info)
+}
+
+// renew marks what commits since the search need: young objects, and perhaps old ones that their writers
+// took long over.
+func (g *garbage) renew(ctx context.Context, r *Repo, info *repoInfo) error {
+	fresh, err := g.since(info)
+	if err != nil {
+		return err
 	}
-	for _, k := range g.kinds {
+	return g.marks.mark(ctx, r, fresh, func(ID) bool { return false })
+}
+
+func (r *Repo) deleteKinds(ctx context.Context, kinds []*kind, report *CollectReport) error {
+	for _, k := range kinds {
 		done, err := r.deleteAll(ctx, k)
-		*k.count(&report) = done
+		*k.count(report) = done
 		if err != nil {
-			return report, err
+			return err
 		}
 	}
-	return report, nil
+	return nil
 }
 
 // since lists the snapshots that are new since the search. It refuses what leads to a dropped one.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -289,6 +290,29 @@ func keys(t *testing.T, b *store.Bucket) (list []string) {
 		list = append(list, info.Key)
 	}
 	return list
+}
+
+// TestCollectOnAFullDisk: nothing can be recorded, and yet what nobody needs makes room.
+func TestCollectOnAFullDisk(t *testing.T) {
+	full := &fullDriver{Driver: mem.New()}
+	full.left.Store(1 << 40)
+	d := &agedDriver{Driver: full}
+	b := store.New(d, "mem://full").Sub("r")
+	r := create(t, b, Config{InlineMax: -1})
+	id := writeGrid(t, r, grid{2, 4})
+	pack := r.NewPack()
+	_, err := pack.Add(t.Context(), chunk(1, 2))
+	require.NoError(t, err)
+	require.NoError(t, pack.Close(t.Context()))
+	d.age(t)
+	full.left.Store(0)
+	did, err := r.Collect(t.Context(), CollectConfig{})
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.Equal(t, int64(1), did.Chunks.Objects)
+	require.Equal(t, rowsOf(4, 0, 10), mustValues(t, r, id, "/grid"))
+	full.left.Store(1 << 40)
+	_, err = r.Collect(t.Context(), CollectConfig{})
+	require.NoError(t, err)
 }
 
 // TestCollectMeetsNewBranch: while garbage is looked for, somebody starts a branch at a snapshot that
