@@ -1,6 +1,7 @@
 package read
 
 import (
+	"fmt"
 	"sort"
 	"sync"
 
@@ -88,7 +89,8 @@ type atlas struct {
 	arrays map[arrayName]*array
 }
 
-type arrayName struct{ cube, group, layer string }
+// arrayName also says how chunks are made, for a cube may be replaced by another of its name.
+type arrayName struct{ cube, group, layer, made string }
 
 // cell finds a cell by its path.
 func (a *atlas) cell(v *layout.View, path string) (*cell, error) {
@@ -122,13 +124,13 @@ func (a *atlas) cell(v *layout.View, path string) (*cell, error) {
 
 // array is one of a cell's arrays, or nil; the lock is held.
 func (a *atlas) array(v *layout.View, c layout.Cell, layer string) *array {
-	name := arrayName{v.Cube().URL(), c.Group, layer}
-	if known := a.arrays[name]; known != nil {
-		return known
-	}
 	z := v.Array(c.Path, layer)
 	if len(z.Chunks) == 0 {
 		return nil
+	}
+	name := arrayName{v.Cube().URL(), c.Group, layer, fmt.Sprint(z.DType, z.Chunks, z.Fill, z.Codecs)}
+	if known := a.arrays[name]; known != nil {
+		return known
 	}
 	out := &array{Array: z, id: uint32(len(a.arrays)), joined: layer == layout.Valid, bytes: z.ChunkBytes(), size: z.DType.Size(), edge: z.Chunks[len(z.Chunks)-1]}
 	out.planeBytes = out.edge * out.edge * out.size

@@ -2,12 +2,8 @@ package read
 
 import (
 	"context"
-	"runtime/debug"
-	"slices"
 	"sync/atomic"
-	"time"
 
-	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -115,7 +111,7 @@ func (b *batch) readRange(ctx context.Context, j job, offset uint64, dst []byte)
 	defer leave()
 	b.count.ranges.Add(1)
 	b.count.bytesRead.Add(int64(len(dst)))
-	return b.view.Cube().Repo().ReadObjectInto(ctx, j.key.object, offset, dst)
+	return unlessGone(ctx, b.view.Cube().Repo().ReadObjectInto(ctx, j.key.object, offset, dst))
 }
 
 func (b *batch) readVirtual(ctx context.Context, j job) ([]byte, error) {
@@ -127,7 +123,15 @@ func (b *batch) readVirtual(ctx context.Context, j job) ([]byte, error) {
 	data, err := b.view.Cube().Repo().ReadChunk(ctx, b.found[j.layer][j.unit].Ref)
 	b.count.ranges.Add(1)
 	b.count.bytesRead.Add(int64(len(data)))
-	return data, err
+	return data, unlessGone(ctx, err)
+}
+
+// unlessGone tells a store that gave up by itself from a caller that went away.
+func unlessGone(ctx context.Context, err error) error {
+	if fault.Is(err, fault.Canceled) && ctx.Err() == nil {
+		return fault.New(fault.Unavailable, "the store took too long: %w", err)
+	}
+	return err
 }
 
 // enter waits for the turn to read a range.
@@ -187,91 +191,6 @@ func (b *batch) hit(j job, c *chunk) {
 	b.copyOut(j, c)
 }
 
-// copyOut gathers as one of the workers.
-func (b *batch) copyOut(j job, c *chunk) {
-	b.reader.workers <- struct{}{}
-	defer func() { <-b.reader.workers }()
-	defer func() {
-		if p := recover(); p != nil {
-			b.failUnit(j, panicked(p))
-		}
-	}()
-	b.gather(j.unit, int(j.layer), c)
-}
-
-// panicked is a defect met on a goroutine where no transport could turn it into an error.
-func panicked(p any) error { return fault.New(fault.Internal, "panic: %v\n%s", p, debug.Stack()) }
-
-// decode decodes a chunk that this batch has claimed and gives it to all who want it.
-func (b *batch) decode(ctx context.Context, a arrived) {
-	defer a.from.done()
-	if a.err == nil {
-		a.err = ctx.Err()
-	}
-	var c *chunk
-	if a.err == nil {
-		if dst := b.whole(a.job); dst != nil {
-			b.decodeInPlace(a, dst)
-			return
-		}
-		c, a.err = b.decoded(a)
-	}
-	b.reader.cache.finish(a.key, a.load, c, a.err)
-	if a.err != nil {
-		b.failUnit(a.job, a.err)
-		return
-	}
-	b.copyOut(a.job, c)
-	c.release()
-}
-
-// errTaken tells those who wait for a chunk that it went straight to its only taker.
-var errTaken = fault.New(fault.Canceled, "the chunk was not kept")
-
-// decodeInPlace spares the copy of a chunk that nobody keeps.
-func (b *batch) decodeInPlace(a arrived, dst []byte) {
-	var c *chunk
-	err := b.decodeInto(a, dst)
-	switch {
-	case err != nil:
-		b.failUnit(a.job, err)
-	case b.reader.cache.waiters(a.key, a.load) == 0:
-		err = errTaken
-	default:
-		buf := borrow(len(dst))
-		copy(buf.bytes, dst)
-		c = newChunk(b.array(a.job), a.key.bands, buf)
-		defer c.release()
-	}
-	b.reader.cache.finish(a.key, a.load, c, err)
-}
-
-func (b *batch) decoded(a arrived) (*chunk, error) {
-	array := b.array(a.job)
-	buf := borrow(a.key.bands.count(array.planes) * array.planeBytes)
-	if err := b.decodeInto(a, buf.bytes); err != nil {
-		buf.free()
-		return nil, err
-	}
-	return newChunk(array, a.key.bands, buf), nil
-}
-
-// decodeInto runs the decoder as one of the workers.
-func (b *batch) decodeInto(a arrived, dst []byte) (err error) {
-	b.reader.workers <- struct{}{}
-	defer func() { <-b.reader.workers }()
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicked(p)
-		}
-	}()
-	start := time.Now()
-	err = b.array(a.job).decode(a.key.bands, dst, a.data)
-	b.count.decoding.Add(int64(time.Since(start)))
-	b.count.misses.Add(1)
-	return err
-}
-
 // obtain gets a chunk by itself, however many times whoever loads it gives up.
 func (b *batch) obtain(ctx context.Context, w wait) {
 	cache := b.reader.cache
@@ -323,46 +242,4 @@ func (b *batch) loadAlone(ctx context.Context, a arrived) {
 // array is that of a job's chunk.
 func (b *batch) array(j job) *array {
 	return b.places[b.parts[b.units[j.unit].from].place].arrays[j.layer]
-}
-
-// failUnit fails the windows that need a chunk, and says which chunk and which object.
-func (b *batch) failUnit(j job, err error) {
-	u := b.units[j.unit]
-	err = b.explain(b.parts[u.from], b.layers[j.layer].name, b.found[j.layer][j.unit].Ref, err)
-	for _, p := range b.parts[u.from:u.to] {
-		b.fail(int(p.window), err)
-	}
-}
-
-func (b *batch) explain(p part, name string, ref icechunk.Ref, err error) error {
-	where := "inline in the manifest"
-	switch {
-	case ref.Location != "":
-		where = ref.Location
-	case len(ref.Inline) == 0:
-		where = "object chunks/" + ref.Object.String()
-	}
-	kind := fault.KindOf(err)
-	if kind == fault.NotFound { // the cube says that it is there
-		kind = fault.Corrupt
-	}
-	return fault.New(kind, "read chunk [%d 0 %d %d] of %s/%s in %s (%s, bytes %d+%d): %w",
-		p.slice, p.cy, p.cx, b.places[p.place].Path, name, b.view.Cube().URL(), where, ref.Offset, ref.Length, err)
-}
-
-// whole is where a chunk can be decoded in place: nothing is kept, nobody else wants it, and one window
-// takes it as it is.
-func (b *batch) whole(j job) []byte {
-	u := b.units[j.unit]
-	if b.reader.cache.buffers || u.to-u.from != 1 {
-		return nil
-	}
-	p := b.parts[u.from]
-	w, at := &b.windows[p.window], b.places[p.place].chunkWindow(p)
-	a := w.arrays[j.layer]
-	n := j.key.bands.count(a.planes)
-	if w.mask == 0 || w.at != at || at.Intersect(b.places[p.place].Window) != at || a.joined || len(w.bands) != n || !slices.IsSorted(w.bands) || w.mask.count(a.planes) != n {
-		return nil
-	}
-	return w.out[j.layer][int(p.slot)*n*a.planeBytes : (int(p.slot)+1)*n*a.planeBytes]
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/fault"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -107,6 +108,9 @@ func (r *Reader) Read(ctx context.Context, v *layout.View, q Request, image, val
 // fills image[i] and valid[i]. A window that cannot be read does not keep the others from being read;
 // Report.Errs says which. The error returned is the first of them, or what stopped the whole.
 func (r *Reader) ReadMany(ctx context.Context, v *layout.View, qs []Request, image, valid [][]byte) (Report, error) {
+	if len(image) != len(qs) || len(valid) != len(qs) {
+		return Report{}, fault.New(fault.Internal, "read %d windows into %d and %d buffers", len(qs), len(image), len(valid))
+	}
 	b := r.newBatch(v, pixels)
 	defer b.recycle()
 	for i, q := range qs {
