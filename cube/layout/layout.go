@@ -1,7 +1,8 @@
-// Package layout keeps one cube in one Icechunk repository: groups, arrays, coordinates, the slices on
-// the time axis and the digests that prove them (docs/spec/cube-layout.md). It owns what a slice is
-// and the order of the axis, and is the only writer of a cube; it refuses scenes that contradict
-// what is there. The invariant: a slice, its record, its pixels' digests and its place on the axis
+// Package layout keeps one cube in one Icechunk repository: cells of a tiling, resolution groups, arrays,
+// coordinates, the slices on the time axes and the digests that prove them (docs/spec/cube-layout.md).
+// It owns what a slice is and the order of the axis, and is the only writer of a cube; it refuses
+// scenes that contradict what is there, unless one supersedes the other by an explicit act. The
+// invariant: a slice, its record, its pixels' digests and its place on the axis of every cell it touches
 // appear in one commit, and no later commit rewrites a pixel or a record.
 package layout
 

@@ -13,7 +13,7 @@ import (
 const (
 	// heldBytes is how many encoded bytes of one scene wait for their order before the fullest cell is
 	// written out.
-	heldBytes = 128 << 20
+	heldBytes = 64 << 20
 	// packWriters is how many packs of one scene are written at once.
 	packWriters = 2
 )
@@ -86,12 +86,12 @@ func (p *packer) write(cells ...*held) error {
 	pack := p.repo.NewPack()
 	for _, h := range cells {
 		slices.SortStableFunc(h.chunks, func(a, b heldChunk) int { return cmp.Compare(a.at, b.at) })
-		for _, c := range h.chunks {
+		for i, c := range h.chunks {
 			ref, err := pack.Add(p.ctx, c.data)
 			if err != nil {
 				return err
 			}
-			*c.ref = ref
+			*c.ref, h.chunks[i].data = ref, nil
 		}
 	}
 	return pack.Close(p.ctx)

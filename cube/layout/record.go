@@ -22,7 +22,7 @@ func encodeRecord(s cube.Slice) ([]byte, error) {
 
 func decodeRecord(text []byte) (cube.Slice, error) {
 	var s cube.Slice
-	if err := json.Unmarshal(text, &s); err != nil {
+	if err := json.Unmarshal(bytes.TrimRight(text, " "), &s); err != nil {
 		return s, fault.New(fault.Corrupt, "slice record: %w", err)
 	}
 	id, err := NewSliceID(s.Content, s.Source, s.Micros())
