@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -37,20 +37,32 @@ class Cube:
         """Band names in stored order."""
         return tuple(self.info["bands"])
 
-    def xarray(self, version: str | None = None, *, cell: str | None = None) -> "xarray.Dataset":
-        """Open the cube lazily as an xarray.Dataset with the official Icechunk library.
+    def xarray(
+        self,
+        version: str | None = None,
+        *,
+        cell: str | None = None,
+        via: Literal["icechunk", "zarr"] = "icechunk",
+    ) -> "xarray.Dataset":
+        """Open the cube lazily as an xarray.Dataset, at one snapshot.
 
         ``version`` is a tag, a branch or a snapshot id; the newest by default. ``cell`` is the path of a cell where
         there are several. Variables: ``image`` (time, band, y, x) with the source's numbers, ``valid`` alike, 1 where
-        observed. Needs the extra ``terrapin[xarray]``. The files are read directly where they are on this machine,
-        else over HTTP.
+        observed. Needs the extra ``terrapin[xarray]``.
+
+        ``via="icechunk"`` reads the repository with the official Icechunk library: directly where its files are on
+        this machine, else over HTTP. ``via="zarr"`` reads the server's plain Zarr view, see :meth:`zarr_url`.
         """
         try:
-            from .xarray import open_cell
+            from .xarray import open_cell, open_view
         except ImportError as e:
             raise UnsupportedError(
                 f"cube(...).xarray() needs icechunk, zarr and xarray: {e}", "pip install 'terrapin[xarray]'"
             ) from None
+        if via == "zarr":
+            return open_view(self.zarr_url(version, cell=cell))
+        if via != "icechunk":
+            raise InvalidError(f"via={via!r} is no way to open a cube", 'use "icechunk" or "zarr"')
         info = self._show(version)
         return open_cell(
             location=info["location"],
@@ -58,6 +70,19 @@ class Cube:
             snapshot=info["snapshot"],
             group=_pick(info["cells"], cell)["path"],
         )
+
+    def zarr_url(self, version: str | None = None, *, cell: str | None = None) -> str:
+        """The address of a version as a plain Zarr v3 group, for zarr, xarray, GDAL (``/vsicurl/``) and others.
+
+        ``version`` is a tag, a branch or a snapshot id; the newest by default. The address names the snapshot that it
+        is now, so that what is read there never changes. With ``cell``, or where there is one cell, it is the group
+        with ``image``, ``valid``, ``time``, ``band``, ``y`` and ``x``; else the topmost group.
+        """
+        info = self._show(version)
+        url = f"{self._client.url}/zarr/{self.name}/@{info['snapshot']}"
+        if cell is None and len(info["cells"]) != 1:
+            return url
+        return f"{url}/{_pick(info['cells'], cell)['path']}"
 
     def windows(
         self,

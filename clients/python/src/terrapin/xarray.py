@@ -1,4 +1,4 @@
-"""xarray: a cell of a cube through the official Icechunk library."""
+"""xarray: a cell of a cube through the official Icechunk library, or through the server's plain Zarr view."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import icechunk
 import xarray
 
-__all__ = ["open_cell"]
+__all__ = ["open_cell", "open_view"]
 
 
 def open_cell(*, location: str, http: str, snapshot: str, group: str) -> xarray.Dataset:
@@ -28,3 +28,8 @@ def open_cell(*, location: str, http: str, snapshot: str, group: str) -> xarray.
         # The numbers are the source's: nodata stays nodata, and `valid` tells it.
         mask_and_scale=False,
     )
+
+
+def open_view(url: str) -> xarray.Dataset:
+    """Open a group of plain Zarr at a server; its metadata comes in one request."""
+    return xarray.open_dataset(url, engine="zarr", consolidated=True, zarr_format=3, chunks=None, mask_and_scale=False)

@@ -18,7 +18,7 @@ def source() -> np.ndarray:
     return np.stack(stack)
 
 
-@pytest.mark.parametrize("way", ["files", "http"])
+@pytest.mark.parametrize("way", ["files", "http", "zarr"])
 def test_xarray_sees_the_source(served: terrapin.Client, source: np.ndarray, way: str, monkeypatch) -> None:
     pytest.importorskip("icechunk", reason="icechunk is not installed: the cube is not opened as xarray")
     pytest.importorskip("xarray", reason="xarray is not installed: the cube is not opened as xarray")
@@ -26,13 +26,32 @@ def test_xarray_sees_the_source(served: terrapin.Client, source: np.ndarray, way
     if way == "http":
         show = cube._show
         monkeypatch.setattr(cube, "_show", lambda version: show(version) | {"location": "s3://elsewhere/s2"})
-    data = cube.xarray()
+    if way == "zarr":
+        pytest.importorskip("aiohttp", reason="aiohttp is not installed: zarr-python does not read over HTTP")
+    data = cube.xarray(via="zarr" if way == "zarr" else "icechunk")
     np.testing.assert_array_equal(data["image"].values, source)
     np.testing.assert_array_equal(data["valid"].values, source != 65535)
     assert list(data["band"].values) == BANDS
     red = data["image"].sel(band="B04", time="2021-07-01")
     np.testing.assert_array_equal(np.squeeze(red.values), source[8, 2])
     assert data["x"].values[0] == 664005
+
+
+def test_a_zarr_url_is_pinned_and_opens_in_gdal(served: terrapin.Client, source: np.ndarray) -> None:
+    rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed: GDAL does not open the view")
+    cube = served.cube("s2")
+    url = cube.zarr_url(version="main")
+    assert url == f"{served.url}/zarr/s2/@{cube.info['snapshot']}/{cube.info['cells'][0]['path']}"
+    with rasterio.open(f'ZARR:"/vsicurl/{url}":/image:8:2') as raster:
+        assert raster.crs.to_epsg() == 32631
+        assert tuple(raster.transform)[:6] == (10, 0, 664000, 0, -10, 5612120)
+        np.testing.assert_array_equal(raster.read(1), source[8, 2])
+    with pytest.raises(terrapin.NotFoundError):
+        cube.zarr_url(version="nothing")
+    with pytest.raises(terrapin.InvalidError):
+        cube.zarr_url(cell="r9c9/10m")
+    with pytest.raises(terrapin.InvalidError):
+        cube.xarray(via="netcdf")  # type: ignore[arg-type]
 
 
 def test_windows_cover_the_area_with_the_source(served: terrapin.Client, source: np.ndarray) -> None:
