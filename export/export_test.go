@@ -119,6 +119,7 @@ func TestWhatIsChosen(t *testing.T) {
 		"no scene":   {Format: COG, Span: must(cube.ParseSpan("2022-01-01", ".."))},
 		"no version": {Format: COG, Version: "v9"},
 		"shard":      {Format: Zarr, Shard: 17},
+		"cog shards": {Format: COG, Shard: 32},
 	} {
 		bad.Out = filepath.Join(t.TempDir(), "out")
 		_, err := Run(t.Context(), f.Config, bad)

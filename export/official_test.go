@@ -17,6 +17,7 @@ func TestOfficialReadersOfAnExport(t *testing.T) {
 	for _, format := range []Format{COG, Zarr} {
 		f.run(t, Request{Out: filepath.Join(dir, string(format)), Format: format, Bounds: &bounds})
 	}
+	f.run(t, Request{Out: filepath.Join(dir, "sharded"), Format: Zarr, Bounds: &bounds, Shard: 32})
 	var image, valid []byte
 	for _, sc := range f.scenes {
 		image, valid = append(image, sc.Image...), append(valid, sc.Valid...)
@@ -36,6 +37,9 @@ for t, path in enumerate(sorted(glob.glob(folder + "/cog/*.tif"))):
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert np.array_equal(raster.read(), image[t])
         assert np.array_equal(raster.dataset_mask(), valid[t].min(axis=0) * 255)
+sharded = zarr.open_group(folder + "/sharded", mode="r")
+assert sharded["image"].shards == (1, 3, 32, 32) and sharded["image"].chunks == (1, 3, 16, 16), sharded["image"].chunks
+assert np.array_equal(sharded["image"][:], image) and np.array_equal(sharded["valid"][:], valid)
 group = zarr.open_group(folder + "/zarr", mode="r")
 assert group.metadata.consolidated_metadata is not None
 assert np.array_equal(group["image"][:], image) and np.array_equal(group["valid"][:], valid)

@@ -25,15 +25,23 @@ const rootName = "zarr.json"
 // writeZarr writes the group: the chunks scene by scene, the coordinates, the arrays' metadata, and last
 // the group's with everything consolidated.
 func (p *part) writeZarr(ctx context.Context, req Request, report *Report) error {
-	if req.Shard != 0 {
-		return fault.New(fault.Unsupported, "shards are not written by this release").WithCure("leave --shard out")
-	}
 	spec := p.view.Spec()
 	bands := make([]cube.Band, len(p.bands))
 	for i, b := range p.bands {
 		bands[i] = p.group.Bands[b]
 	}
 	plain := spec.Plain(p.group, p.window, bands, len(p.slices))
+	if req.Shard != 0 {
+		for _, name := range []string{layout.Image, layout.Valid} {
+			a := plain.Arrays[name]
+			a.Codecs = zarr.Shards(a.DType, a.Chunks...)
+			a.Chunks = []int{1, a.Chunks[1], req.Shard, req.Shard}
+			plain.Arrays[name] = a
+			if err := a.Check(); err != nil {
+				return err
+			}
+		}
+	}
 	w := &zarrWriter{part: p, plain: plain, report: report}
 	for t := range p.slices {
 		req.tell(t, len(p.slices))

@@ -34,8 +34,12 @@ func ingestZarr(t *testing.T, c *layout.Cube, req Request) Report {
 
 // TestAnExportComesBackAsItWas compares content digests, which cover every pixel, all validity and the contract.
 func TestAnExportComesBackAsItWas(t *testing.T) {
-	for name, nodata := range map[string]*float64{"with nodata": layouttest.Value(65535), "without": nil} {
+	for name, c := range map[string]struct {
+		nodata *float64
+		shard  int
+	}{"with nodata": {layouttest.Value(65535), 0}, "without": {nil, 0}, "sharded": {nil, 32}} {
 		t.Run(name, func(t *testing.T) {
+			nodata, shard := c.nodata, c.shard
 			from := zarrCube(t, nodata)
 			var scenes []layouttest.Scene
 			for i, day := range []int{3, 8, 8, 13} {
@@ -46,7 +50,7 @@ func TestAnExportComesBackAsItWas(t *testing.T) {
 			scenes[1].Meta.Available, scenes[1].Meta.AvailableFrom = scenes[1].Meta.Time.Add(3*time.Hour), "published"
 			layouttest.Commit(t, from, scenes...)
 			out := filepath.Join(t.TempDir(), "back.zarr")
-			_, err := export.Run(t.Context(), export.Config{Cube: from, Reader: read.New(read.Config{})}, export.Request{Out: out, Format: export.Zarr})
+			_, err := export.Run(t.Context(), export.Config{Cube: from, Reader: read.New(read.Config{})}, export.Request{Out: out, Format: export.Zarr, Shard: shard})
 			require.NoError(t, err)
 
 			to := zarrCube(t, nodata)
@@ -95,6 +99,7 @@ def save(name, ds, **encoding):
 image_chunks = {"chunks": (1, 3, 7, 16)}
 save("stacked", base, image=image_chunks)
 save("zstd", base, image={"chunks": (2, 1, 8, 8), "compressors": zarr.codecs.ZstdCodec(level=1)})
+save("sharded", base, image={"chunks": (1, 3, 4, 4), "shards": (1, 3, 8, 16)})
 save("gzip", base, image={"chunks": (1, 3, 20, 16), "compressors": zarr.codecs.GzipCodec(level=1)})
 save("blosc", base, image={"chunks": (1, 2, 9, 9), "compressors": zarr.codecs.BloscCodec(cname="lz4", shuffle="shuffle")})
 save("hours", base, time={"units": "hours since 2021-06-01 00:00:00", "dtype": "float64"})
