@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/cube/zarr"
@@ -33,6 +34,7 @@ type answer struct {
 	Bytes   int     `json:"bytes"` // of decoded data
 	Stored  int     `json:"stored"`
 	Seconds float64 `json:"seconds"`
+	CPU     float64 `json:"cpu"` // seconds of processor time of all threads
 }
 
 type chunks struct {
@@ -115,7 +117,7 @@ func (c *chunks) measure(r request) (answer, error) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	var failed error
-	start := time.Now()
+	start, cpu := time.Now(), processor()
 	for range r.Threads {
 		all.Go(func() {
 			bytes, stored, err := c.loop(r, start.Add(time.Duration(r.Seconds*float64(time.Second))))
@@ -125,8 +127,17 @@ func (c *chunks) measure(r request) (answer, error) {
 		})
 	}
 	all.Wait()
-	a.Seconds = time.Since(start).Seconds()
+	a.Seconds, a.CPU = time.Since(start).Seconds(), (processor() - cpu).Seconds()
 	return a, failed
+}
+
+// processor is the time this process has had on processors.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func (c *chunks) loop(r request, until time.Time) (bytes, stored int, err error) {
