@@ -137,7 +137,7 @@ func (w *author) step() (op, bool) {
 		return op{Op: "group", Path: path, Attrs: map[string]any{}}, true
 	case k < 5 || len(free) == 0:
 		return w.array(), true
-	case k == 5 && len(w.arrays)+len(w.groups) > 6:
+	case (k == 5 || k == 15) && len(w.arrays)+len(w.groups) > 3:
 		return w.remove()
 	case k == 6 && !w.ours:
 		path := w.newPath("r")

@@ -22,7 +22,7 @@ import (
 // each reachable snapshot by raw chunks and by pixels, and diffs. What Go wrote is held against an account
 // kept apart as well. TERRAPIN_GAMES is how many games are played, TERRAPIN_GAME_SEED where they begin.
 func TestGame(t *testing.T) {
-	games, seed := 24, uint64(time.Now().UnixNano())
+	games, seed := 20, uint64(time.Now().UnixNano())
 	if s := os.Getenv("TERRAPIN_GAMES"); s != "" {
 		n, err := strconv.Atoi(s)
 		require.NoError(t, err)

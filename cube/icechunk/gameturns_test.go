@@ -49,6 +49,7 @@ func (g *game) commit(byUs bool) string {
 	seen, err := lookAtAnew(g, id)
 	require.NoError(g.t, err)
 	require.Equal(g.t, p.nodes, seen, "what Go wrote: %+v", ops)
+	g.told(p.tx.Base().ID(), id)
 	return fmt.Sprintf("on %s: %+v", branch, ops)
 }
 
@@ -127,8 +128,9 @@ func (g *game) move(byUs bool) string {
 	for _, m := range moves {
 		require.NoError(g.t, tx.Move(m[0], m[1]))
 	}
-	_, err = tx.Commit(g.t.Context(), "moves", nil)
+	id, err := tx.Commit(g.t.Context(), "moves", nil)
 	require.NoError(g.t, err)
+	g.told(tx.Base().ID(), id)
 	return fmt.Sprint("moves ", moves)
 }
 
