@@ -313,7 +313,7 @@ func (r *run) commit(ctx context.Context, group []*source) error {
 	if len(group) == 0 {
 		return nil
 	}
-	result, err := r.cfg.Cube.CommitWith(ctx, stagedOf(group), "ingest "+plural(len(group), "scene", "scenes"), r.options())
+	result, err := r.cfg.Cube.CommitWith(ctx, stagedOf(group), r.message(len(group)), r.options())
 	if err != nil {
 		return fault.New(fault.KindOf(err), "commit %s: %w", plural(len(group), "scene", "scenes"), err)
 	}
@@ -322,6 +322,18 @@ func (r *run) commit(ctx context.Context, group []*source) error {
 	}
 	r.cfg.Log.InfoContext(ctx, "committed", "scenes", len(group), "snapshot", result.Snapshot)
 	return nil
+}
+
+// message is what the cube's log says of a commit.
+func (r *run) message(scenes int) string {
+	text := "ingest " + plural(scenes, "scene", "scenes")
+	switch {
+	case r.req.SupersedeItem != "":
+		text += " in place of item " + r.req.SupersedeItem
+	case r.req.Supersede:
+		text += ", superseding those of the same source and time"
+	}
+	return text
 }
 
 func (r *run) options() layout.CommitOptions {

@@ -34,8 +34,9 @@ class Cube:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Band names in stored order."""
-        return tuple(self.info["bands"])
+        """Band names in stored order, one resolution after the other."""
+        groups = self.info.get("groups") or [self.info]
+        return tuple(band for group in groups for band in group["bands"])
 
     def xarray(
         self,
@@ -128,7 +129,7 @@ class Cube:
         return document
 
     def __repr__(self) -> str:
-        times = sum(len(cell["times"]) for cell in self.info["cells"])
+        times = len({scene for cell in self.info["cells"] for scene in cell["slices"]})
         return f"<terrapin.Cube {self.name}: {times} times, bands {', '.join(self.bands)}>"
 
 
@@ -200,7 +201,10 @@ def _pick(cells: list[dict[str, Any]], path: str | None) -> dict[str, Any]:
     if path is None and len(cells) == 1:
         return cells[0]
     if path not in paths:
-        raise InvalidError(f"cell {path!r} is not in the cube", f"name one of {', '.join(paths)}")
+        what = f"the cube has {len(paths)} cells" if path is None else f"cell {path!r} is not in the cube"
+        most = 12
+        more = f" and {len(paths) - most} more" if len(paths) > most else ""
+        raise InvalidError(what, f"name one with cell=: {', '.join(paths[:most])}{more}")
     return cells[paths.index(path)]
 
 
