@@ -238,3 +238,39 @@ func TestTheJournalSaysWhatIsWhole(t *testing.T) {
 	require.Empty(t, found)
 	require.Contains(t, lines[len(lines)-1], `"zarr.json"`, "the group comes last")
 }
+
+// TestAWindowAcrossCellsIsOne exports the same window from a single grid and from cells of one chunk.
+func TestAWindowAcrossCellsIsOne(t *testing.T) {
+	window := cube.Window{Row: 7, Col: 3, Height: 30, Width: 31}
+	for _, format := range []Format{COG, Zarr} {
+		pixels := map[int]map[string]string{}
+		for _, cell := range []int{0, 16} {
+			spec := layouttest.Spec(cube.Uint16, layouttest.Value(65535))
+			spec.CellSize = cell
+			made, err := layout.Create(t.Context(), layouttest.Bucket(), spec)
+			require.NoError(t, err)
+			f := &fixture{Config: Config{Cube: made, Reader: read.New(read.Config{})}}
+			layouttest.Commit(t, made, layouttest.Random(spec, 1, "scene", layouttest.Date(6, 3, 0)))
+			out := filepath.Join(t.TempDir(), "out")
+			report := f.run(t, Request{Out: out, Format: format, Window: &window})
+			require.Equal(t, 1, report.Scenes)
+			pixels[cell] = map[string]string{}
+			if format == Zarr {
+				for name, text := range files(t, out) {
+					if name != rootName { // which names the slice
+						pixels[cell][name] = text
+					}
+				}
+				continue
+			}
+			raster, err := gdal.Open(report.Files[0].Path)
+			require.NoError(t, err)
+			defer raster.Close()
+			grid := must(raster.Grid())
+			got := make([]byte, 3*2*grid.Width*grid.Height)
+			require.NoError(t, raster.Read(grid.All(), []int{0, 1, 2}, cube.Uint16, got))
+			pixels[cell]["pixels"] = string(got)
+		}
+		require.Equal(t, pixels[0], pixels[16], format)
+	}
+}

@@ -63,10 +63,14 @@ func (p *place) stored(w http.ResponseWriter, r *http.Request, array icechunk.No
 	return serveContent(w, r, bytes.NewReader(data))
 }
 
-// present keeps an error about a chunk that exists from saying that it does not.
+// present keeps an error about a chunk that exists from saying that it does not, and one about a foreign
+// object that the server may not read from reading as a failed condition of the request (412).
 func present(err error) error {
-	if fault.Is(err, fault.NotFound) {
+	switch fault.KindOf(err) {
+	case fault.NotFound:
 		return fault.New(fault.Corrupt, "%w", err)
+	case fault.Precondition:
+		return fault.New(fault.Unsupported, "%w", err)
 	}
 	return err
 }
