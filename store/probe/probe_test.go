@@ -167,11 +167,18 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			}
 		}, "before the last write"},
 		"ETag of another body": {func(l *liar) {
+			var last, before atomic.Pointer[store.Info]
+			l.put = func(ctx context.Context, key string, body io.Reader, c store.Condition) (store.Info, error) {
+				info, err := l.Driver.Put(ctx, key, body, c)
+				if strings.HasSuffix(key, "/etag") {
+					before.Store(last.Swap(&info))
+				}
+				return info, err
+			}
 			l.get = func(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Info, error) {
 				rc, info, err := l.Driver.Get(ctx, key, r)
-				if strings.HasSuffix(key, "/etag") && err == nil { // asked for afterwards, as a careless client does
-					runtime.Gosched()
-					info, err = l.Stat(ctx, key)
+				if old := before.Load(); old != nil && strings.HasSuffix(key, "/etag") {
+					info = *old
 				}
 				return rc, info, err
 			}

@@ -22,10 +22,12 @@ const patience = 60
 // additions is how often each writer adds to the counter.
 const additions = 4
 
-// replacements is how often an object is replaced under its readers, or as often as fits in replacing.
+// An object is replaced and read this often, or as often as fits in racing, to see whether ETags and bodies
+// belong together.
 const (
 	replacements = 400
-	replacing    = 3 * time.Second
+	readings     = 4000
+	racing       = 4 * time.Second
 )
 
 // createRace lets all writers create one object at once: one may win, and the object is the winner's.
@@ -155,35 +157,45 @@ func (p *prober) swapRace(ctx context.Context) error {
 	if kept != wanted {
 		return breaks(otherStore, "%d of %d writes that the store acknowledged as compared and swapped (If-Match) were lost: commits would vanish without an error", wanted-kept, wanted)
 	}
-	if seen.mixed != "" {
-		return breaks(otherStore, "%s", seen.mixed)
+	if mixed := seen.found(); mixed != "" {
+		return breaks(otherStore, "%s", mixed)
 	}
 	return nil
 }
 
-// etagRace replaces an object again and again while others read it: an ETag that is read with a body must be
-// the one that this body was written with, or a compare-and-swap compares the wrong thing.
+// etagRace lets a quarter of the writers replace an object again and again while the others read it: an ETag
+// that is read with a body must be the one that this body was written with, or a compare-and-swap compares
+// the wrong thing.
 func (p *prober) etagRace(ctx context.Context) error {
 	const key = "etag"
 	seen := &pairs{values: map[string]string{}}
-	put := func(i int) error {
-		value := fmt.Sprintf("%06d", i)
+	var puts, reads atomic.Int64
+	put := func(ctx context.Context) error {
+		value := fmt.Sprintf("%06d", puts.Add(1))
 		info, err := p.write(ctx, key, value, store.Condition{})
 		if err == nil {
 			seen.note(info.ETag, value)
 		}
 		return err
 	}
-	if err := put(0); err != nil {
+	if err := put(ctx); err != nil {
 		return err
 	}
-	var stop atomic.Bool
-	var reads atomic.Int64
-	readers, rctx := errgroup.WithContext(ctx)
-	for range p.cfg.Writers {
-		readers.Go(func() error {
-			for !stop.Load() {
-				data, info, err := p.at.Read(rctx, key, store.Range{})
+	began := time.Now()
+	enough := func() bool {
+		return time.Since(began) > racing || seen.found() != "" || (puts.Load() > replacements && reads.Load() > readings)
+	}
+	group, gctx := errgroup.WithContext(ctx)
+	for i := range p.cfg.Writers {
+		group.Go(func() error {
+			for !enough() {
+				if i%4 == 0 {
+					if err := put(gctx); err != nil {
+						return err
+					}
+					continue
+				}
+				data, info, err := p.at.Read(gctx, key, store.Range{})
 				if err != nil {
 					return err
 				}
@@ -193,17 +205,12 @@ func (p *prober) etagRace(ctx context.Context) error {
 			return nil
 		})
 	}
-	var err error
-	for i, began := 1, time.Now(); err == nil && i <= replacements && time.Since(began) < replacing && rctx.Err() == nil; i++ {
-		err = put(i)
-	}
-	stop.Store(true)
-	if err := errors.Join(readers.Wait(), err); err != nil {
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	p.report.Facts["reads_beside_writes"] = reads.Load()
-	if seen.mixed != "" {
-		return breaks(otherStore, "%s", seen.mixed)
+	p.report.Facts["replacements_under_readers"], p.report.Facts["reads_beside_replacements"] = puts.Load(), reads.Load()
+	if mixed := seen.found(); mixed != "" {
+		return breaks(otherStore, "%s", mixed)
 	}
 	return nil
 }
@@ -248,4 +255,11 @@ func (s *pairs) note(etag, value string) {
 		s.mixed = fmt.Sprintf("the ETag %s came with %q and with %q: an answer may hold the ETag of one object and the body of another, and a compare-and-swap with it would lose a commit", etag, known, value)
 	}
 	s.values[etag] = value
+}
+
+// found says what was mixed up, or "".
+func (s *pairs) found() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mixed
 }
