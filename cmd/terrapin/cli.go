@@ -37,6 +37,7 @@ type streams struct {
 type cli struct {
 	streams
 	data   string
+	state  string
 	server string
 	actor  string
 	json   bool
@@ -73,8 +74,9 @@ func (c *cli) rootCommand() *cobra.Command {
 		Long: `Terrapin keeps satellite imagery as a versioned Zarr cube, pins training sets to it, streams their
 batches over Arrow Flight, and takes predictions back, all findable through a STAC API.
 
-Every verb works on a data directory (--data DIR) or through a server (--server URL). Where a server
-holds the directory, a verb with --data sends its work to that server.
+Every verb works on a data directory (--data DIR), on a bucket (--data s3://…, with credentials where
+AWS programs look for them), or through a server (--server URL). Where a server holds the directory or
+bucket, a verb with --data sends its work to that server.
 
 Exit codes: 0 all done (skipped is not a failure), 1 something was refused or failed (each is named),
 2 wrong usage. With --json exactly one JSON document goes to stdout, everything else to stderr.`,
@@ -86,7 +88,8 @@ Exit codes: 0 all done (skipped is not a failure), 1 something was refused or fa
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	f := root.PersistentFlags()
-	f.StringVar(&c.data, "data", c.orEnv("TERRAPIN_DATA_DIR", "terrapin-data"), "data directory (TERRAPIN_DATA_DIR)")
+	f.StringVar(&c.data, "data", c.orEnv("TERRAPIN_DATA_DIR", "terrapin-data"), "data directory, or s3://bucket/prefix?endpoint=…&region=… (TERRAPIN_DATA_DIR)")
+	f.StringVar(&c.state, "state", c.orEnv("TERRAPIN_STATE_DIR", ""), "for a bucket: directory of its catalog and lock on this machine (TERRAPIN_STATE_DIR; default below XDG_STATE_HOME)")
 	f.StringVar(&c.server, "server", c.orEnv("TERRAPIN_SERVER", ""), "URL of a running server, instead of --data (TERRAPIN_SERVER)")
 	f.StringVar(&c.actor, "as", c.orEnv("TERRAPIN_USER", osUser()), "who acts, recorded with every write, unauthenticated (TERRAPIN_USER)")
 	f.BoolVar(&c.json, "json", false, "print exactly one JSON document on stdout")

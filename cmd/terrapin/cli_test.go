@@ -262,7 +262,7 @@ func TestEveryVerbKeepsItsPromise(t *testing.T) {
 // What came over the network names uploads only: a server opens no path of its own machine for a caller.
 func TestServersOpenNoPaths(t *testing.T) {
 	s := withCube(t)
-	w, err := openCommitting(context.Background(), s.dir, slog.New(slog.DiscardHandler), true)
+	w, err := openCommitting(context.Background(), place{data: s.dir}, slog.New(slog.DiscardHandler), commitOptions{catchUp: true})
 	require.NoError(t, err)
 	defer w.close()
 	secret, err := filepath.Abs(scenes(t)[0])

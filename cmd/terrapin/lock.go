@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -27,18 +28,35 @@ type endpoints struct {
 // dirLock is the right to commit in a data directory.
 type dirLock struct{ file *os.File }
 
-// errLocked says that another process may commit in the directory; Holder has its URLs, which are
-// empty while a verb without a server holds it.
+// errLocked says that another process may commit in the place; Holder has its URLs, which are empty while a
+// verb without a server holds it.
 type errLocked struct {
-	Dir    string
+	Place  string
 	Holder endpoints
+	// Host, Elsewhere and Until tell more of who holds the lease of a bucket.
+	Host      string
+	Elsewhere bool
+	Until     time.Time
 }
 
 func (e *errLocked) Error() string {
-	if e.Holder.HTTP != "" {
-		return "data directory " + e.Dir + " is served by " + e.Holder.HTTP
+	on := ""
+	if e.Host != "" {
+		on = fmt.Sprintf(" (process %d on %s)", e.Holder.PID, e.Host)
 	}
-	return "data directory " + e.Dir + " is in use by another terrapin command"
+	if e.Holder.HTTP != "" {
+		return e.Place + " is served by " + e.Holder.HTTP + on
+	}
+	return e.Place + " is in use by another terrapin command" + on
+}
+
+// busy is the error for a person: the holder gives no address to send the work to.
+func (e *errLocked) busy() error {
+	cure := "wait for it to end and try again"
+	if e.Elsewhere {
+		cure = "wait for it to end and try again; if its machine is gone, its lease runs out at " + e.Until.Format(time.RFC3339)
+	}
+	return fault.New(fault.Precondition, "%w", e).WithCure("%s", cure)
 }
 
 // lockPatience is how long a command waits for a holder that gives no address: another command that
@@ -83,7 +101,7 @@ func tryLock(dir string) (*dirLock, error) {
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fault.New(fault.Internal, "lock %s: %w", path, err)
 		}
-		held := &errLocked{Dir: dir}
+		held := &errLocked{Place: "data directory " + dir}
 		if raw, err := io.ReadAll(f); err == nil && len(raw) > 0 {
 			_ = json.Unmarshal(raw, &held.Holder) // a half-written file reads as "no URLs yet"
 		}

@@ -22,7 +22,7 @@ import (
 // open opens the data directory for reading.
 func (s shell) open() *workspace {
 	s.t.Helper()
-	w, err := openReading(s.dir, slog.New(slog.DiscardHandler))
+	w, err := openReading(s.t.Context(), place{data: s.dir}, slog.New(slog.DiscardHandler))
 	require.NoError(s.t, err)
 	s.t.Cleanup(w.close)
 	return w
@@ -318,7 +318,7 @@ func TestASupersededSceneLivesOnInOldVersions(t *testing.T) {
 // items are the ids that the catalog has of a collection.
 func (s shell) items(collection string) map[string]bool {
 	s.t.Helper()
-	w, err := openCommitting(s.t.Context(), s.dir, slog.New(slog.DiscardHandler), false)
+	w, err := openCommitting(s.t.Context(), place{data: s.dir}, slog.New(slog.DiscardHandler), commitOptions{})
 	require.NoError(s.t, err)
 	defer w.close()
 	page, err := w.catalog.Search(s.t.Context(), catalog.Everything(), catalog.Query{Collections: []string{collection}, Page: catalog.Page{Limit: 1000}})

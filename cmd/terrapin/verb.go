@@ -18,7 +18,7 @@ type verb struct {
 	// name is the path below /v1/verbs, such as "cube.create".
 	name   string
 	access access
-	// founds marks the verb that makes a data directory where there is none.
+	// founds marks a verb that works where there is no data yet.
 	founds bool
 	run    func(ctx context.Context, w *workspace, c call) (doc any, exit int, err error)
 }
@@ -79,7 +79,7 @@ func verbs() []verb {
 		datasetCommitVerb, datasetListVerb, datasetShowVerb, datasetDiffVerb, datasetVerifyVerb,
 		modelRegisterVerb, modelListVerb, modelShowVerb,
 		predictionsListVerb, predictionsShowVerb,
-		storeFsckVerb, storeReindexVerb, storeGCVerb, storeDuVerb,
+		storeFsckVerb, storeReindexVerb, storeDoctorVerb, storeGCVerb, storeDuVerb,
 	}
 }
 
@@ -148,23 +148,26 @@ func (c *cli) dispatch(ctx context.Context, v verb, args json.RawMessage, source
 	local := call{args: args, actor: c.actor, bar: c.newBar()}
 	defer local.bar.end()
 	if v.access == reads {
-		w, err := openReading(c.data, c.logger())
+		w, err := openReading(ctx, c.place(), c.logger())
 		if err != nil {
 			return nil, 0, err
 		}
 		defer w.close()
+		if !v.founds {
+			if err := w.mustHold(); err != nil {
+				return nil, 0, err
+			}
+		}
 		return w.perform(ctx, v, local)
 	}
-	if !v.founds {
-		if err := mustExist(c.data); err != nil {
-			return nil, 0, err
-		}
-	}
-	w, err := openCommitting(ctx, c.data, c.logger(), v.access == commits)
+	w, err := openCommitting(ctx, c.place(), c.logger(), commitOptions{founds: v.founds, catchUp: v.access == commits})
 	var held *errLocked
 	if errors.As(err, &held) {
 		if held.Holder.HTTP == "" {
-			return nil, 0, fault.New(fault.Precondition, "%w", held).WithCure("wait for it to end and try again")
+			return nil, 0, held.busy()
+		}
+		if err := held.reachable(); err != nil {
+			return nil, 0, err
 		}
 		fmt.Fprintf(c.err, "terrapin: %v; sending the work there\n", held)
 		return callServer(ctx, held.Holder.HTTP, v.name, args, sources, c.actor)
@@ -173,7 +176,13 @@ func (c *cli) dispatch(ctx context.Context, v verb, args json.RawMessage, source
 		return nil, 0, err
 	}
 	defer w.close()
-	return w.perform(ctx, v, local)
+	guarded, cancel := w.hold.guard(ctx)
+	defer cancel()
+	doc, exit, err := w.perform(guarded, v, local)
+	if lost := w.hold.err(); err != nil && lost != nil {
+		err = lost
+	}
+	return doc, exit, err
 }
 
 // logger writes warnings of the library to standard error.

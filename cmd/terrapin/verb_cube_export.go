@@ -107,7 +107,7 @@ func (c *cli) export(ctx context.Context, name string, req export.Request) error
 		return fault.New(fault.Unsupported, "an export writes files of this machine and reads the cube from --data, not through --server").
 			WithCure("run it where the data directory is, or read the cube from %s/zarr/%s/ with xarray or GDAL", strings.TrimRight(c.server, "/"), name)
 	}
-	w, err := openReading(c.data, c.logger())
+	w, err := openReading(ctx, c.place(), c.logger())
 	if err != nil {
 		return err
 	}

@@ -36,8 +36,8 @@ type serveFlags struct {
 func (c *cli) serveCommand() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use: "serve", Short: "serve a data directory: STAC API over HTTP, batches over Arrow Flight", Args: cobra.NoArgs,
-		Long: `Serves a data directory as its one committer, until SIGTERM or Ctrl-C, which drain and exit 0.
+		Use: "serve", Short: "serve a data directory or bucket: STAC API over HTTP, batches over Arrow Flight", Args: cobra.NoArgs,
+		Long: `Serves a data directory or bucket as its one committer, until SIGTERM or Ctrl-C, which drain and exit 0.
 
 Over HTTP there are the STAC API, its assets, and every branch, tag and snapshot of each cube as plain Zarr
 v3 at /zarr/ (docs/guides/zarr.md).
@@ -106,10 +106,13 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer flightListener.Close()
-	w, err := openCommitting(ctx, c.data, log, true)
+	w, err := openCommitting(ctx, c.place(), log, commitOptions{founds: true, catchUp: true})
 	var held *errLocked
 	if errors.As(err, &held) {
-		return fault.New(fault.Precondition, "%w", held).WithCure("use that server, stop it, or serve another directory")
+		if held.Holder.HTTP == "" {
+			return held.busy()
+		}
+		return fault.New(fault.Precondition, "%w", held).WithCure("use that server, stop it, or serve another place")
 	}
 	if err != nil {
 		return err
@@ -124,16 +127,18 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	failed := make(chan error, 2)
 	go func() { failed <- web.Serve(httpListener) }()
 	go func() { failed <- batches.Serve(flightListener) }()
-	if err := w.lock.announce(urls); err != nil {
+	if err := w.hold.announce(ctx, urls); err != nil {
 		return err
 	}
-	if err := c.sayReady(urls, w.dir); err != nil {
+	if err := c.sayReady(urls, w.name()); err != nil {
 		return err
 	}
 
 	select {
 	case err = <-failed:
 		err = fault.New(fault.Unavailable, "serve: %w", err)
+	case <-w.hold.lost():
+		err = w.hold.err()
 	case <-ctx.Done():
 		err = nil
 	}
@@ -157,9 +162,9 @@ func drain(ctx context.Context, web *http.Server, batches *flightserve.Server, l
 }
 
 // sayReady prints the one line that scripts wait for.
-func (c *cli) sayReady(urls endpoints, dir string) error {
+func (c *cli) sayReady(urls endpoints, where string) error {
 	if !c.json {
-		_, err := fmt.Fprintf(c.out, "serving %s\n  STAC API  %s\n  batches   %s\n", dir, urls.STAC, urls.Flight)
+		_, err := fmt.Fprintf(c.out, "serving %s\n  STAC API  %s\n  batches   %s\n", where, urls.STAC, urls.Flight)
 		return err
 	}
 	urls.PID = 0 // in the lock file, not in the promise

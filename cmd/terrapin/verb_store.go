@@ -15,8 +15,14 @@ import (
 )
 
 func (c *cli) storeCommand() *cobra.Command {
-	group := &cobra.Command{Use: "store", Short: "the data directory itself: check it, rebuild its index, clear it up"}
-	group.AddCommand(c.storeFsckCommand(), c.storeReindexCommand(), c.storeGCCommand(), c.storeDuCommand())
+	group := &cobra.Command{Use: "store", Short: "the data directory or bucket itself: check it, rebuild its index, clear it up"}
+	group.AddCommand(
+		c.storeFsckCommand(),
+		c.storeReindexCommand(),
+		c.storeDoctorCommand(),
+		c.storeGCCommand(),
+		c.storeDuCommand(),
+	)
 	return group
 }
 
@@ -65,7 +71,7 @@ var storeFsckVerb = verb{name: "store.fsck", access: inspects, run: func(ctx con
 
 // fsckWithoutCatalog checks all but a catalog that cannot be opened, which is a problem like any other.
 func (c *cli) fsckWithoutCatalog(ctx context.Context, a fsckArgs, damaged error) error {
-	w, err := openReading(c.data, c.logger())
+	w, err := openReading(ctx, c.place(), c.logger())
 	if err != nil {
 		return err
 	}
@@ -123,12 +129,16 @@ const catalogName = "catalog.sqlite"
 
 // setCatalogAside moves a damaged catalog out of the way, unless a server has it open.
 func (c *cli) setCatalogAside(ctx context.Context, damaged error) error {
-	lock, err := acquire(ctx, c.data)
+	dir, err := c.place().local()
+	if err != nil {
+		return err
+	}
+	lock, err := acquire(ctx, dir)
 	if err != nil {
 		return damaged
 	}
 	defer lock.release()
-	path := filepath.Join(c.data, catalogName)
+	path := filepath.Join(dir, catalogName)
 	for _, beside := range []string{"-wal", "-shm"} { // they belong to it and to no other
 		if err := os.Remove(path + beside); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fault.New(fault.Precondition, "set the catalog aside: %w", err).WithCure("remove %s yourself", path+beside)

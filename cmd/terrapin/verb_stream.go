@@ -68,7 +68,7 @@ func (c *cli) stream(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	w, err := openReading(c.data, c.logger())
+	w, err := openReading(ctx, c.place(), c.logger())
 	if err != nil {
 		return err
 	}

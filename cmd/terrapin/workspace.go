@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,21 +16,21 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
-	"github.com/terrapin-eo/terrapin/store/file"
 )
 
 // cacheBytes bounds the decoded chunks a process keeps.
 const cacheBytes = 512 << 20
 
-// workspace is an open data directory: the bucket that is the truth, the reader over its cubes and,
-// for whoever may commit, the catalog that indexes it.
+// workspace is an open place: the bucket or directory that is the truth, the reader over its cubes and, for
+// whoever may commit, the catalog that indexes it.
 type workspace struct {
+	site
+	// dir is the local directory of catalog and lock: the data directory itself unless the data is in a bucket.
 	dir    string
-	root   *store.Bucket
 	reader *read.Reader
 	log    *slog.Logger
-	// lock and catalog are nil in a workspace that only reads.
-	lock    *dirLock
+	// hold and catalog are nil in a workspace that only reads.
+	hold    *hold
 	catalog catalog.Catalog
 
 	// committing is shared by verbs that commit, and held alone by those that compare the bucket with the
@@ -43,62 +42,89 @@ type workspace struct {
 	cubes map[string]*layout.Cube
 }
 
-// openReading opens a data directory for verbs that commit nothing.
-func openReading(dir string, log *slog.Logger) (*workspace, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "data directory %q: %w", dir, err)
-	}
-	if err := mustExist(abs); err != nil {
-		return nil, err
-	}
-	driver, err := file.New(abs)
+// openReading opens a place for verbs that commit nothing.
+func openReading(ctx context.Context, p place, log *slog.Logger) (*workspace, error) {
+	s, err := p.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	place := url.URL{Scheme: "file", Path: abs}
+	return newWorkspace(p, s, log)
+}
+
+func newWorkspace(p place, s site, log *slog.Logger) (*workspace, error) {
+	dir, err := p.local()
+	if err != nil && (s.bucket == nil || p.state != "") { // who reads a bucket needs no directory
+		return nil, err
+	}
 	return &workspace{
-		dir: abs, root: store.New(driver, place.String()), log: log, cubes: map[string]*layout.Cube{},
-		reader: read.New(read.Config{CacheBytes: cacheBytes}),
+		site: s, dir: dir, log: log, cubes: map[string]*layout.Cube{}, reader: read.New(read.Config{CacheBytes: cacheBytes}),
 	}, nil
 }
 
-// mustExist refuses a data directory that is not there: a misspelt one must not come into being.
-func mustExist(dir string) error {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fault.New(fault.NotFound, "there is no data directory %s", dir).
-			WithCure("name it with --data, or make it with `terrapin cube create` or `terrapin serve`")
-	}
-	return nil
+// commitOptions say how a place is opened by its committer.
+type commitOptions struct {
+	// founds makes the place if there is none.
+	founds bool
+	// catchUp brings the catalog up to the bucket first.
+	catchUp bool
 }
 
-// openCommitting opens a data directory as its one committer; *errLocked says who else is. With
-// catchUp the catalog is brought up to the bucket first.
-func openCommitting(ctx context.Context, dir string, log *slog.Logger, catchUp bool) (*workspace, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fault.New(fault.Precondition, "data directory: %w", err).WithCure("give a folder that can be written with --data")
-	}
-	lock, err := acquire(ctx, dir)
+// openCommitting opens a place as its one committer; *errLocked says who else is.
+func openCommitting(ctx context.Context, p place, log *slog.Logger, o commitOptions) (*workspace, error) {
+	dir, err := p.local()
 	if err != nil {
 		return nil, err
 	}
-	w, err := openReading(dir, log)
+	if o.founds && !p.inBucket() {
+		if err := makeLocal(dir, 0o755, "--data"); err != nil {
+			return nil, err
+		}
+	}
+	s, err := p.open(ctx)
 	if err != nil {
-		lock.release()
 		return nil, err
 	}
-	w.lock = lock
-	if w.catalog, err = sqlite.Open(ctx, filepath.Join(w.dir, "catalog.sqlite")); err != nil {
-		lock.release()
+	if s.bucket != nil {
+		if !o.founds {
+			if err := s.mustHold(); err != nil {
+				return nil, err
+			}
+		}
+		if err := makeLocal(dir, 0o700, "--state"); err != nil {
+			return nil, err
+		}
+		if err := s.mustBeSafe(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	h, err := acquireHold(ctx, s, dir, log)
+	if err != nil {
 		return nil, err
 	}
-	if catchUp {
+	w, err := newWorkspace(p, s, log)
+	if err != nil {
+		h.release()
+		return nil, err
+	}
+	w.hold = h
+	if w.catalog, err = sqlite.Open(ctx, filepath.Join(w.dir, catalogName)); err != nil {
+		h.release()
+		return nil, err
+	}
+	if o.catchUp {
 		if err := w.catchUp(ctx); err != nil {
 			w.close()
 			return nil, err
 		}
 	}
 	return w, nil
+}
+
+func makeLocal(dir string, mode os.FileMode, flag string) error {
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return fault.New(fault.Precondition, "directory: %w", err).WithCure("give a folder that can be written with %s", flag)
+	}
+	return nil
 }
 
 // close releases the catalog and the lock.
@@ -108,8 +134,8 @@ func (w *workspace) close() {
 			w.log.Warn("close the catalog", "error", err)
 		}
 	}
-	if w.lock != nil {
-		w.lock.release()
+	if w.hold != nil {
+		w.hold.release()
 	}
 }
 
@@ -122,6 +148,14 @@ func (w *workspace) catchUp(ctx context.Context) error {
 		w.log.WarnContext(ctx, "the catalog leaves out what does not read", "object", p.Object, "reason", p.Reason, "cure", p.Cure)
 	}
 	return err
+}
+
+// name is what people call the place.
+func (w *workspace) name() string {
+	if w.site.bucket == nil {
+		return w.dir
+	}
+	return w.root.URL()
 }
 
 // bucket returns where a cube lies.

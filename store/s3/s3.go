@@ -36,6 +36,7 @@ type Driver struct {
 	at     Location
 	clock  *clock
 	limits limits
+	empty  bool
 }
 
 var (
@@ -59,14 +60,23 @@ func New(ctx context.Context, at Location) (*Driver, error) {
 		return nil, fault.New(fault.Invalid, "endpoint %s: %w", at.Endpoint, err).WithCure("write it like endpoint=https://host:port")
 	}
 	d := &Driver{core: core, at: at, clock: clock, limits: defaultLimits}
-	for object := range core.ListObjectsIter(ctx, at.Bucket, minio.ListObjectsOptions{Prefix: at.Prefix, MaxKeys: 1}) {
+	below := at.Prefix
+	if below != "" {
+		below += "/"
+	}
+	d.empty = true
+	for object := range core.ListObjectsIter(ctx, at.Bucket, minio.ListObjectsOptions{Prefix: below, Recursive: true, MaxKeys: 1}) {
 		if object.Err != nil {
 			return nil, d.explain(ctx, object.Err)
 		}
+		d.empty = false
 		break
 	}
-	return d, nil
+	return d, ctx.Err()
 }
+
+// Empty reports whether there was nothing below the prefix when New asked.
+func (d *Driver) Empty() bool { return d.empty }
 
 // Skew is the store's clock minus this machine's, as the last answer told it (to the second).
 func (d *Driver) Skew() time.Duration { return d.clock.skew() }
