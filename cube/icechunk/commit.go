@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -142,13 +143,8 @@ func (tx *Tx) advance(snap *snapshotInfo) change {
 // plan works out the new snapshot without writing anything, and fills the transaction log.
 func (tx *Tx) plan(ctx context.Context, log *transactionLog) (*snapshotInfo, []pendingManifest, error) {
 	snap := &snapshotInfo{id: log.id, extra: tx.base.info.extra}
-	nodes := map[string]snapshotNode{}
-	for _, n := range tx.base.info.nodes {
-		nodes[n.Path] = n
-	}
-	tx.planDeleted(nodes, log)
-	tx.planMoved(nodes, log)
 	var pending []pendingManifest
+	var changed []snapshotNode
 	for _, path := range slices.Sorted(maps.Keys(tx.nodes)) {
 		n := tx.nodes[path]
 		n.record(log)
@@ -166,15 +162,45 @@ func (tx *Tx) plan(ctx context.Context, log *transactionLog) (*snapshotInfo, []p
 				log.chunks = append(log.chunks, w.log())
 			}
 		}
-		nodes[path] = n.snapshotNode
+		changed = append(changed, n.snapshotNode)
 	}
+	snap.nodes = overlay(tx.rearranged(log), changed)
 	if log.empty() {
 		return nil, nil, ErrNoChange
 	}
-	for _, path := range slices.Sorted(maps.Keys(nodes)) {
-		snap.nodes = append(snap.nodes, nodes[path])
-	}
 	return snap, pending, nil
+}
+
+// rearranged lists the nodes of the base, in order, without those deleted and with those moved where
+// they went.
+func (tx *Tx) rearranged(log *transactionLog) []snapshotNode {
+	if len(tx.deleted) == 0 && tx.origin == nil {
+		return tx.base.info.nodes
+	}
+	nodes := map[string]snapshotNode{}
+	for _, n := range tx.base.info.nodes {
+		nodes[n.Path] = n
+	}
+	tx.planDeleted(nodes, log)
+	tx.planMoved(nodes, log)
+	list := make([]snapshotNode, 0, len(nodes))
+	for _, path := range slices.Sorted(maps.Keys(nodes)) {
+		list = append(list, nodes[path])
+	}
+	return list
+}
+
+// overlay merges two lists of nodes in order of their paths; where both have one, the second counts.
+func overlay(nodes, changed []snapshotNode) []snapshotNode {
+	out := make([]snapshotNode, 0, len(nodes)+len(changed))
+	for _, c := range changed {
+		n, there := slices.BinarySearchFunc(nodes, c.Path, func(n snapshotNode, path string) int { return strings.Compare(n.Path, path) })
+		out = append(append(out, nodes[:n]...), c)
+		if nodes = nodes[n:]; there {
+			nodes = nodes[1:]
+		}
+	}
+	return append(out, nodes...)
 }
 
 // record lists a node in the transaction log as new or updated, if it is either.

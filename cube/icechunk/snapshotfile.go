@@ -133,7 +133,11 @@ func decodeManifestRef(t table, path string, rank int) manifestRef {
 }
 
 func (s *snapshotInfo) encode() []byte {
-	b := newBuilder(4096)
+	size := 4096 + 64*len(s.manifests)
+	for _, n := range s.nodes {
+		size += 320 + len(n.Path) + len(n.Meta) + 64*len(n.manifests)
+	}
+	b := newBuilder(size) // growing would copy a large snapshot several times
 	nodes := each(b, s.nodes, func(n snapshotNode) flatbuffers.UOffsetT { return n.encode(b) })
 	message, metadata, extra := b.CreateString(s.message), b.metaItems(s.metadata), b.optional(s.extra)
 	old := b.empty(32)

@@ -93,7 +93,7 @@ func (u Usage) passed() []Limit {
 	for _, l := range []Limit{
 		{"snapshots", int64(u.Snapshots), 10_000, "every commit writes the list of all snapshots twice", "expire old ones: `terrapin store gc --expire-before 30d`"},
 		{"repo_bytes", u.Repo, 4 << 20, "every commit writes the repo file twice", "expire old snapshots: `terrapin store gc --expire-before 30d`; give commits shorter messages and metadata"},
-		{"snapshot_bytes", u.NodeBytes, 4 << 20, "every commit writes the metadata of all groups and arrays", "put more scenes into one commit, or split the cube"},
+		{"nodes", int64(u.Nodes), 8_000, "every commit writes the metadata of all groups and arrays", "put more scenes into one commit, or split the cube"},
 		{"largest_manifest", u.LargestManifest, 200_000, "a commit or a reader that needs one reference reads the whole manifest", "rewrite the array with split manifests (Terrapin does so by itself)"},
 		{"overwritten_bytes", u.Kinds["overwritten"].Collectable.Bytes, 1 << 30, "copies of the repo file pile up", "run `terrapin store gc`"},
 	} {
