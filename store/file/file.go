@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ func New(dir string) (*Driver, error) {
 }
 
 func open(dir string) (*Driver, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeRoot(dir); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -74,6 +75,30 @@ func open(dir string) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{root: root, dir: dir, lock: lock, readOnly: err}, nil
+}
+
+// makeRoot makes the directory durably: a power cut after the first write must not take it away.
+func makeRoot(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(abs, 0o755); err != nil {
+		return err
+	}
+	for at := abs; at != "/"; {
+		at = filepath.Dir(at)
+		f, err := os.Open(at)
+		if err != nil {
+			return nil // not ours to read, so not made here
+		}
+		_ = f.Sync() // a file system that cannot sync a folder does without, as in syncDir
+		f.Close()
+	}
+	return nil
 }
 
 // Close releases the directory. Readers that are open stay usable.

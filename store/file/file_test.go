@@ -1,6 +1,7 @@
 package file_test
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -110,6 +111,37 @@ func TestFullDiskHasACure(t *testing.T) {
 	err := file.Explain("write", writeFull(t))
 	assert.Equal(t, fault.Unavailable, fault.KindOf(err))
 	assert.Contains(t, fault.CureOf(err), "free space")
+}
+
+// A disk that fills up in the middle of a write costs that write only: a clear error, nothing left behind,
+// every older object whole, and room for the next once space is freed.
+func TestDiskFillsUp(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("no right to mount a small disk here: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	b := bucket(t, dir)
+	half := bytes.Repeat([]byte("h"), 600<<10)
+	_, err := b.Write(t.Context(), "a/half", half, store.Condition{})
+	require.NoError(t, err)
+	for _, c := range []store.Condition{{}, {IfAbsent: true}} {
+		_, err = b.Write(t.Context(), "b/other", half, c)
+		require.Equal(t, fault.Unavailable, fault.KindOf(err))
+		assert.Contains(t, err.Error(), "disk is full")
+		assert.Contains(t, fault.CureOf(err), "free space")
+	}
+	_, err = b.Write(t.Context(), "a/half", append(half, 'x'), store.Condition{})
+	require.Error(t, err)
+	data, _, err := b.Read(t.Context(), "a/half", store.Range{})
+	require.NoError(t, err)
+	assert.Equal(t, half, data, "the old object stays")
+	entries, err := os.ReadDir(filepath.Join(dir, ".tmp"))
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "only the lock")
+	require.NoError(t, b.Delete(t.Context(), "a/half"))
+	_, err = b.Write(t.Context(), "b/other", half, store.Condition{IfAbsent: true})
+	require.NoError(t, err)
 }
 
 func writeFull(t *testing.T) error {
