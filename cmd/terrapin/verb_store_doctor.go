@@ -75,29 +75,22 @@ var storeDoctorVerb = verb{name: "store.doctor", access: reads, founds: true, ru
 	return report, exitOK, nil
 }}
 
-// maxRepoBytes is the size of a cube's object `repo` from which the doctor warns: every commit reads and
-// writes it twice over.
-const maxRepoBytes = 16 << 20
-
-// limits says which cube is near a limit, and adds what it measured to the facts.
+// limits says which cube has passed a limit that was measured (docs/perf.md).
 func (w *workspace) limits(ctx context.Context, facts map[string]any) ([]probe.Problem, error) {
-	names, err := w.cubeNames(ctx)
+	doc, _, err := storeDuVerb.run(ctx, w, call{})
 	if err != nil {
 		return nil, err
 	}
+	use := doc.(duReport)
 	warnings, sizes := []probe.Problem{}, map[string]int64{}
-	for _, name := range names {
-		info, err := w.bucket(name).Stat(ctx, "repo")
-		if err != nil {
-			return nil, err
-		}
-		if sizes[name] = info.Size; info.Size > maxRepoBytes {
-			warnings = append(warnings, probe.Problem{Object: w.bucket(name).URL() + "/repo",
-				Reason: fmt.Sprintf("%d bytes of history are written anew with every commit of cube %s", info.Size, name),
-				Cure:   "commit more scenes at once, and let old versions expire (terrapin store gc)"})
-		}
+	for name, u := range use.Cubes {
+		sizes[name] = u.Repo
 	}
 	facts["repo_bytes"] = sizes
+	for _, l := range use.Limits {
+		warnings = append(warnings, probe.Problem{Object: w.bucket(l.Cube).URL(), Cure: l.Cure,
+			Reason: fmt.Sprintf("%s is %v, over %v: %s", l.Name, l.Value, l.Limit.Limit, l.Why)})
+	}
 	return warnings, nil
 }
 
