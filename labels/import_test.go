@@ -440,6 +440,16 @@ func TestDryRunWritesNothing(t *testing.T) {
 	require.Equal(t, r.Digest, imported(t, cfg, labels.ImportRequest{Files: []string{sampleMask}}).Digest)
 }
 
+// The raster of a revision is drawn in memory: a frame that is too large for it is refused before.
+func TestAFrameTooLargeIsRefused(t *testing.T) {
+	g := cube.Grid{CRS: "EPSG:32631", Transform: cube.Affine{10, 0, 0, 0, -10, 5612120}, Width: 100_000, Height: 100_000}
+	cfg := newConfig(t, "wide", g)
+	file := writeFile(t, "one.geojson", collection(feat(1, polygon(lonLat(t, g, 66400, 10, 66410, 10, 66410, 20, 66400, 20)), object{"class": 1})))
+	_, err := labels.Import(context.Background(), cfg, labels.ImportRequest{Set: "crops", Files: []string{file}, ClassProperty: "class"})
+	require.True(t, fault.Is(err, fault.TooLarge), "%v", err)
+	require.Contains(t, fault.CureOf(err), "make a cube of the area")
+}
+
 func TestOneCubeForEver(t *testing.T) {
 	cfg := newConfig(t, "s2", flanders)
 	imported(t, cfg, labels.ImportRequest{Files: []string{sampleMask}})

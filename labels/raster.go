@@ -55,9 +55,16 @@ type burned struct {
 	counts []int
 }
 
+// maxBurned bounds the raster of a revision, which is drawn in memory as a whole.
+const maxBurned = 4 << 30
+
 // burn draws the features in order, later ones over earlier ones.
 func (l *ledger) burn(ctx context.Context, root *store.Bucket) (burned, error) {
 	size := l.DType.Size()
+	if n := int64(l.Grid.Width) * int64(l.Grid.Height) * int64(size); n > maxBurned {
+		return burned{}, fault.New(fault.TooLarge, "the class raster of %d×%d pixels of the cube takes %d MiB; %d are the most", l.Grid.Width, l.Grid.Height, n>>20, maxBurned>>20).
+			WithCure("make a cube of the area that is labelled, and import the labels onto it")
+	}
 	out := burned{data: make([]byte, l.Grid.Width*l.Grid.Height*size), counts: make([]int, len(l.Features))}
 	for i := 0; i < len(out.data); i += size {
 		l.DType.Put(out.data[i:], l.Ignore)

@@ -60,4 +60,22 @@ func TestThreeResolutionsInCells(t *testing.T) {
 	require.Len(t, s.json(exitOK, "ingest", "be", bare, "--flags-from", "scl=scl")["skipped"], 1)
 	other := s.json(exitRefused, "ingest", "be", bare, "--flags-from", "none")["rejected"].([]any)[0].(map[string]any)
 	require.Contains(t, other["cure"], "--supersede")
+
+	// A dataset of the 20 m band over the cells; of two resolutions at once there is none yet.
+	doc = s.json(exitOK, "dataset", "commit", s.recipe("coarse", "be", "features: [B8A]\nwindow: {size: 3, stride: 3, jitter: 0}\nsplit: {by: block, block_m: 120, train: 0.6, validate: 0.2, test: 0.2, salt: 1}"))
+	require.Equal(t, true, s.json(exitOK, "dataset", "verify", "coarse@v1")["ok"])
+	n := 0
+	for _, count := range doc["samples"].(map[string]any) {
+		n += int(count.(float64))
+	}
+	require.Greater(t, n, 40)
+	seen := s.samples("coarse@v1", "train")
+	for at, p := range seen {
+		require.Len(t, p.image, 6)
+		require.Len(t, p.image["s2_20231022"], 3*3*2)
+		require.True(t, at.Row >= 0 && at.Row+3 <= 24 && at.Col+3 <= 21, "%+v lies in the frame of 20 m", at)
+	}
+	_, stderr, code := s.run("dataset", "commit", s.recipe("mixed", "be", "features: [B02, B8A]\nwindow: {size: 3, stride: 3, jitter: 0}"))
+	require.Equal(t, exitRefused, code)
+	require.Contains(t, stderr, "10m has B02, B03, B04; 20m has B8A; 60m has B01")
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,8 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/datasets"
+	"github.com/terrapin-eo/terrapin/gdal"
+	"github.com/terrapin-eo/terrapin/predictions"
 	"github.com/terrapin-eo/terrapin/stream"
 )
 
@@ -105,9 +108,13 @@ func (s shell) equalSamples(plain, tiled string) {
 	require.Greater(s.t, n, 20)
 }
 
+// recipe writes a recipe; its split has blocks of 320 m unless more gives another.
 func (s shell) recipe(name, cube, more string) string {
 	path := filepath.Join(s.t.TempDir(), name+".yaml")
-	text := fmt.Sprintf("name: %s\ncube: %s\nsplit: {by: block, block_m: 320, train: 0.6, validate: 0.2, test: 0.2, salt: 1}\n%s\n", name, cube, more)
+	text := fmt.Sprintf("name: %s\ncube: %s\n%s\n", name, cube, more)
+	if !strings.Contains(more, "split:") {
+		text += "split: {by: block, block_m: 320, train: 0.6, validate: 0.2, test: 0.2, salt: 1}\n"
+	}
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
@@ -156,6 +163,38 @@ func TestATiledCubeGivesWhatAPlainOneGives(t *testing.T) {
 	cell := windows("cells", "r1c1/10m")
 	require.Equal(t, 4, cell[0].Rows, "40 pixels in windows of 33 with an overlap of 5")
 	require.Equal(t, cube.Window{Row: -2, Col: -2, Height: 33, Width: 33}, cell[0].Places[0].Window)
+
+	// A model that says what the first scene's B02 is: stitched over the frame, it is that band.
+	_, err := predictions.RegisterModel(t.Context(), w.root, predictions.Model{ID: "same"})
+	require.NoError(t, err)
+	var rasters [2][]byte
+	for i, name := range []string{"s2", "cells"} {
+		c, err := w.cube(t.Context(), name)
+		require.NoError(t, err)
+		view, err := c.At(t.Context(), "")
+		require.NoError(t, err)
+		run, err := predictions.Begin(t.Context(), predictions.Config{Root: w.root, Dir: t.TempDir()},
+			predictions.RunSpec{Model: "same", Cube: view, Names: []string{"b02"}, DType: cube.Uint16, Run: "run-" + name})
+		require.NoError(t, err)
+		for _, b := range windows(name, "") {
+			row, area := len(b.Image)/b.Rows, 33*33
+			for k, at := range b.Places {
+				require.NoError(t, run.Write(at.Window, at.Core, b.Image[k*row:k*row+2*area], b.Valid[k*len(b.Valid)/b.Rows:][:area]))
+			}
+		}
+		item, err := run.Publish(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1.0, *item.Coverage)
+		tif, err := filepath.Glob(filepath.Join(s.dir, "predictions", "run-"+name, "*.tif"))
+		require.NoError(t, err)
+		raster, err := gdal.Open(tif[0])
+		require.NoError(t, err)
+		rasters[i] = make([]byte, 100*100*2)
+		require.NoError(t, raster.Read(cube.Window{Height: 100, Width: 100}, []int{0}, cube.Uint16, rasters[i]))
+		raster.Close()
+	}
+	require.Equal(t, rasters[0], rasters[1])
+	require.NotEqual(t, make([]byte, len(rasters[0])), rasters[0])
 }
 
 // Parts of a real scene that overlap, as neighbouring tiles do, and come one after the other: cells
