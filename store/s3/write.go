@@ -51,7 +51,7 @@ func (d *Driver) Put(ctx context.Context, key string, body io.Reader, c store.Co
 	}
 	conditional := c.IfAbsent || c.IfMatch != ""
 	if conditional && more {
-		spool, err := spoolFile(io.MultiReader(content, body), d.limits.conditional)
+		spool, err := spoolFile(io.MultiReader(io.NewSectionReader(content, 0, size), body), d.limits.conditional)
 		if err != nil {
 			return store.Info{}, err
 		}
@@ -60,13 +60,14 @@ func (d *Driver) Put(ctx context.Context, key string, body io.Reader, c store.Co
 			return store.Info{}, err
 		}
 	}
+	whole := func() io.Reader { return io.NewSectionReader(content, 0, size) }
 	switch {
 	case conditional && size > d.limits.conditional:
 		return store.Info{}, tooLarge(d.limits.conditional)
 	case more && !conditional:
-		return d.putParts(ctx, key, io.MultiReader(content, body), d.limits.part, c)
+		return d.putParts(ctx, key, io.MultiReader(whole(), body), d.limits.part, c)
 	case size > d.limits.single && !conditional:
-		return d.putParts(ctx, key, content, max(d.limits.part, size/(maxParts-1)), c)
+		return d.putParts(ctx, key, whole(), max(d.limits.part, size/(maxParts-1)), c)
 	}
 	return d.putOne(ctx, key, content, size, c)
 }
@@ -76,9 +77,9 @@ func tooLarge(limit int64) error {
 		WithCure("write the data under a key of its own first, and a small object that names it last")
 }
 
-// measure finds the size of a body and a reader that can be sent again. Of a body that cannot say, it
+// measure finds the size of a body and its content, which can be sent again. Of a body that cannot say, it
 // reads up to the limit of one PUT; more says that there was more than that.
-func (d *Driver) measure(body io.Reader) (content io.ReadSeeker, size int64, more bool, err error) {
+func (d *Driver) measure(body io.Reader) (content io.ReaderAt, size int64, more bool, err error) {
 	if r, ok := body.(interface {
 		io.ReaderAt
 		io.Seeker
@@ -134,25 +135,46 @@ func options(c store.Condition) minio.PutObjectOptions {
 }
 
 // putOne sends one PUT. That the store answers 404 to a match with an absent object is a conflict too.
-func (d *Driver) putOne(ctx context.Context, key string, content io.ReadSeeker, size int64, c store.Condition) (store.Info, error) {
+func (d *Driver) putOne(ctx context.Context, key string, content io.ReaderAt, size int64, c store.Condition) (store.Info, error) {
+	var got minio.UploadInfo
+	err := d.send(ctx, content, size, func(body io.Reader) (err error) {
+		got, err = d.core.PutObject(ctx, d.at.Bucket, key, body, size, "", "", options(c))
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) && c.IfMatch != "" {
+		err = store.ErrConflict
+	}
+	if err != nil {
+		return store.Info{}, err
+	}
+	return store.Info{Key: key, Size: size, ETag: got.ETag, Modified: d.clock.now(), WriteID: c.WriteID}, nil
+}
+
+// onlyReader hides all but Read.
+type onlyReader struct{ io.Reader }
+
+// send does one request with a body, and again while its failure may pass. Every attempt reads through a
+// reader of its own: an answer may come while the attempt before still sends, so that one reader that is
+// wound back, as the library does with what can seek, would be read by two.
+func (d *Driver) send(ctx context.Context, content io.ReaderAt, size int64, request func(body io.Reader) error) error {
+	conflicts := 0
 	for try := 1; ; try++ {
-		got, err := d.core.PutObject(ctx, d.at.Bucket, key, content, size, "", "", options(c))
+		err := request(onlyReader{io.NewSectionReader(content, 0, size)})
 		if err == nil {
-			return store.Info{Key: key, Size: size, ETag: got.ETag, Modified: d.clock.now(), WriteID: c.WriteID}, nil
+			return nil
 		}
 		busy := minio.ToErrorResponse(err).Code == codeConditionalConflict
 		err = d.explain(ctx, err)
-		switch {
-		case errors.Is(err, store.ErrNotFound) && c.IfMatch != "":
-			return store.Info{}, store.ErrConflict
-		case !busy || try >= conflictTries:
-			return store.Info{}, err
+		again := fault.Is(err, fault.Unavailable) && try < attempts
+		if busy {
+			conflicts++
+			again = conflicts < conflictTries
 		}
-		if err := pause(ctx, 20*time.Millisecond<<min(try, 6)); err != nil {
-			return store.Info{}, err
+		if !again {
+			return err
 		}
-		if _, err := content.Seek(0, io.SeekStart); err != nil {
-			return store.Info{}, err
+		if err := pause(ctx, min(100*time.Millisecond<<try, time.Second)); err != nil {
+			return err
 		}
 	}
 }
@@ -210,9 +232,14 @@ func (d *Driver) sendParts(ctx context.Context, key, id string, body io.Reader, 
 		}
 		size += int64(len(data))
 		group.Go(func() error {
-			sent, err := d.core.PutObjectPart(gctx, d.at.Bucket, key, id, number, bytes.NewReader(data), int64(len(data)), minio.PutObjectPartOptions{})
+			var sent minio.ObjectPart
+			size := int64(len(data))
+			err := d.send(gctx, bytes.NewReader(data), size, func(body io.Reader) (err error) {
+				sent, err = d.core.PutObjectPart(gctx, d.at.Bucket, key, id, number, body, size, minio.PutObjectPartOptions{})
+				return err
+			})
 			if err != nil {
-				return d.explain(gctx, err)
+				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
