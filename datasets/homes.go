@@ -27,7 +27,7 @@ func (h *home) window(s sample) cube.Window {
 }
 
 // homes are where the samples of a plan lie. In a cube of one cell all lie in one, and use the same
-// slices; in a tiled one a sample uses those that reach a cell it meets.
+// slices; in a tiled one a sample uses those whose footprint reaches it.
 type homes struct {
 	plan  *plan
 	all   []home
@@ -39,9 +39,7 @@ type homes struct {
 }
 
 type homeKey struct {
-	cell  string
-	span  layout.Span
-	slots string
+	cell, slots string
 }
 
 // of is a sample's home.
@@ -60,27 +58,46 @@ func (l *homes) reached(s layout.Span) bool {
 	return there
 }
 
-// put gives a sample its home; false means that nothing was acquired and available there in time.
+// put gives a sample its home; false means that it has none: no slice reaches it, or none in time, which
+// is counted.
 func (l *homes) put(s *sample) (bool, error) {
 	p := l.plan
 	spot := p.region.Spot(s.window)
-	k := homeKey{cell: spot.Cell, span: p.region.Span(s.window)}
-	if at, ok := l.known[k]; ok {
-		s.home = at
-		return len(l.all[at].slices) > 0, nil
-	}
 	line := p.line.slices
 	if p.region.Tiled() {
-		here := lookBack(p.region.Standing(k.span), p.recipe.Time, l.at, l.cut)
-		if len(here.slices) > 0 {
-			if err := here.cut(p.recipe.Time); err != nil {
-				return false, err
-			}
+		there := p.region.Reaching(s.window)
+		if len(there) == 0 {
+			return false, nil
+		}
+		here := lookBack(there, p.recipe.Time, l.at, l.cut)
+		if len(here.slices) == 0 {
+			p.leftOut["no_scene_in_time"]++
+			return false, nil
+		}
+		if err := here.cut(p.recipe.Time); err != nil {
+			return false, err
 		}
 		line = here.slices
 	}
-	s.home = l.add(k, home{cell: spot.Cell, row: s.window.Row - spot.Window.Row, col: s.window.Col - spot.Window.Col, slices: line})
-	return len(line) > 0, nil
+	k := homeKey{cell: spot.Cell}
+	if p.region.Tiled() {
+		k.slots = joined(line)
+	}
+	at, ok := l.known[k]
+	if !ok {
+		at = l.add(k, home{cell: spot.Cell, row: s.window.Row - spot.Window.Row, col: s.window.Col - spot.Window.Col, slices: line})
+	}
+	s.home = at
+	return true, nil
+}
+
+// joined is the ids of slices as one text.
+func joined(line []cube.Slice) string {
+	var out strings.Builder
+	for _, s := range line {
+		out.WriteString(string(s.ID))
+	}
+	return out.String()
 }
 
 func (l *homes) add(k homeKey, at home) int32 {

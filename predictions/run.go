@@ -76,7 +76,7 @@ func (r *Run) fillCube() error {
 			s.Area.Height, s.Area.Width, r.region.Grid.Height, r.region.Grid.Width).WithCure("choose an area inside of the cube")
 	}
 	if s.Slices == nil {
-		r.slices = r.region.Standing(r.region.Span(s.Area))
+		r.slices = r.region.Reaching(s.Area)
 	}
 	for _, id := range s.Slices {
 		sl, ok := s.Cube.Lookup(id)

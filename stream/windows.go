@@ -31,7 +31,7 @@ type Scope struct {
 	// Area is what the bounds touch, clipped to the region's grid.
 	Area cube.Window
 	// Slices are those whose acquisition time lies within the ticket's; where the region has several cells,
-	// those that reach a cell which the area meets.
+	// those whose footprint reaches the area.
 	Slices []cube.Slice
 }
 
@@ -79,7 +79,11 @@ func (e *Engine) Scope(ctx context.Context, t WindowTicket) (Scope, error) {
 			return Scope{}, err
 		}
 	}
-	s.Slices, err = between(s.Region.Standing(s.Region.Span(s.Area)), t.Time)
+	there := s.Region.Reaching(s.Area)
+	if n := len(s.Region.Slices); n > 0 && len(there) == 0 {
+		return Scope{}, fault.New(fault.NotFound, "ticket: key \"bounds\": none of the cube's %d scenes reaches this area", n).WithCure("choose bounds that some scene covers")
+	}
+	s.Slices, err = between(there, t.Time)
 	return s, err
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/datasets"
+	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/gdal"
 	"github.com/terrapin-eo/terrapin/predictions"
 	"github.com/terrapin-eo/terrapin/stream"
@@ -274,10 +275,23 @@ func TestCellsAppearAsScenesCome(t *testing.T) {
 	}
 	require.Greater(t, n, 300)
 
+	engine := stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader})
+	grid := views["cells"].Spec().Grid
+	_, err := engine.Scope(t.Context(), stream.WindowTicket{Cube: "cells", Bounds: bounds(grid, cube.Window{Row: 1085, Col: 1290, Height: 5, Width: 5})})
+	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+	scope, err := engine.Scope(t.Context(), stream.WindowTicket{Cube: "cells", Bounds: bounds(grid, cube.Window{Row: 350, Col: 450, Height: 5, Width: 5})})
+	require.NoError(t, err)
+	require.Len(t, scope.Slices, 2, "of four scenes two reach the area")
+
 	items := s.json(exitOK, "cube", "show", "cells")["cells"].([]any)
 	for _, c := range items {
 		require.NotEmpty(t, c.(map[string]any)["times"], "a cell exists because a scene touches it")
 	}
+}
+
+func bounds(g cube.Grid, w cube.Window) []float64 {
+	x0, y0, x1, y1 := g.WindowBounds(w)
+	return []float64{x0, y0, x1, y1}
 }
 
 // A reprocessed scene takes the old one's place by an explicit act: the cube shows the new pixels, and a

@@ -131,6 +131,23 @@ func (r Region) Standing(s Span) []cube.Slice {
 	return out
 }
 
+// Reaching lists the slices whose footprint has a pixel in common with a window, in the order of the
+// axis; of a region of one cell all slices do.
+func (r Region) Reaching(w cube.Window) []cube.Slice {
+	standing := r.Standing(r.Span(w))
+	if !r.Tiled() {
+		return standing
+	}
+	sc, _ := scaleOf(r.view.cube.spec.Grid, r.Group.Grid)
+	out := make([]cube.Slice, 0, len(standing))
+	for _, s := range standing {
+		if !sc.window(s.Footprint).Intersect(w).Empty() {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // Paths lists the cells, at each resolution, that a window of the first group's frame touches: by row,
 // column and group.
 func (s Spec) Paths(w cube.Window) []string {
