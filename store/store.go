@@ -93,7 +93,9 @@ func (b *Bucket) Sub(prefix string) *Bucket {
 // URL names the place, without a slash at the end.
 func (b *Bucket) URL() string { return b.url }
 
-// Read returns the bytes of a range and the Info of that very object.
+// Read returns the bytes of a range and the Info of that very object. An object that ends before a range
+// of a given length is Corrupt, for whoever asks knows that it should be there; a body that breaks off is
+// Unavailable.
 func (b *Bucket) Read(ctx context.Context, key string, r Range) ([]byte, Info, error) {
 	rc, info, err := b.Open(ctx, key, r)
 	if r.Length > 0 && errors.Is(err, ErrRange) { // whoever asks for a length knows that it should be there
@@ -107,10 +109,18 @@ func (b *Bucket) Read(ctx context.Context, key string, r Range) ([]byte, Info, e
 	if err != nil {
 		return nil, Info{}, fault.New(fault.Unavailable, "read %s: %w", b.name(key), err)
 	}
-	if r.Length > 0 && int64(len(data)) != r.Length {
-		return nil, Info{}, fault.New(fault.Corrupt, "read %s: %d bytes at %d wanted, %d there", b.name(key), r.Length, r.Offset, len(data))
+	want := r.Length
+	if want == 0 {
+		want = max(info.Size-r.Offset, 0)
 	}
-	return data, info, nil
+	switch n := int64(len(data)); {
+	case n == want:
+		return data, info, nil
+	case r.Offset+want > info.Size || n > want:
+		return nil, Info{}, fault.New(fault.Corrupt, "read %s: %d bytes at %d wanted, %d there", b.name(key), want, r.Offset, n)
+	default:
+		return nil, Info{}, fault.New(fault.Unavailable, "read %s: the answer broke off after %d of %d bytes", b.name(key), n, want)
+	}
 }
 
 // Open streams a range of an object.

@@ -269,19 +269,11 @@ func (v *View) appendDigests(ctx context.Context, out []string, t tile, slice ui
 // ChunkDigests returns the recorded SHA-256 of every chunk of Image, Valid or Flags of a slice in one cell,
 // row by row.
 func (v *View) ChunkDigests(ctx context.Context, cell, name string, id cube.SliceID) ([][]byte, error) {
-	t, err := v.tile(cell)
-	if err != nil {
-		return nil, err
-	}
 	i, err := v.FindSlice(cell, id)
 	if err != nil {
 		return nil, err
 	}
-	array, ok := map[string]string{Image: imageDigest, Valid: validDigest, Flags: flagsDigest}[name]
-	if !ok || name == Flags && !v.cube.spec.flagged(t) {
-		return nil, fault.New(fault.NotFound, "cell %s of cube %q has no digests of %q", cell, v.cube.spec.Name, name)
-	}
-	data, err := v.digests(ctx, t, array, uint32(i))
+	data, err := v.Digests(ctx, cell, name, i)
 	if err != nil {
 		return nil, err
 	}

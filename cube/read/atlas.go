@@ -37,6 +37,7 @@ type array struct {
 	bytes, size, planeBytes, planes int
 	edge                            int
 	fill                            [8]byte
+	fills                           sync.Map // of [2]int: sums of absent chunks by rows and columns
 }
 
 // banded arrays have a dimension of bands between time and rows.

@@ -29,6 +29,8 @@ type batch struct {
 
 	jobs
 	count counters
+	// recorded loads the digests of slices in which chunks have yet to be verified.
+	recorded map[record]func() ([]byte, error)
 
 	mu sync.Mutex // of waits and of the windows' errors
 }
@@ -74,7 +76,7 @@ type unit struct{ from, to int32 }
 func (r *Reader) newBatch(v *layout.View, layers layers) *batch {
 	b, _ := r.batches.Get().(*batch)
 	if b == nil {
-		b = &batch{placeAt: map[*cell]int32{}}
+		b = &batch{placeAt: map[*cell]int32{}, recorded: map[record]func() ([]byte, error){}}
 	}
 	b.reader, b.view, b.layers = r, v, layers
 	return b
@@ -87,6 +89,7 @@ func (b *batch) recycle() {
 	clear(b.windows)
 	clear(b.places)
 	clear(b.placeAt)
+	clear(b.recorded)
 	for i := range b.found {
 		clear(b.found[i])
 	}

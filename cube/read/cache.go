@@ -15,6 +15,8 @@ type key struct {
 	object         icechunk.ID
 	offset, length uint64
 	bands          mask
+	// at is the place of a chunk of which only some bands are decoded: their digest is that of all.
+	at uint64
 	// text is the inline content, or the location and version of a virtual chunk.
 	text string
 }

@@ -17,6 +17,7 @@ type chunk struct {
 	// planes is how many there are in buf: one per band that was decoded, or one if all are alike.
 	planes int
 	bands  mask
+	sum    atomic.Pointer[sum]
 }
 
 // mask is the set of bands of a chunk that was decoded; 0 is all of them.

@@ -18,17 +18,18 @@ func (b *batch) decode(ctx context.Context, a arrived) {
 	var c *chunk
 	if a.err == nil {
 		if dst := b.whole(a.job); dst != nil {
-			b.decodeInPlace(a, dst)
+			b.decodeInPlace(ctx, a, dst)
 			return
 		}
-		c, a.err = b.decoded(a)
+		c, a.err = b.decoded(ctx, a)
 	}
-	b.reader.cache.finish(a.key, a.load, c, a.err)
+	b.reader.cache.finish(a.key, a.load, c, forOthers(a.err))
 	if a.err != nil {
 		b.failUnit(a.job, a.err)
 		return
 	}
-	b.copyOut(a.job, c)
+	a.sure = true
+	b.copyOut(ctx, a.job, c)
 	c.release()
 }
 
@@ -36,12 +37,13 @@ func (b *batch) decode(ctx context.Context, a arrived) {
 var errTaken = fault.New(fault.Canceled, "the chunk was not kept")
 
 // decodeInPlace spares the copy of a chunk that nobody keeps.
-func (b *batch) decodeInPlace(a arrived, dst []byte) {
+func (b *batch) decodeInPlace(ctx context.Context, a arrived, dst []byte) {
 	var c *chunk
-	err := b.decodeInto(a, dst)
+	_, err := b.decodeInto(ctx, a, dst)
 	switch {
 	case err != nil:
 		b.failUnit(a.job, err)
+		err = forOthers(err)
 	case b.reader.cache.waiters(a.key, a.load) == 0:
 		err = errTaken
 	default:
@@ -53,18 +55,22 @@ func (b *batch) decodeInPlace(a arrived, dst []byte) {
 	b.reader.cache.finish(a.key, a.load, c, err)
 }
 
-func (b *batch) decoded(a arrived) (*chunk, error) {
+func (b *batch) decoded(ctx context.Context, a arrived) (*chunk, error) {
 	array := b.array(a.job)
 	buf := borrow(a.key.bands.count(array.planes) * array.planeBytes)
-	if err := b.decodeInto(a, buf.bytes); err != nil {
+	sum, err := b.decodeInto(ctx, a, buf.bytes)
+	if err != nil {
 		buf.free()
 		return nil, err
 	}
-	return newChunk(array, a.key.bands, buf), nil
+	c := newChunk(array, a.key.bands, buf)
+	c.sum.Store(sum)
+	return c, nil
 }
 
-// decodeInto runs the decoder as one of the workers.
-func (b *batch) decodeInto(a arrived, dst []byte) (err error) {
+// decodeInto runs the decoder as one of the workers, and demands what was recorded. The sum is nil where
+// it need not be made.
+func (b *batch) decodeInto(ctx context.Context, a arrived, dst []byte) (made *sum, err error) {
 	b.reader.workers <- struct{}{}
 	defer func() { <-b.reader.workers }()
 	defer func() {
@@ -73,10 +79,42 @@ func (b *batch) decodeInto(a arrived, dst []byte) (err error) {
 		}
 	}()
 	start := time.Now()
-	err = b.array(a.job).decode(a.key.bands, dst, a.data)
-	b.count.decoding.Add(int64(time.Since(start)))
+	defer func() { b.count.decoding.Add(int64(time.Since(start))) }()
 	b.count.misses.Add(1)
-	return err
+	seen := b.reader.bytesOf(a)
+	if b.reader.cfg.Unverified || a.sure && b.reader.known.has(seen) {
+		return nil, b.array(a.job).decode(a.key.bands, dst, a.data)
+	}
+	if made, err = b.decodeAll(a, dst); err != nil {
+		return nil, err
+	}
+	if err := b.compare(ctx, a.job, made); err != nil {
+		return nil, err
+	}
+	b.reader.known.add(seen)
+	return made, nil
+}
+
+// decodeAll decodes all bands, for only they have a digest, and leaves those wanted in dst.
+func (b *batch) decodeAll(a arrived, dst []byte) (*sum, error) {
+	array := b.array(a.job)
+	h, w := b.extent(a.job)
+	if a.key.bands == 0 {
+		if err := array.Decode(dst, a.data); err != nil {
+			return nil, err
+		}
+		return array.sum(dst, h, w), nil
+	}
+	whole := borrow(array.bytes)
+	defer whole.free()
+	if err := array.Decode(whole.bytes, a.data); err != nil {
+		return nil, err
+	}
+	err := a.key.bands.runs(func(from, to int) error {
+		dst = dst[copy(dst, whole.bytes[from*array.planeBytes:to*array.planeBytes]):]
+		return nil
+	})
+	return array.sum(whole.bytes, h, w), err
 }
 
 // whole is where a chunk can be decoded in place: nothing is kept, nobody else wants it, and one window
@@ -97,7 +135,7 @@ func (b *batch) whole(j job) []byte {
 }
 
 // copyOut gathers as one of the workers.
-func (b *batch) copyOut(j job, c *chunk) {
+func (b *batch) copyOut(ctx context.Context, j job, c *chunk) {
 	b.reader.workers <- struct{}{}
 	defer func() { <-b.reader.workers }()
 	defer func() {
@@ -105,6 +143,10 @@ func (b *batch) copyOut(j job, c *chunk) {
 			b.failUnit(j, panicked(p))
 		}
 	}()
+	if err := b.verify(ctx, j, c); err != nil {
+		b.failUnit(j, err)
+		return
+	}
 	b.gather(j.unit, int(j.layer), c)
 }
 

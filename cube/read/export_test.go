@@ -5,6 +5,9 @@ import "fmt"
 // Scribble overwrites memory that goes back to the pool, so that whoever still reads it sees it.
 func Scribble() { scribble.Store(true) }
 
+// Forget makes every chunk one that was never met.
+func (r *Reader) Forget() { clear(r.known.slots) }
+
 // Idle says what is left of work that has ended: "" if all of a reader's limits are free, nothing is
 // being loaded and nothing but the cache holds what is kept.
 func (r *Reader) Idle() string {

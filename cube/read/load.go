@@ -156,20 +156,20 @@ func (b *batch) later(j job, l *load) {
 func (w *work) serve(ctx context.Context, j job) {
 	switch {
 	case j.absent:
-		w.copyOut(j, nil)
+		w.copyOut(ctx, j, nil)
 	case j.inline:
 		held, l, own := w.reader.cache.claim(j.key)
 		switch {
 		case own:
 			w.decode(ctx, arrived{job: j, load: l, data: w.found[j.layer][j.unit].Ref.Inline})
 		case held != nil:
-			w.hit(j, held)
+			w.hit(ctx, j, held)
 		default:
 			w.later(j, l)
 		}
 	default:
 		if held := w.reader.cache.get(j.key); held != nil {
-			w.hit(j, held)
+			w.hit(ctx, j, held)
 		} else {
 			w.later(j, nil)
 		}
@@ -179,16 +179,16 @@ func (w *work) serve(ctx context.Context, j job) {
 // take deals with a chunk that a range brought.
 func (w *work) take(ctx context.Context, a arrived) {
 	if a.chunk != nil {
-		w.hit(a.job, a.chunk)
+		w.hit(ctx, a.job, a.chunk)
 	} else {
 		w.decode(ctx, a)
 	}
 }
 
-func (b *batch) hit(j job, c *chunk) {
+func (b *batch) hit(ctx context.Context, j job, c *chunk) {
 	b.count.hits.Add(1)
 	defer c.release()
-	b.copyOut(j, c)
+	b.copyOut(ctx, j, c)
 }
 
 // obtain gets a chunk by itself, however many times whoever loads it gives up.
@@ -202,7 +202,7 @@ func (b *batch) obtain(ctx context.Context, w wait) {
 			held, l, own := cache.claim(w.key)
 			switch {
 			case held != nil:
-				b.hit(w.job, held)
+				b.hit(ctx, w.job, held)
 				return
 			case own:
 				b.loadAlone(ctx, arrived{job: w.job, load: l})
@@ -213,7 +213,7 @@ func (b *batch) obtain(ctx context.Context, w wait) {
 		c, err := cache.await(ctx, w.key, w.load)
 		switch {
 		case err == nil:
-			b.hit(w.job, c)
+			b.hit(ctx, w.job, c)
 			return
 		case ctx.Err() != nil:
 			return

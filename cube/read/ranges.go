@@ -17,6 +17,9 @@ type job struct {
 	// absent chunks are fill; inline ones need no range.
 	absent, inline bool
 	key            key
+	// place is the fingerprint of the chunk's place and reference; sure, that what is there was verified.
+	place uint64
+	sure  bool
 }
 
 func (j job) end() uint64 { return j.key.offset + j.key.length }
@@ -64,6 +67,7 @@ func (b *batch) sift() {
 		}
 	}
 	b.ready = append(b.ready, b.small...)
+	b.doubt()
 	slices.SortFunc(b.misses, func(x, y job) int {
 		return cmp.Or(
 			strings.Compare(string(x.key.object[:]), string(y.key.object[:])), strings.Compare(x.key.text, y.key.text),
@@ -86,23 +90,24 @@ func (b *batch) sort(u int32, l int, f *icechunk.Found) {
 	case !b.wanted(u):
 		return
 	case j.absent:
-		b.small = append(b.small, j)
+		b.small = append(b.small, b.placed(j))
 		return
 	case j.inline:
 		if string(f.Ref.Inline) != b.text {
 			b.text = string(f.Ref.Inline)
 		}
 		j.key = key{array: a.id, text: b.text}
-		b.small = append(b.small, j)
+		b.small = append(b.small, b.placed(j))
 		return
 	case f.Ref.Location != "":
 		j.key = key{array: a.id, offset: f.Ref.Offset, length: f.Ref.Length, text: version(f.Ref)}
 	default:
 		j.key = key{array: a.id, object: f.Ref.Object, offset: f.Ref.Offset, length: f.Ref.Length}
 	}
+	j = b.placed(j)
 	kept := b.reader.cache.has(j.key)
 	if bands := b.bands(u, a.planes); !kept && bands != 0 {
-		j.key.bands = bands
+		j.key.bands, j.key.at = bands, j.place
 		kept = b.reader.cache.has(j.key)
 	}
 	if kept {

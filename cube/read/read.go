@@ -9,6 +9,7 @@
 // callers share, and a chunk that several want at once is read by one of them. The invariant: what
 // cannot be read is an error that names the chunk and the object, for the windows that need it and for
 // no others, and never a fill value; only what is absent by the cube's own account is fill and not valid.
+// Every chunk is what the cube recorded for its place by SHA-256, so that a wrong reference is an error too.
 package read
 
 import (
@@ -38,6 +39,9 @@ type Config struct {
 	GapBytes int64
 	// RangeBytes is the most that is merged into one range; 0 means 16 MiB.
 	RangeBytes int64
+	// Unverified leaves out what tells a chunk from another that decodes as well: comparing its SHA-256
+	// with the recorded one when it is met first, and its bytes with those seen then when it is read again.
+	Unverified bool
 }
 
 func (c Config) withDefaults() Config {
@@ -70,6 +74,7 @@ type Reader struct {
 	ranges  chan struct{}
 	flight  *semaphore.Weighted
 	atlas   atlas
+	known   fingerprints
 	total   counters
 	batches sync.Pool // of *batch
 }
@@ -80,6 +85,7 @@ func New(cfg Config) *Reader {
 	return &Reader{
 		cfg: cfg, cache: newCache(cfg.CacheBytes),
 		workers: make(chan struct{}, cfg.Workers), ranges: make(chan struct{}, cfg.Ranges), flight: semaphore.NewWeighted(cfg.FlightBytes),
+		known: newFingerprints(),
 	}
 }
 

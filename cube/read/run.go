@@ -17,8 +17,10 @@ func (b *batch) run(ctx context.Context) error {
 	b.unite()
 	b.lookUp(ctx)
 	b.sift()
+	recalled := b.recall(ctx)
 	b.load(ctx)
 	b.await(ctx)
+	recalled()
 	if err := ctx.Err(); err != nil {
 		return b.stopped(err)
 	}
