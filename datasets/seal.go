@@ -1,0 +1,86 @@
+package datasets
+
+import (
+	"context"
+
+	"github.com/terrapin-eo/terrapin/cube"
+)
+
+// seal takes the digests of what every sample touches.
+func (p *plan) seal(ctx context.Context) error {
+	pixels := func(s sample) ([]string, error) {
+		at := p.homes.of(s)
+		return p.view.PixelDigests(ctx, at.cell, at.ids, at.window(s))
+	}
+	var err error
+	p.leaves, p.hashes, err = p.sealBy(pixels, p.labelDigests(ctx))
+	return err
+}
+
+// lookUp returns the digests of the chunks that a sample touches.
+type lookUp func(sample) ([]string, error)
+
+// labelDigests looks up the label raster's; nil without labels.
+func (p *plan) labelDigests(ctx context.Context) lookUp {
+	if p.labels == nil {
+		return nil
+	}
+	edge := p.labels.ChunkEdge()
+	digests := func(s sample) ([]string, error) { return p.labels.ChunkDigests(ctx, s.window) }
+	return once(digests, func(s sample) touched { return touched{tiles: tiles(s.window, edge)} })
+}
+
+// tiles names the tiles of an edge that a window touches: from the first to the last.
+func tiles(w cube.Window, edge int) cube.Window {
+	return cube.Window{Row: w.Row / edge, Col: w.Col / edge, Height: (w.Row + w.Height - 1) / edge, Width: (w.Col + w.Width - 1) / edge}
+}
+
+// touched names what decides the digests of a sample.
+type touched struct {
+	home  int32
+	tiles cube.Window
+}
+
+// once remembers what a look-up gave for samples that touch the same.
+func once(digests lookUp, key func(sample) touched) lookUp {
+	known := map[touched][]string{}
+	return func(s sample) ([]string, error) {
+		k := key(s)
+		if d, ok := known[k]; ok {
+			return d, nil
+		}
+		d, err := digests(s)
+		if err == nil {
+			known[k] = d
+		}
+		return d, err
+	}
+}
+
+// sealBy makes the leaves of the samples; label may be nil.
+func (p *plan) sealBy(pixels, label lookUp) ([]leafDoc, []hash, error) {
+	edge := p.region.Group.ChunkSize()
+	pixels = once(pixels, func(s sample) touched { return touched{s.home, tiles(s.window, edge)} })
+	leaves, hashes := make([]leafDoc, 0, len(p.samples)), make([]hash, 0, len(p.samples))
+	for _, s := range p.samples {
+		px, err := pixels(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		at := p.homes.of(s)
+		w := at.window(s)
+		l := leafDoc{ID: s.id, Cell: at.cell, Row: w.Row, Col: w.Col, Height: w.Height, Width: w.Width,
+			Slots: at.ids, Split: Splits()[s.split], Label: []string{}, Pixels: px}
+		if label != nil {
+			if l.Label, err = label(s); err != nil {
+				return nil, nil, err
+			}
+		}
+		h, err := l.hash()
+		if err != nil {
+			return nil, nil, err
+		}
+		leaves, hashes = append(leaves, l), append(hashes, h)
+	}
+	return leaves, hashes, nil
+}
