@@ -67,13 +67,18 @@ func chunkKey(object ID) string { return "chunks/" + object.String() }
 // goroutine uses it.
 type Pack struct {
 	repo   *Repo
+	limit  int64
 	object ID
 	buf    []byte
 	err    error
 }
 
 // NewPack begins a pack.
-func (r *Repo) NewPack() *Pack { return &Pack{repo: r} }
+func (r *Repo) NewPack() *Pack { return r.NewPackOf(r.cfg.PackBytes) }
+
+// NewPackOf begins a pack that is written out only when it would grow beyond so many bytes, or by Close,
+// after which the next object begins: for callers that know which chunks belong together.
+func (r *Repo) NewPackOf(limit int64) *Pack { return &Pack{repo: r, limit: limit} }
 
 // Add places one encoded chunk: inline when it is small, else in the pack. The reference may be
 // committed once Close has returned nil.
@@ -87,7 +92,7 @@ func (p *Pack) Add(ctx context.Context, data []byte) (Ref, error) {
 	if len(data) <= p.repo.cfg.InlineMax {
 		return Ref{Inline: bytes.Clone(data)}, nil
 	}
-	if len(p.buf) > 0 && int64(len(p.buf)+len(data)) > p.repo.cfg.PackBytes {
+	if len(p.buf) > 0 && int64(len(p.buf)+len(data)) > p.limit {
 		if err := p.flush(ctx); err != nil {
 			return Ref{}, err
 		}

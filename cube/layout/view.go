@@ -207,11 +207,7 @@ func (v *View) Array(cell, name string) zarr.Array {
 // Ref finds a chunk of Image, Valid or Flags; false means that it is absent, which is fill, not observed
 // or no flag.
 func (v *View) Ref(ctx context.Context, cell, name string, slice, cy, cx int) (icechunk.Ref, bool, error) {
-	index := []uint32{uint32(slice), 0, uint32(cy), uint32(cx)}
-	if name == Flags {
-		index = []uint32{uint32(slice), uint32(cy), uint32(cx)}
-	}
-	return v.snapshot.Ref(ctx, "/"+cell+"/"+name, index)
+	return v.snapshot.Ref(ctx, "/"+cell+"/"+name, chunkIndex(name, slice, cy, cx))
 }
 
 // PixelDigests returns the SHA-256, in hex, of the chunks a window touches: for each slice in the order
