@@ -165,7 +165,12 @@ func (c *cli) fail(err error, args []string) int {
 	}
 	if c.json || slices.Contains(args, "--json") { // a wrong flag ends the parsing before the ones that follow
 		c.json = true
-		c.printJSON(map[string]any{"error": map[string]string{"kind": kind, "message": err.Error(), "cure": cure}})
+		doc := map[string]any{"error": map[string]string{"kind": kind, "message": err.Error(), "cure": cure}}
+		var held *errLocked
+		if errors.As(err, &held) && held.Holder.HTTP != "" && held.reachable() == nil {
+			doc["served"] = held.Holder
+		}
+		c.printJSON(doc)
 	}
 	fmt.Fprintln(c.err, "terrapin: "+fault.Text(err))
 	if isUsage {

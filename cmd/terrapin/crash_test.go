@@ -144,6 +144,7 @@ func TestServerHoldsItsDirectory(t *testing.T) {
 
 	doc := s.json(exitRefused, "serve", "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0")
 	assert.Contains(t, doc["error"].(map[string]any)["message"], server.urls.HTTP)
+	assert.Equal(t, server.urls.Flight, doc["served"].(map[string]any)["flight"], "programs learn where the other one is")
 
 	held := s.json(exitOK, "ingest", "s2", scenes(t)[0], "--datetime-pattern", "s2_%Y%m%d")
 	assert.Equal(t, scenes(t)[0], held["accepted"].([]any)[0].(map[string]any)["source"], "sources keep the caller's names")

@@ -42,8 +42,9 @@ func (c *cli) serveCommand() *cobra.Command {
 Over HTTP there are the STAC API, its assets, and every branch, tag and snapshot of each cube as plain Zarr
 v3 at /zarr/ (docs/guides/zarr.md).
 
-Port 0 takes a free port. When ready, one line says where: with --json {"http", "flight", "stac"}. There
-is no access control yet, so only loopback addresses are taken; any other needs --insecure.`,
+Port 0 takes a free port. When ready, one line says where: with --json {"http", "flight", "stac"}. Where
+another server holds the place, this one is refused, and "served" beside the error says where that is.
+There is no access control yet, so only loopback addresses are taken; any other needs --insecure.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.server != "" {
 				return usagef("serve works on --data, not on --server")

@@ -76,7 +76,7 @@ func openCommitting(ctx context.Context, p place, log *slog.Logger, o commitOpti
 		return nil, err
 	}
 	if o.founds && !p.inBucket() {
-		if err := makeLocal(dir, 0o755, "--data"); err != nil {
+		if err := makeLocal("data", dir, 0o755); err != nil {
 			return nil, err
 		}
 	}
@@ -90,7 +90,7 @@ func openCommitting(ctx context.Context, p place, log *slog.Logger, o commitOpti
 				return nil, err
 			}
 		}
-		if err := makeLocal(dir, 0o700, "--state"); err != nil {
+		if err := makeLocal("state", dir, 0o700); err != nil {
 			return nil, err
 		}
 		if err := s.mustBeSafe(ctx, dir); err != nil {
@@ -120,9 +120,10 @@ func openCommitting(ctx context.Context, p place, log *slog.Logger, o commitOpti
 	return w, nil
 }
 
-func makeLocal(dir string, mode os.FileMode, flag string) error {
+// makeLocal makes the directory that the flag --kind gives.
+func makeLocal(kind, dir string, mode os.FileMode) error {
 	if err := os.MkdirAll(dir, mode); err != nil {
-		return fault.New(fault.Precondition, "directory: %w", err).WithCure("give a folder that can be written with %s", flag)
+		return fault.New(fault.Precondition, "%s directory: %w", kind, err).WithCure("give a folder that can be written with --%s", kind)
 	}
 	return nil
 }

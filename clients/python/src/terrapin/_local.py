@@ -1,4 +1,4 @@
-"""The server of a data directory on this machine: attach to the one that holds it, else start one."""
+"""The server of a data directory or bucket: attach to the one that holds it, else start one."""
 
 import contextlib
 import fcntl
@@ -50,19 +50,22 @@ class Server:
 
 
 def attach_or_start(path: str | os.PathLike[str], binary: str | None) -> tuple[dict[str, Any], Server | None]:
-    """The endpoints of the server of a data directory, and the server where it had to be started."""
+    """The endpoints of the server of a data directory or bucket, and the server where it had to be started."""
+    if (place := os.fspath(path)).startswith("s3:"):  # a URL, which is no path: its query holds the endpoint
+        return _start(place, _find_binary(binary))
     directory = Path(path).expanduser().absolute()
     if directory.exists() and not directory.is_dir():
         raise PreconditionError(f"open {directory}: not a directory", "give the folder of a data directory")
     if held := _wait_for_holder(directory):
         return held, None
-    server = _start(directory, _find_binary(binary))
-    if isinstance(server, Server):
-        return server.endpoints, server
-    # Somebody else may have been quicker in the moment between the two.
-    if held := _wait_for_holder(directory):
-        return held, None
-    raise server
+    program = _find_binary(binary)
+    try:
+        return _start(str(directory), program)
+    except TerrapinError:
+        # Somebody else may have been quicker in the moment between the two, and is not ready yet.
+        if held := _wait_for_holder(directory):
+            return held, None
+        raise
 
 
 def _wait_for_holder(directory: Path) -> dict[str, Any] | None:
@@ -109,9 +112,9 @@ def _find_binary(binary: str | None) -> str:
     return found
 
 
-def _start(directory: Path, binary: str) -> Server | TerrapinError:
-    """Start a server and wait until it is ready; its refusal when it ends before."""
-    command = [binary, "serve", "--data", str(directory), "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--json"]
+def _start(place: str, binary: str) -> tuple[dict[str, Any], Server | None]:
+    """Start a server and wait until it is ready, or until its refusal names the server that holds the place."""
+    command = [binary, "serve", "--data", place, "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--json"]
     with tempfile.TemporaryFile() as log:
         # A session of its own: Ctrl-C in the terminal must reach this process, which then stops the server.
         process = subprocess.Popen(
@@ -122,7 +125,7 @@ def _start(directory: Path, binary: str) -> Server | TerrapinError:
             document = json.loads(_ready_line(process) or "{}")
             if "http" in document:
                 server.endpoints = document
-                return server
+                return document, server
             process.wait()
         except BaseException:
             server.stop()
@@ -130,11 +133,13 @@ def _start(directory: Path, binary: str) -> Server | TerrapinError:
         server.stop()
         log.seek(0)
         said = log.read().decode(errors="replace").strip()
+    if served := document.get("served"):
+        return served, None
     if refusal := document.get("error"):
-        what = f"open {directory}: {refusal.get('message', '')}"
-        return of_kind(str(refusal.get("kind")), what, str(refusal.get("cure") or ""))
-    what = f"open {directory}: `{binary} serve` ended with exit code {process.returncode} before it was ready"
-    return PreconditionError(f"{what}: {said[-2000:]}")
+        what = f"open {place}: {refusal.get('message', '')}"
+        raise of_kind(str(refusal.get("kind")), what, str(refusal.get("cure") or ""))
+    what = f"open {place}: `{binary} serve` ended with exit code {process.returncode} before it was ready"
+    raise PreconditionError(f"{what}: {said[-2000:]}")
 
 
 def _ready_line(process: subprocess.Popen[bytes]) -> bytes:

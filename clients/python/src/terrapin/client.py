@@ -1,4 +1,4 @@
-"""The way in: connect to a server, or open a data directory, and ask for what it holds."""
+"""The way in: connect to a server, or open a data directory or bucket, and ask for what it holds."""
 
 import atexit
 import os
@@ -38,7 +38,8 @@ def connect(url: str, *, actor: str | None = None) -> "Client":
 
 
 def open(path: StrPath, *, binary: str | None = None, actor: str | None = None) -> "Client":
-    """Open a data directory: attach to the server that holds it, or start one and stop it again on close.
+    """Open a data directory, or ``s3://bucket/prefix?endpoint=…``: attach to the server that holds it, or start one
+    and stop it again on close.
 
     The program is ``binary``, else TERRAPIN_BIN, else ``terrapin`` on PATH. Use the result as a context manager, or
     call :meth:`Client.close`. A server started here ends with the block, also on an exception; if this process is

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,33 @@ def test_what_cannot_be_opened_says_why(binary: str, tmp_path: Path) -> None:
         terrapin.open(tmp_path / "file" / "d", binary=binary)
     with pytest.raises(terrapin.PreconditionError, match="ended with exit code"):
         terrapin.open(tmp_path / "d", binary="false")
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a folder in a bucket of a MinIO server."""
+    program = os.environ.get("TERRAPIN_MINIO")
+    if not program:
+        pytest.skip("TERRAPIN_MINIO not set: `.ci/setup servers` builds the S3 server")
+    for name, value in {"AWS_ACCESS_KEY_ID": "opener", "AWS_SECRET_ACCESS_KEY": "opens-what-there-is"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "drive" / "tiles").mkdir(parents=True)  # a folder of the drive is a bucket
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    keys = {"MINIO_ROOT_USER": "opener", "MINIO_ROOT_PASSWORD": "opens-what-there-is", "MINIO_UPDATE": "off"}
+    command = [program, "server", "--quiet", "--address", address, tmp_path / "drive"]
+    process = subprocess.Popen(command, env=os.environ | keys, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield f"s3://tiles/some/where?endpoint=http://{address}"
+    process.kill()
+    process.wait()
+
+
+def test_a_bucket_opens_like_a_directory(binary: str, bucket: str) -> None:
+    with terrapin.open(bucket, binary=binary) as first:
+        assert first.verb("cube.ls").exit == 0
+        with terrapin.open(bucket, binary=binary) as second:
+            assert second.url == first.url
+        assert first.verb("cube.ls").exit == 0
+    with pytest.raises(terrapin.InvalidError, match="bucket"):
+        terrapin.open("s3:/eo", binary=binary)
