@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ type Tx struct {
 type txNode struct {
 	snapshotNode
 	old   *snapshotNode // nil = created by this transaction
-	moves []func(index []uint32) []uint32
+	moves []func(index []uint32) []uint32 // of the base's chunks, in turn; a smaller shape is one that drops
 	sets  map[string]Ref // by packed index
 }
 
@@ -89,7 +90,7 @@ func (tx *Tx) PutGroup(path string, meta []byte) error {
 }
 
 // PutArray creates an array or updates its zarr.json and shape; the node keeps its id, and chunks
-// outside a smaller shape are dropped.
+// outside a smaller shape, those of this transaction included, are dropped at once.
 func (tx *Tx) PutArray(path string, meta []byte, info ArrayInfo) error {
 	if len(info.Shape) != len(info.NumChunks) || (info.Dims != nil && len(info.Dims) != len(info.Shape)) {
 		return fault.New(fault.Invalid, "put array %q: shape %v, chunk counts %v and dimension names %q differ in length", path, info.Shape, info.NumChunks, info.Dims)
@@ -102,9 +103,26 @@ func (tx *Tx) PutArray(path string, meta []byte, info ArrayInfo) error {
 		return fault.New(fault.Invalid, "put array %q: it has %d dimensions, not %d", path, len(n.old.Array.Shape), len(info.Shape)).
 			WithCure("make a new array; the number of dimensions is for life")
 	}
-	n.Meta = bytes.Clone(meta)
-	n.Array = &ArrayInfo{Shape: slices.Clone(info.Shape), NumChunks: slices.Clone(info.NumChunks), Dims: slices.Clone(info.Dims)}
+	now := &ArrayInfo{Shape: slices.Clone(info.Shape), NumChunks: slices.Clone(info.NumChunks), Dims: slices.Clone(info.Dims)}
+	if n.Array != nil && shrunk(n.Array, now) {
+		n.cut(now)
+	}
+	n.Meta, n.Array = bytes.Clone(meta), now
 	return nil
+}
+
+// cut drops what lies outside a smaller shape at once: no later Remap or PutArray brings it back.
+func (n *txNode) cut(now *ArrayInfo) {
+	maps.DeleteFunc(n.sets, func(key string, _ Ref) bool { return !now.holds(unpackIndex(key)) })
+	if n.old == nil {
+		return
+	}
+	n.moves = append(n.moves, func(index []uint32) []uint32 {
+		if now.holds(index) {
+			return index
+		}
+		return nil
+	})
 }
 
 // put finds or makes the node of a path and checks its surroundings.

@@ -199,6 +199,40 @@ func count(t *testing.T, b *store.Bucket, prefix string) (n int) {
 	return n
 }
 
+// TestWhatASmallerShapeCutsStaysCut: neither a Remap nor a larger shape later in the transaction brings
+// chunks back that a smaller shape dropped, be they of the base or of the transaction.
+func TestWhatASmallerShapeCutsStaysCut(t *testing.T) {
+	for name, after := range map[string]func(tx *Tx) error{
+		"moved back": func(tx *Tx) error {
+			return tx.Remap("/grid", func(i []uint32) []uint32 { return []uint32{(i[0] + 2) % 4, i[1]} })
+		},
+		"grown again": func(tx *Tx) error { return tx.PutArray("/grid", grid{4, 4}.meta(), grid{4, 4}.info()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := create(t, newBucket(), Config{})
+			writeGrid(t, r, grid{4, 4}) // rows 0, 10, 20, 30
+			tx := begin(t, r)
+			setStep(t, r, tx, grid{4, 4}, 3, 99)
+			require.NoError(t, tx.PutArray("/grid", grid{2, 4}.meta(), grid{2, 4}.info()))
+			require.NoError(t, tx.PutArray("/grid", grid{4, 4}.meta(), grid{4, 4}.info()))
+			require.NoError(t, after(tx))
+			id := commit(t, tx, "cut")
+			s, err := r.Snapshot(t.Context(), id)
+			require.NoError(t, err)
+			var rows []uint32
+			for c, err := range s.Refs(t.Context(), "/grid") {
+				require.NoError(t, err)
+				rows = append(rows, c.Index[0])
+			}
+			want := []uint32{0, 0, 1, 1}
+			if name == "moved back" {
+				want = []uint32{2, 2, 3, 3}
+			}
+			require.Equal(t, want, rows)
+		})
+	}
+}
+
 func TestRemapComposesDropsAndRefusesCollisions(t *testing.T) {
 	r := create(t, newBucket(), Config{ManifestRefs: 4})
 	writeGrid(t, r, grid{4, 4})
