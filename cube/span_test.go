@@ -48,6 +48,8 @@ func TestBoundsAreSnappedOutwards(t *testing.T) {
 		{[4]float64{500010, 5599950, 500030, 5599990}, Window{Row: 1, Col: 1, Height: 4, Width: 2}},
 		{[4]float64{500011, 5599951, 500029, 5599989}, Window{Row: 1, Col: 1, Height: 4, Width: 2}},
 		{[4]float64{500009.999, 5599950, 500030.001, 5599990}, Window{Row: 1, Col: 0, Height: 4, Width: 4}},
+		{[4]float64{500010 - 1e-8, 5599950, 500030 + 1e-8, 5599990}, Window{Row: 1, Col: 1, Height: 4, Width: 2}},
+		{[4]float64{499000, 5599990, 500005, 5700000}, Window{Height: 1, Width: 1}},
 		{[4]float64{-1e300, -1e300, 1e300, 1e300}, g.All()},
 	} {
 		w, err := g.Snap(c.bounds)

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -75,8 +74,8 @@ func (e *Engine) Scope(ctx context.Context, t WindowTicket) (Scope, error) {
 	}
 	s.Area = s.Region.Grid.All()
 	if t.Bounds != nil {
-		if s.Area, err = snap(s.Region.Grid, t.Bounds); err != nil {
-			return Scope{}, err
+		if s.Area, err = s.Region.Grid.Snap([4]float64(t.Bounds)); err != nil {
+			return Scope{}, inKey("bounds", err)
 		}
 	}
 	there := s.Region.Reaching(s.Area)
@@ -113,55 +112,23 @@ func findRegion(v *layout.View, t WindowTicket) (layout.Region, error) {
 	}
 	r, err := v.Region(name)
 	if err != nil {
-		return r, fault.New(fault.KindOf(err), "ticket: key \"cell\": %w", err)
+		return r, inKey("cell", err)
 	}
 	return r, nil
 }
 
-// snapTolerance forgives bounds that miss a pixel edge by rounding only.
-const snapTolerance = 1e-6
-
-// snap returns the pixels that bounds touch, clipped to the grid.
-func snap(g cube.Grid, bounds []float64) (cube.Window, error) {
-	inv, err := g.Transform.Invert()
-	if err != nil {
-		return cube.Window{}, err
-	}
-	c0, r0 := inv.Apply(bounds[0], bounds[3])
-	c1, r1 := inv.Apply(bounds[2], bounds[1])
-	lo := func(v float64) int { return int(math.Floor(clamp(v + snapTolerance))) }
-	hi := func(v float64) int { return int(math.Ceil(clamp(v - snapTolerance))) }
-	w := cube.Window{Row: lo(r0), Col: lo(c0)}
-	w.Height, w.Width = hi(r1)-w.Row, hi(c1)-w.Col
-	if w = w.Intersect(g.All()); w.Empty() {
-		x0, y0, x1, y1 := g.Bounds()
-		return cube.Window{}, fault.New(fault.Invalid, "ticket: key \"bounds\": %v lies outside the cube", bounds).
-			WithCure("the cube spans [%v, %v, %v, %v] in %s", x0, y0, x1, y1, g.CRS)
-	}
-	return w, nil
-}
-
-// clamp keeps far-away coordinates inside what an int holds.
-func clamp(v float64) float64 { return math.Max(-1e9, math.Min(1e9, v)) }
-
-// between returns the slices acquired from the first to the last time, both included.
-func between(all []cube.Slice, span []string) ([]cube.Slice, error) {
-	first, last := int64(math.MinInt64), int64(math.MaxInt64)
-	if span != nil {
+// between returns the slices acquired from the first to the last time, both included; nil is all.
+func between(all []cube.Slice, ends []string) ([]cube.Slice, error) {
+	span := cube.Always()
+	if ends != nil {
 		var err error
-		if first, err = parseTime(span[0], false, first); err != nil {
-			return nil, err
+		if span, err = cube.ParseSpan(ends[0], ends[1]); err != nil {
+			return nil, inKey("time", err)
 		}
-		if last, err = parseTime(span[1], true, last); err != nil {
-			return nil, err
-		}
-	}
-	if first > last {
-		return nil, fault.New(fault.Invalid, "ticket: key \"time\": %s is after %s", span[0], span[1]).WithCure("give the first time first")
 	}
 	var out []cube.Slice
 	for _, s := range all {
-		if s.Micros() >= first && s.Micros() <= last {
+		if span.Holds(s) {
 			out = append(out, s)
 		}
 	}
@@ -171,31 +138,16 @@ func between(all []cube.Slice, span []string) ([]cube.Slice, error) {
 	if len(all) == 0 {
 		return nil, fault.New(fault.NotFound, "the cube has no scenes yet").WithCure("ingest scenes first")
 	}
-	return nil, fault.New(fault.NotFound, "ticket: key \"time\": no scene from %s to %s", span[0], span[1]).
+	return nil, fault.New(fault.NotFound, "ticket: key \"time\": no scene from %s to %s", ends[0], ends[1]).
 		WithCure("the cube has %d scenes from %s to %s", len(all), stamp(all[0].Time), stamp(all[len(all)-1].Time))
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-// parseTime reads an RFC 3339 time or a date, in µs; a date that ends a span means its whole day, and
-// ".." or "" leaves the end open.
-func parseTime(s string, end bool, open int64) (int64, error) {
-	if s == "" || s == ".." {
-		return open, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return t.UnixMicro(), nil
-	}
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return 0, fault.New(fault.Invalid, "ticket: key \"time\": %q is no time", s).
-			WithCure(`write RFC 3339 such as "2021-03-01T00:00:00Z", a date such as "2021-03-01", or ".."`)
-	}
-	if end {
-		t = t.AddDate(0, 0, 1).Add(-time.Microsecond)
-	}
-	return t.UnixMicro(), nil
+// inKey says which key of a ticket an error is about.
+func inKey(key string, err error) error {
+	return fault.New(fault.KindOf(err), "ticket: key %q: %w", key, err)
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // pickBands finds bands by name, in the order wanted.
 func pickBands(all []cube.Band, wanted []string) ([]int, []string, error) {

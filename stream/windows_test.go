@@ -43,29 +43,6 @@ func TestCoresPartitionTheArea(t *testing.T) {
 	}
 }
 
-func TestBoundsSnapOutward(t *testing.T) {
-	g := cube.Grid{CRS: "EPSG:32631", Transform: cube.Affine{10, 0, 500000, 0, -10, 5600000}, Width: 100, Height: 80}
-	for _, c := range []struct {
-		bounds []float64
-		want   cube.Window
-	}{
-		{[]float64{500000, 5599200, 501000, 5600000}, cube.Window{Height: 80, Width: 100}},
-		{[]float64{500010, 5599970, 500030, 5599990}, cube.Window{Row: 1, Col: 1, Height: 2, Width: 2}},
-		{[]float64{500011, 5599971, 500029, 5599989}, cube.Window{Row: 1, Col: 1, Height: 2, Width: 2}},
-		{[]float64{500009.999, 5599970, 500030.001, 5599990}, cube.Window{Row: 1, Col: 0, Height: 2, Width: 4}},
-		{[]float64{500010 - 1e-8, 5599970, 500030 + 1e-8, 5599990}, cube.Window{Row: 1, Col: 1, Height: 2, Width: 2}},
-		{[]float64{-1e300, -1e300, 1e300, 1e300}, cube.Window{Height: 80, Width: 100}},
-		{[]float64{499000, 5599990, 500005, 5700000}, cube.Window{Height: 1, Width: 1}},
-	} {
-		w, err := snap(g, c.bounds)
-		require.NoError(t, err)
-		require.Equal(t, c.want, w, "%v", c.bounds)
-	}
-	_, err := snap(g, []float64{501000, 5599990, 501010, 5600000})
-	require.True(t, fault.Is(err, fault.Invalid))
-	require.Contains(t, fault.CureOf(err), "501000")
-}
-
 func TestTimeSpanIncludesBothEnds(t *testing.T) {
 	var all []cube.Slice
 	for _, s := range []string{"2021-03-01T10:00:00Z", "2021-03-02T00:00:00Z", "2021-03-02T23:59:59.999999Z", "2021-03-03T00:00:00Z"} {
