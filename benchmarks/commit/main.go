@@ -1,7 +1,7 @@
 // Command commit measures what a commit of one scene costs as a repository grows: by references, by
-// commits of history, by cells; and a cold open. A scene is 43 × 43 chunks of image and of validity,
-// their record and their digests, as cube/layout writes them. Everything is put into a directory, so
-// that each commit pays for its fsyncs. Only ratios within one run mean something.
+// commits of history, by cells; a cold open; and the memory of a search for garbage. A scene is 43 × 43
+// chunks of image and of validity, their record and their digests, as cube/layout writes them. Everything
+// is put into a directory, so that each commit pays for its fsyncs. Only ratios within one run mean something.
 //
 //	go run ./benchmarks/commit [-dir DIR] [-commits 15] [-quick] [-json] [-python PYTHON]
 package main
@@ -26,7 +26,7 @@ type row struct {
 	P50    float64 `json:"p50_ms"`
 	P95    float64 `json:"p95_ms"`
 	CPU    float64 `json:"cpu_ms"` // of the process, mean; 0 where not measured
-	Ratio  float64 `json:"ratio"` // of p50 to the smallest size of the axis, same engine
+	Ratio  float64 `json:"ratio"`  // of p50 to the smallest size of the axis, same engine
 }
 
 type report struct {
@@ -147,7 +147,7 @@ func (r report) print() {
 		fmt.Printf("%-11s %9d  %-16s %9.1f %9.1f %9.1f %7.2f\n", w.Axis, w.Size, w.Engine, w.P50, w.P95, w.CPU, w.Ratio)
 	}
 	for _, c := range r.Cold {
-		fmt.Printf("cold open to the first chunk at %d references: %.1f ms; %.1f bytes of memory per reference\n", c.References, c.Open, c.PerReference)
+		fmt.Printf("cold open to the first chunk at %d references: %.1f ms; %.1f bytes of memory per reference; gc and du hold %.0f MiB at most\n", c.References, c.Open, c.PerReference, c.Collect)
 	}
 }
 

@@ -240,6 +240,8 @@ type cold struct {
 	References   int     `json:"references"`
 	Open         float64 `json:"open_ms"`
 	PerReference float64 `json:"bytes_per_reference"`
+	// Collect is the most memory above the start that a search for garbage had, garbage of its own included.
+	Collect float64 `json:"collect_peak_mib"`
 }
 
 // coldOpen opens the repository anew and looks a chunk up; then it loads every manifest.
@@ -276,7 +278,33 @@ func (b *bench) coldOpen(ctx context.Context, references int) (cold, error) {
 	for _, t := range times {
 		best = min(best, t)
 	}
-	return cold{references, float64(best.Microseconds()) / 1000, float64(used) / float64(n)}, nil
+	peak, err := collectPeak(ctx, driver, b.dir)
+	return cold{references, float64(best.Microseconds()) / 1000, float64(used) / float64(n), peak}, err
+}
+
+// collectPeak searches for garbage, as `store gc --dry-run` and `store du` do, and watches the heap.
+func collectPeak(ctx context.Context, driver store.Driver, dir string) (mib float64, err error) {
+	repo, err := icechunk.Open(ctx, store.New(driver, "file://"+dir), icechunk.Config{})
+	if err != nil {
+		return 0, err
+	}
+	before, done := heap(), make(chan error)
+	go func() {
+		_, err := repo.Collect(ctx, icechunk.CollectConfig{DryRun: true})
+		done <- err
+	}()
+	var peak uint64
+	for tick := time.NewTicker(time.Millisecond); ; {
+		select {
+		case err := <-done:
+			tick.Stop()
+			return (float64(peak) - float64(before)) / (1 << 20), err
+		case <-tick.C:
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapAlloc)
+		}
+	}
 }
 
 func look(ctx context.Context, driver store.Driver, dir string) (*icechunk.Repo, *icechunk.Snapshot, error) {

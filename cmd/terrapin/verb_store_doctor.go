@@ -39,8 +39,9 @@ func (c *cli) storeDoctorCommand() *cobra.Command {
 		Long: `Writes, reads, races and deletes objects below .probe/ of the place and says what it saw: conditional
 writes under a race (16 writers create one object, replace one object, count with it), that an ETag belongs
 to the body it comes with, reading and listing what was just written, ranges, deletes, and the clock. A
-bucket that fails is refused by every verb that commits, until the doctor finds it whole. Warnings say what
-is near a measured limit.
+bucket that fails is refused by every verb that commits, until the doctor finds it whole. Warnings name
+the limits that a cube has passed, as ` + "`store du`" + ` does: snapshots, size of the repo file, groups and arrays, the
+largest manifest, old copies of the repo file (docs/perf.md says which of them were measured).
 
 With --json: {"ok": bool, "problems": [{"object", "reason", "cure"}], "warnings": [the same], "facts": {…}}.
 Exit 1 if there are problems.`,
@@ -75,7 +76,7 @@ var storeDoctorVerb = verb{name: "store.doctor", access: reads, founds: true, ru
 	return report, exitOK, nil
 }}
 
-// limits says which cube has passed a limit that was measured (docs/perf.md).
+// limits says which cube has passed a limit.
 func (w *workspace) limits(ctx context.Context, facts map[string]any) ([]probe.Problem, error) {
 	doc, _, err := storeDuVerb.run(ctx, w, call{})
 	if err != nil {

@@ -21,7 +21,7 @@ type Usage struct {
 	NodeBytes  int64 `json:"snapshot_bytes"`
 	// LargestManifest is the most references in one manifest of that snapshot.
 	LargestManifest int64 `json:"largest_manifest"`
-	// Limits are the measured ones that the repository has passed; see docs/perf.md.
+	// Limits are those that the repository has passed; docs/perf.md says which of them were measured.
 	Limits []Limit `json:"limits"`
 }
 
@@ -87,7 +87,10 @@ func (r *Repo) usage(ctx context.Context, keep []ID) (Usage, error) {
 	return u, nil
 }
 
-// passed lists the limits that are exceeded. They were measured by benchmarks/commit.
+// passed lists the limits that are exceeded. benchmarks/commit measured what lies around three of them:
+// 10,000 snapshots cost a commit 3 times the clock of 10; 13,000 nodes 3 times that of 13; and one manifest
+// of 10⁵ references, as the official library writes it, costs it 3 times one that is split. repo_bytes is
+// reckoned (4 MiB, zstd-compressed, are what some 20,000 commits make); overwritten_bytes is a matter of taste.
 func (u Usage) passed() []Limit {
 	out := []Limit{}
 	for _, l := range []Limit{
