@@ -2,6 +2,7 @@ package zarr
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -79,11 +80,7 @@ func (a Array) fillJSON() json.RawMessage {
 	case a.DType == Complex128:
 		return json.RawMessage("[" + floatJSON(cube.Float64, bits[:8]) + "," + floatJSON(cube.Float64, bits[8:]) + "]")
 	case rawBytes(a.DType) > 0:
-		parts := make([]string, len(bits))
-		for i, b := range bits {
-			parts[i] = strconv.Itoa(int(b))
-		}
-		return json.RawMessage("[" + strings.Join(parts, ",") + "]")
+		return json.RawMessage(`"` + base64.StdEncoding.EncodeToString(bits) + `"`)
 	case a.FillBits == nil && a.DType.Float() && !math.IsNaN(a.Fill) && !math.IsInf(a.Fill, 0):
 		return json.RawMessage(shortest(a.Fill))
 	case a.DType.Float() || a.DType == Float16:
@@ -169,13 +166,8 @@ func (a *Array) setFill(raw json.RawMessage) error {
 			a.exactFill(append(re, im...))
 		}
 	case rawBytes(d) > 0:
-		var values []uint16 // a []byte would be base64
-		ok = json.Unmarshal(raw, &values) == nil && len(values) == rawBytes(d)
-		element := make([]byte, len(values))
-		for i, v := range values {
-			ok = ok && v < 256
-			element[i] = byte(v)
-		}
+		var element []byte // a list of numbers, as the format has it, or base64, as zarr-python does
+		ok = json.Unmarshal(raw, &element) == nil && len(element) == rawBytes(d)
 		a.exactFill(element)
 	case d == Float16 || d.Float():
 		var element []byte

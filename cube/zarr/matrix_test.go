@@ -264,6 +264,35 @@ print(n)
 	}
 }
 
+// Raw bits go both ways: the format calls them r24, zarr-python raw_bytes, with a fill value in base64.
+func TestRawBitsBothWays(t *testing.T) {
+	root := t.TempDir()
+	ours := Array{Shape: []int{2}, Chunks: []int{2}, DType: "r24", FillBits: []byte{7, 0, 255}, Codecs: []Codec{{Name: "bytes"}}}
+	text, err := ours.JSON()
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(root, "ours"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "ours", "zarr.json"), text, 0o644))
+	out := cubetest.Python(t, `
+import sys, warnings, numpy as np, zarr
+warnings.simplefilter("ignore")
+print(zarr.open_array(sys.argv[1] + "/ours", mode="r")[...].tobytes().hex())
+a = zarr.create_array(sys.argv[1] + "/theirs", shape=(5,), chunks=(2,), dtype="V3", fill_value=np.void(b"abc"))
+a[:2] = np.frombuffer(b"123456", "V3")
+`, root)
+	require.Equal(t, "0700ff0700ff", out)
+	text, err = os.ReadFile(filepath.Join(root, "theirs", "zarr.json"))
+	require.NoError(t, err)
+	theirs, err := ParseArray(text)
+	require.NoError(t, err)
+	require.Equal(t, cube.DType("r24"), theirs.DType)
+	require.Equal(t, []byte("abc"), theirs.fillBits())
+	encoded, err := os.ReadFile(filepath.Join(root, "theirs", theirs.ChunkKey(0)))
+	require.NoError(t, err)
+	got := make([]byte, theirs.ChunkBytes())
+	require.NoError(t, theirs.Decode(got, encoded))
+	require.Equal(t, "123456", string(got))
+}
+
 // Fill values in every spelling mean to zarr-python what they mean here.
 func TestFillSpellings(t *testing.T) {
 	spellings := map[cube.DType][]string{
@@ -293,7 +322,7 @@ func TestFillSpellings(t *testing.T) {
 	}
 	for d, bad := range map[cube.DType][]string{
 		Bool: {"1", `"true"`, "null"}, cube.Uint8: {"256", "-1", "1.5", `"0x01"`, "1e999999999", "null"}, cube.Int64: {"9223372036854775808"}, cube.Uint64: {"-1"},
-		cube.Float32: {`"0x7fc0"`, `"nan"`, "1e39", "[1]"}, Complex64: {"1", "[1]", "[1,2,3]"}, "r16": {"[1]", "[1,256]", `"AAE="`}, String: {"1"},
+		cube.Float32: {`"0x7fc0"`, `"nan"`, "1e39", "[1]"}, Complex64: {"1", "[1]", "[1,2,3]"}, "r16": {"[1]", "[1,256]", `"AA=="`, `"?"`, "null"}, String: {"1"},
 	} {
 		for _, f := range bad {
 			a := Array{DType: d}

@@ -3,6 +3,7 @@ package zarr
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -38,19 +39,45 @@ type arrayDoc struct {
 	Transformers []json.RawMessage `json:"storage_transformers,omitempty"`
 }
 
+// dtypeName is a data type as the metadata spells it.
 type dtypeName string
 
-// UnmarshalJSON accepts both forms of an extension without a configuration.
+// rawConfig is the configuration of raw_bytes, as zarr-python calls the raw types of the format (r8, r16, …).
+type rawConfig struct {
+	Bytes int `json:"length_bytes"`
+}
+
+// UnmarshalJSON accepts both forms of an extension. A configuration that is not known here becomes part of the
+// name, so that the type is refused with it.
 func (d *dtypeName) UnmarshalJSON(text []byte) error {
 	var n named
 	if err := json.Unmarshal(text, &n); err != nil {
 		return err
 	}
-	if len(n.Config) > 0 && string(n.Config) != "{}" {
-		return fault.New(fault.Unsupported, "data type %q with a configuration", n.Name)
-	}
 	*d = dtypeName(n.Name)
+	if len(n.Config) == 0 || string(n.Config) == "{}" {
+		return nil
+	}
+	var raw rawConfig
+	if n.Name == "raw_bytes" && json.Unmarshal(n.Config, &raw) == nil && raw.Bytes > 0 && raw.Bytes <= mostRawBits/8 {
+		*d = dtypeName("r" + strconv.Itoa(8*raw.Bytes))
+		return nil
+	}
+	*d += dtypeName(" " + string(n.Config))
 	return nil
+}
+
+// MarshalJSON spells raw types as zarr-python reads them.
+func (d dtypeName) MarshalJSON() ([]byte, error) {
+	n := rawBytes(cube.DType(d))
+	if n == 0 {
+		return json.Marshal(string(d))
+	}
+	config, err := json.Marshal(rawConfig{n})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(named{"raw_bytes", config})
 }
 
 // JSON is the text of the array's zarr.json.
@@ -110,7 +137,8 @@ func ParseArray(text []byte) (Array, error) {
 		return Array{}, err
 	}
 	if err = checkDType(a.DType); err != nil {
-		return Array{}, err
+		return Array{}, fault.New(fault.Unsupported, "zarr.json: data type %q", string(a.DType)).
+			WithCure("write the array again as bool, a number, raw_bytes or string; times as int64 with the attribute units")
 	}
 	if err = a.setFill(doc.Fill); err != nil {
 		return Array{}, err
