@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -19,14 +20,7 @@ import (
 
 // commitDoc is commit.json: written last, it makes the version exist.
 type commitDoc struct {
-	Format   int       `json:"format"`
-	Kind     string    `json:"kind"`
-	Name     string    `json:"name"`
-	Revision string    `json:"revision"`
-	Digest   string    `json:"digest"`
-	Actor    string    `json:"actor"`
-	Created  time.Time `json:"created"`
-	STAC     stacDocs  `json:"stac"`
+	commit.Head
 
 	Description string      `json:"description,omitempty"`
 	Cube        string      `json:"cube"`
@@ -49,17 +43,14 @@ type labelPinDoc struct {
 	Digest   string `json:"digest"`
 }
 
-type stacDocs struct {
-	Collections []json.RawMessage `json:"collections"`
-	Items       []json.RawMessage `json:"items"`
-}
+// kind is what commit.json says it commits.
+const kind = "dataset"
 
-// The objects of a version, below datasets/NAME/vN/.
+// The objects of a version, below datasets/NAME/vN/, beside its commit.json.
 const (
 	manifestFile = "manifest.parquet"
 	indexFile    = "samples.idx"
 	recipeFile   = "recipe.yaml"
-	commitFile   = "commit.json"
 )
 
 // Commit makes a version of a recipe, or finds the one that has its digest. Nothing of a version is
@@ -154,11 +145,7 @@ func (w *writer) write(ctx context.Context, number int, known []commitDoc) (Repo
 		}
 		return Report{}, err
 	}
-	text, err := json.MarshalIndent(doc, "", " ")
-	if err != nil {
-		return Report{}, fault.New(fault.Internal, "write %s: %w", commitFile, err)
-	}
-	if _, err := b.Write(ctx, commitFile, append(text, '\n'), store.Condition{IfAbsent: true}); err != nil {
+	if err := commit.Write(ctx, w.cfg.Root, folder(doc.Name, doc.Revision), &doc); err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			return Report{}, errTaken
 		}
@@ -191,9 +178,10 @@ func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string]
 		now = w.cfg.Now
 	}
 	doc := commitDoc{
-		Format: 1, Kind: "dataset", Name: p.recipe.Name, Revision: fmt.Sprintf("v%d", number), Digest: p.digest,
-		Actor: w.actor, Created: now().UTC(), Description: p.recipe.Description,
-		Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.region.Name, BandIndex: p.index,
+		Head: commit.Head{
+			Kind: kind, Name: p.recipe.Name, Revision: fmt.Sprintf("v%d", number), Digest: p.digest, Actor: w.actor, Created: now().UTC(),
+		},
+		Description: p.recipe.Description, Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.region.Name, BandIndex: p.index,
 		Files: map[string]string{},
 	}
 	doc.Tag = "datasets/" + doc.Name + "/" + doc.Revision
@@ -217,7 +205,7 @@ func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string]
 	}
 	doc.Report = w.report(doc)
 	collection, err := p.collection(doc, files, known)
-	doc.STAC = stacDocs{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{}}
+	doc.STAC = commit.STAC{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{}}
 	return doc, files, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -176,13 +177,13 @@ func TestVerifyFindsADamagedChunk(t *testing.T) {
 func TestAnInterruptedCommitLeavesNothingVisible(t *testing.T) {
 	w := newWorld(t, 1, 0)
 	r := w.commit(t, cropsRecipe)
-	require.NoError(t, os.Remove(w.path("datasets", "crops", "v1", commitFile)))
+	require.NoError(t, os.Remove(w.path("datasets", "crops", "v1", commit.File)))
 	_, err := Open(t.Context(), w.root, "crops")
 	require.True(t, fault.Is(err, fault.NotFound))
 	again := w.commit(t, cropsRecipe)
 	assert.Equal(t, r, again, "the same recipe takes the leftovers up again")
 
-	require.NoError(t, os.Remove(w.path("datasets", "crops", "v1", commitFile)))
+	require.NoError(t, os.Remove(w.path("datasets", "crops", "v1", commit.File)))
 	other := w.commit(t, strings.Replace(cropsRecipe, "[B08, B02, B11]", "[B08]", 1))
 	assert.Equal(t, "v2", other.Version, "another recipe passes the number over: its tag never moves")
 

@@ -2,11 +2,12 @@ package datasets
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"path"
 	"sort"
 	"strings"
 
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
@@ -43,7 +44,7 @@ func Open(ctx context.Context, root *store.Bucket, ref string) (*Version, error)
 		return nil, err
 	}
 	name, want := splitRef(ref)
-	doc, err := readCommit(ctx, root, folder(name, want)+"/"+commitFile)
+	doc, err := readCommit(ctx, root, folder(name, want))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unknownVersion(ctx, root, name, want)
 	}
@@ -137,7 +138,7 @@ func commits(ctx context.Context, root *store.Bucket, prefix string) ([]commitDo
 	}
 	var out []commitDoc
 	for _, key := range keys {
-		d, err := readCommit(ctx, root, key)
+		d, err := readCommit(ctx, root, path.Dir(key))
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +175,7 @@ func commitKeys(ctx context.Context, root *store.Bucket, prefix string) ([]strin
 		if err != nil {
 			return nil, err
 		}
-		if strings.HasSuffix(info.Key, "/"+commitFile) {
+		if strings.HasSuffix(info.Key, "/"+commit.File) {
 			keys = append(keys, info.Key)
 		}
 	}
@@ -190,17 +191,14 @@ func versionOf(key string) (name, version string, ok bool) {
 	return parts[1], parts[2], true
 }
 
-func readCommit(ctx context.Context, root *store.Bucket, key string) (commitDoc, error) {
-	data, _, err := root.Read(ctx, key, store.Range{})
-	if err != nil {
+// readCommit reads a version's commit.json, which has to lie where it says.
+func readCommit(ctx context.Context, root *store.Bucket, at string) (commitDoc, error) {
+	var d commitDoc
+	if err := commit.Read(ctx, root, at, kind, &d); err != nil {
 		return commitDoc{}, err
 	}
-	var d commitDoc
-	if err := json.Unmarshal(data, &d); err != nil || d.Kind != "dataset" || key != folder(d.Name, d.Revision)+"/"+commitFile {
-		return commitDoc{}, fault.New(fault.Corrupt, "%s is no dataset commit", key).WithCure("run `terrapin store fsck`")
-	}
-	if d.Format != 1 {
-		return commitDoc{}, fault.New(fault.Unsupported, "%s has format %d", key, d.Format).WithCure("use a newer release")
+	if at != folder(d.Name, d.Revision) {
+		return commitDoc{}, fault.New(fault.Corrupt, "%s/%s commits %s %s", at, commit.File, d.Name, d.Revision).WithCure("run `terrapin store fsck`")
 	}
 	return d, nil
 }

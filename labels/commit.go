@@ -2,7 +2,6 @@ package labels
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -67,7 +67,7 @@ func (b base) already(digest string, state State) *record {
 func (b base) commit(ctx context.Context, cfg Config, set string, l ledger, digest string, state State, actor, message string) (record, burned, error) {
 	n := 1
 	r := record{
-		Format: format, Kind: kind, Name: set, Digest: digest, Actor: actor, Created: cfg.now().Truncate(time.Microsecond),
+		Head:  commit.Head{Kind: kind, Name: set, Digest: digest, Actor: actor, Created: cfg.now().Truncate(time.Microsecond)},
 		State: state, Cube: cfg.Cube.Spec().Name, Message: message, Features: len(l.Features),
 		Grid: l.Grid, DType: l.DType, Ignore: l.Ignore, Classes: l.classes(), ClassMap: l.ClassMap,
 		Files: map[string]string{},
@@ -96,11 +96,7 @@ func (b base) commit(ctx context.Context, cfg Config, set string, l ledger, dige
 	if r.STAC, err = r.describeSTAC(l, pixels, b.since); err != nil {
 		return record{}, burned{}, err
 	}
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return record{}, burned{}, fault.New(fault.Internal, "write %s: %w", commitKey(set, n), err)
-	}
-	_, err = cfg.Root.Write(ctx, commitKey(set, n), data, store.Condition{IfAbsent: true})
+	err = commit.Write(ctx, cfg.Root, folder(set, n), &r)
 	return r, pixels, err
 }
 

@@ -4,13 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
@@ -18,14 +17,7 @@ import (
 
 // record is a revision's commit.json, written last: it makes the revision exist.
 type record struct {
-	Format   int       `json:"format"`
-	Kind     string    `json:"kind"`
-	Name     string    `json:"name"`
-	Revision string    `json:"revision"`
-	Digest   string    `json:"digest"`
-	Actor    string    `json:"actor"`
-	Created  time.Time `json:"created"`
-	STAC     documents `json:"stac"`
+	commit.Head
 
 	State State  `json:"state"`
 	Cube  string `json:"cube"`
@@ -47,17 +39,10 @@ type record struct {
 	ClassMap       classMap          `json:"class_map"`
 }
 
-type documents struct {
-	Collections []json.RawMessage `json:"collections"`
-	Items       []json.RawMessage `json:"items"`
-}
+// kind is what commit.json says it commits.
+const kind = "labels"
 
-const (
-	format = 1
-	kind   = "labels"
-)
-
-func commitKey(set string, n int) string { return fmt.Sprintf("labels/%s/r%d/commit.json", set, n) }
+func folder(set string, n int) string { return fmt.Sprintf("labels/%s/r%d", set, n) }
 
 func (r record) describe() Entry {
 	return Entry{
@@ -68,19 +53,9 @@ func (r record) describe() Entry {
 
 // readRecord reads revision n of a set, or store.ErrNotFound.
 func readRecord(ctx context.Context, root *store.Bucket, set string, n int) (record, error) {
-	data, _, err := root.Read(ctx, commitKey(set, n), store.Range{})
-	if err != nil {
-		return record{}, err
-	}
 	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return record{}, fault.New(fault.Corrupt, "%s does not parse: %w", commitKey(set, n), err)
-	}
-	if r.Format != format || r.Kind != kind {
-		return record{}, fault.New(fault.Unsupported, "%s has format %d of %q; this release reads format %d of %q", commitKey(set, n), r.Format, r.Kind, format, kind).
-			WithCure("open the data directory with a newer release")
-	}
-	return r, nil
+	err := commit.Read(ctx, root, folder(set, n), kind, &r)
+	return r, err
 }
 
 // history reads every revision of a set, oldest first. Their numbers have no gaps, since each is
@@ -122,7 +97,7 @@ func sets(ctx context.Context, root *store.Bucket) ([]string, error) {
 	}
 	var names []string
 	for _, name := range folders {
-		_, err := root.Stat(ctx, commitKey(name, 1))
+		_, err := root.Stat(ctx, folder(name, 1)+"/"+commit.File)
 		switch {
 		case err == nil:
 			names = append(names, name)

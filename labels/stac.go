@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/terrapin-eo/terrapin/catalog/stac"
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -15,28 +16,28 @@ func CollectionID(set string) string { return "labels-" + set }
 
 // describeSTAC makes the documents of a revision: the set's collection as it stands now, and one
 // item. since is when the set's first revision was made.
-func (r record) describeSTAC(l ledger, b burned, since time.Time) (documents, error) {
+func (r record) describeSTAC(l ledger, b burned, since time.Time) (commit.STAC, error) {
 	window := b.extent
 	if window.Empty() {
 		window = l.Grid.All()
 	}
 	geometry, bbox, err := stac.Footprint(l.Grid, window)
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
 	item, err := r.item(l, geometry, bbox).JSON()
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
 	_, whole, err := stac.Footprint(l.Grid, l.Grid.All())
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
 	collection, err := r.collection(whole, since).JSON()
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
-	return documents{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{item}}, nil
+	return commit.STAC{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{item}}, nil
 }
 
 // item describes the revision. Its raster stands for the whole, so the label type is raster; the

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
@@ -80,23 +81,9 @@ type Registered struct {
 
 // modelRecord is a model's commit.json.
 type modelRecord struct {
-	Format   int       `json:"format"`
-	Kind     string    `json:"kind"`
-	Name     string    `json:"name"`
-	Revision string    `json:"revision"`
-	Digest   string    `json:"digest"`
-	Actor    string    `json:"actor"`
-	Created  time.Time `json:"created"`
-	STAC     documents `json:"stac"`
-	Model    Model     `json:"model"`
+	commit.Head
+	Model Model `json:"model"`
 }
-
-type documents struct {
-	Collections []json.RawMessage `json:"collections"`
-	Items       []json.RawMessage `json:"items"`
-}
-
-const format = 1
 
 // Tasks are the tasks of a model that mlm knows.
 var Tasks = []string{
@@ -124,8 +111,10 @@ func RegisterModel(ctx context.Context, root *store.Bucket, m Model) (Registered
 		}
 	}
 	r := modelRecord{
-		Format: format, Kind: "model", Name: m.ID, Revision: "v1", Actor: m.Actor,
-		Created: time.Now().UTC().Truncate(time.Microsecond), Model: m,
+		Head: commit.Head{
+			Kind: "model", Name: m.ID, Revision: "v1", Actor: m.Actor, Created: time.Now().UTC().Truncate(time.Microsecond),
+		},
+		Model: m,
 	}
 	var err error
 	if r.Digest, err = m.digest(); err != nil {
@@ -134,11 +123,7 @@ func RegisterModel(ctx context.Context, root *store.Bucket, m Model) (Registered
 	if r.STAC, err = r.describe(); err != nil {
 		return Registered{}, err
 	}
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return Registered{}, fault.New(fault.Internal, "register model %q: %w", m.ID, err)
-	}
-	_, err = root.Write(ctx, modelKey(m.ID), data, store.Condition{IfAbsent: true})
+	err = commit.Write(ctx, root, modelFolder(m.ID), &r)
 	if err == nil {
 		reg := r.registered()
 		reg.Created = true
@@ -164,7 +149,7 @@ func OpenModel(ctx context.Context, root *store.Bucket, id string) (Registered, 
 		return Registered{}, err
 	}
 	var r modelRecord
-	err := readCommit(ctx, root, modelKey(id), &r)
+	err := commit.Read(ctx, root, modelFolder(id), "model", &r)
 	if errors.Is(err, store.ErrNotFound) {
 		missing := fault.New(fault.NotFound, "there is no model %q", id)
 		known, err := root.Folders(ctx, "models")
@@ -202,7 +187,7 @@ func Models(ctx context.Context, root *store.Bucket) ([]Registered, error) {
 	return list, nil
 }
 
-func modelKey(id string) string { return "models/" + id + "/commit.json" }
+func modelFolder(id string) string { return "models/" + id }
 
 func (r modelRecord) registered() Registered {
 	m := r.Model
@@ -285,40 +270,15 @@ func datasetDigest(ctx context.Context, root *store.Bucket, version string) (str
 	if m == nil {
 		return "", fault.New(fault.Invalid, "dataset %q is no version", version).WithCure("name it NAME@vN")
 	}
-	var commit struct {
-		Format int    `json:"format"`
-		Digest string `json:"digest"`
-	}
-	err := readCommit(ctx, root, "datasets/"+m[1]+"/"+m[2]+"/commit.json", &commit)
+	var head commit.Head
+	err := commit.Read(ctx, root, "datasets/"+m[1]+"/"+m[2], "dataset", &head)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", fault.New(fault.NotFound, "there is no dataset version %q", version).WithCure("list them: terrapin dataset ls")
 	}
-	return commit.Digest, err
+	return head.Digest, err
 }
 
 // datasetCollection is the id of a version's STAC collection.
 func datasetCollection(version string) string {
 	return "dataset-" + strings.Replace(version, "@", "-", 1)
-}
-
-// readCommit reads a commit.json.
-func readCommit(ctx context.Context, root *store.Bucket, key string, into any) error {
-	data, _, err := root.Read(ctx, key, store.Range{})
-	if err != nil {
-		return err
-	}
-	var head struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return fault.New(fault.Corrupt, "%s does not parse: %w", key, err)
-	}
-	if head.Format != format {
-		return fault.New(fault.Unsupported, "%s has format %d; this release reads format %d", key, head.Format, format).
-			WithCure("open the data directory with a newer release")
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fault.New(fault.Corrupt, "%s does not parse: %w", key, err)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/terrapin-eo/terrapin/catalog/stac"
+	"github.com/terrapin-eo/terrapin/commit"
 )
 
 // ModelCollection is the id of the STAC collection of all models.
@@ -18,10 +19,10 @@ var mlmName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]$`)
 
 // describe makes the documents of a model: its item, and the collection that holds all of them, which
 // says nothing of its members so that every model may bring it along.
-func (r modelRecord) describe() (documents, error) {
+func (r modelRecord) describe() (commit.STAC, error) {
 	item, err := r.item().JSON()
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
 	collection, err := stac.Collection{
 		ID: ModelCollection, Title: "Models", Description: "Registered models: what they expect, what they predict, and what they were trained on.",
@@ -30,9 +31,9 @@ func (r modelRecord) describe() (documents, error) {
 		Extensions: []string{stac.ExtMLM},
 	}.JSON()
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
-	return documents{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{item}}, nil
+	return commit.STAC{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{item}}, nil
 }
 
 // item describes the model. It has no geometry: where a model holds is not known from what it saw.

@@ -350,7 +350,7 @@ func TestModels(t *testing.T) {
 	list, err := predictions.Models(ctx, cfg.Root)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
-	_, err = cfg.Root.Write(ctx, "datasets/fields/v1/commit.json", []byte(`{"format":1,"digest":"td1:ab"}`), store.Condition{})
+	_, err = cfg.Root.Write(ctx, "datasets/fields/v1/commit.json", []byte(`{"format":1,"kind":"dataset","digest":"td1:ab"}`), store.Condition{})
 	require.NoError(t, err)
 	bare, err := predictions.RegisterModel(ctx, cfg.Root, predictions.Model{ID: "m", Dataset: "fields@v1"})
 	require.NoError(t, err)

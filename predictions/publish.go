@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/gdal"
@@ -21,14 +21,7 @@ import (
 
 // runRecord is a run's commit.json, written last: it makes the prediction exist.
 type runRecord struct {
-	Format   int       `json:"format"`
-	Kind     string    `json:"kind"`
-	Name     string    `json:"name"`
-	Revision string    `json:"revision"`
-	Digest   string    `json:"digest"`
-	Actor    string    `json:"actor"`
-	Created  time.Time `json:"created"`
-	STAC     documents `json:"stac"`
+	commit.Head
 
 	// Inputs is the digest of what the run was made from.
 	Inputs        string         `json:"inputs"`
@@ -52,11 +45,11 @@ type runRecord struct {
 	SHA256 string `json:"sha256"`
 }
 
-func runKey(run string) string { return "predictions/" + run + "/commit.json" }
+func runFolder(run string) string { return "predictions/" + run }
 
 func readRun(ctx context.Context, root *store.Bucket, run string) (runRecord, error) {
 	var r runRecord
-	err := readCommit(ctx, root, runKey(run), &r)
+	err := commit.Read(ctx, root, runFolder(run), "prediction", &r)
 	return r, err
 }
 
@@ -101,11 +94,7 @@ func (r *Run) publish(ctx context.Context) (Item, error) {
 	if rec.STAC, err = r.describe(rec); err != nil {
 		return Item{}, err
 	}
-	data, err := json.MarshalIndent(rec, "", " ")
-	if err != nil {
-		return Item{}, fault.New(fault.Internal, "write %s: %w", runKey(r.ID()), err)
-	}
-	_, err = root.Write(ctx, runKey(r.ID()), data, store.Condition{IfAbsent: true})
+	err = commit.Write(ctx, root, runFolder(r.ID()), &rec)
 	if errors.Is(err, store.ErrConflict) {
 		if old, err = readRun(ctx, root, r.ID()); err != nil {
 			return Item{}, err
@@ -144,8 +133,10 @@ func (r *Run) content() string {
 func (r *Run) record(digest string) runRecord {
 	s := r.spec
 	rec := runRecord{
-		Format: format, Kind: "prediction", Name: s.Run, Revision: "v1", Digest: digest, Actor: s.Actor,
-		Created: r.cfg.now().Truncate(time.Microsecond), Inputs: r.inputs, Model: s.Model, ModelDigest: r.model.Digest,
+		Head: commit.Head{
+			Kind: "prediction", Name: s.Run, Revision: "v1", Digest: digest, Actor: s.Actor, Created: r.cfg.now().Truncate(time.Microsecond),
+		},
+		Inputs: r.inputs, Model: s.Model, ModelDigest: r.model.Digest,
 		Dataset: s.Dataset, DatasetDigest: s.DatasetDigest, Cube: s.Cube.Spec().Name, Snapshot: s.Cube.Snapshot(), Cell: s.Cell,
 		Area: s.Area, Names: s.Names, DType: s.DType, Classes: s.Classes,
 	}

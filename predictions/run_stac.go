@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/terrapin-eo/terrapin/catalog/stac"
+	"github.com/terrapin-eo/terrapin/commit"
 )
 
 // CollectionID is the id of the STAC collection of a cube's predictions.
@@ -28,18 +29,18 @@ func (r runRecord) entry() Entry {
 
 // describe makes the documents of a run: its item, and the collection of its cube's predictions, which
 // says nothing of its members so that every run may bring it along.
-func (r *Run) describe(rec runRecord) (documents, error) {
+func (r *Run) describe(rec runRecord) (commit.STAC, error) {
 	geometry, bbox, err := stac.Footprint(r.region.Grid, rec.Area)
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
 	item, err := r.stacItem(rec, geometry, bbox).JSON()
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
 	_, whole, err := stac.Footprint(r.region.Grid, r.region.Grid.All())
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
 	collection, err := stac.Collection{
 		ID: CollectionID(rec.Cube), Title: "Predictions on " + rec.Cube,
@@ -53,9 +54,9 @@ func (r *Run) describe(rec runRecord) (documents, error) {
 		Fields: stac.Fields{"terrapin:cube": rec.Cube},
 	}.JSON()
 	if err != nil {
-		return documents{}, err
+		return commit.STAC{}, err
 	}
-	return documents{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{item}}, nil
+	return commit.STAC{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{item}}, nil
 }
 
 // stacItem describes the run: what it says, where, and everything it came from.

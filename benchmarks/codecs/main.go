@@ -1,4 +1,4 @@
-// Codecs times the chunk codecs of cube/zarr for benchmarks/codecs/codecs.py, which runs c-blosc beside
+// Command codecs times the chunk codecs of cube/zarr for benchmarks/codecs/codecs.py, which runs c-blosc beside
 // it and asks for one measurement at a time. Each line of stdin is a request in JSON, each line of
 // stdout its answer; requests that cannot be answered end the program.
 package main

@@ -7,12 +7,11 @@ package truth
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	document "github.com/terrapin-eo/terrapin/commit"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -81,20 +80,14 @@ type commit struct {
 	folder string
 	etag   string
 
-	Format  int               `json:"format"`
-	Kind    string            `json:"kind"`
-	State   string            `json:"state"`
-	Tag     string            `json:"tag"`
-	Cube    string            `json:"cube"`
-	Pinned  string            `json:"snapshot"`
-	Created time.Time         `json:"created"`
-	Data    string            `json:"data"`
-	SHA256  string            `json:"features_sha256"`
-	Files   map[string]string `json:"files"`
-	STAC    struct {
-		Collections []json.RawMessage `json:"collections"`
-		Items       []json.RawMessage `json:"items"`
-	} `json:"stac"`
+	document.Head
+	State  string            `json:"state"`
+	Tag    string            `json:"tag"`
+	Cube   string            `json:"cube"`
+	Pinned string            `json:"snapshot"`
+	Data   string            `json:"data"`
+	SHA256 string            `json:"features_sha256"`
+	Files  map[string]string `json:"files"`
 }
 
 // commits lists the folders of a kind that have a commit.json, unread, and those that have none.
@@ -127,15 +120,8 @@ func commits(ctx context.Context, root *store.Bucket, folder string, deep int) (
 
 // read fills in a commit.
 func (c *commit) read(ctx context.Context, root *store.Bucket) error {
-	data, _, err := root.Read(ctx, c.folder+"/commit.json", store.Range{})
-	if err != nil {
+	if err := document.Read(ctx, root, c.folder, "", c); err != nil {
 		return err
-	}
-	if err := json.Unmarshal(data, c); err != nil {
-		return fault.New(fault.Corrupt, "commit.json does not decode: %w", err)
-	}
-	if c.Format != 1 {
-		return fault.New(fault.Unsupported, "commit.json has format %d, and this release knows 1", c.Format).WithCure("use the release that wrote it or a newer one")
 	}
 	for _, doc := range c.STAC.Collections {
 		if _, _, err := catalog.ParseCollection(doc); err != nil {
