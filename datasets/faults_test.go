@@ -3,7 +3,6 @@ package datasets
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -13,38 +12,9 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
+	"github.com/terrapin-eo/terrapin/store/faulty"
 	"github.com/terrapin-eo/terrapin/store/file"
 )
-
-// dying is a driver whose process ends at a write: before the object is there, or just after.
-type dying struct {
-	store.Driver
-	left  int
-	after bool
-	dead  bool
-}
-
-var errDied = fault.New(fault.Unavailable, "the process was killed")
-
-func (d *dying) Put(ctx context.Context, key string, body io.Reader, c store.Condition) (store.Info, error) {
-	if d.left--; d.left > 0 {
-		return d.Driver.Put(ctx, key, body, c)
-	}
-	if d.left == 0 && d.after {
-		if _, err := d.Driver.Put(ctx, key, body, c); err != nil {
-			return store.Info{}, err
-		}
-	}
-	d.dead = true
-	return store.Info{}, errDied
-}
-
-func (d *dying) Get(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Info, error) {
-	if d.dead {
-		return nil, store.Info{}, errDied
-	}
-	return d.Driver.Get(ctx, key, r)
-}
 
 // worldIn is a world over a copy of a data directory.
 func worldIn(t *testing.T, from string, wrap func(store.Driver) store.Driver) *world {
@@ -82,18 +52,19 @@ func TestACommitThatDiesIsAbsentOrComplete(t *testing.T) {
 		require.Less(t, write, 20, "a commit does not take that many writes")
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("write %d, after %v", write, after), func(t *testing.T) {
-				var d *dying
+				var d *faulty.Driver
 				w := worldIn(t, origin.dir, func(inner store.Driver) store.Driver {
-					d = &dying{Driver: inner, left: write, after: after}
+					d = faulty.New(inner, 1)
+					d.Set(faulty.Fault{Op: faulty.Put, At: write, Kind: map[bool]faulty.Kind{false: faulty.Dies, true: faulty.DiesAfter}[after]})
 					return d
 				})
 				_, err := Commit(t.Context(), w.cfg, []byte(recipe), "test")
-				if died = d.dead; !died {
+				if died = d.Hits() > 0; !died {
 					require.NoError(t, err)
 					require.Greater(t, write, 4, "manifest, index, recipe, tag and commit are writes")
 					return
 				}
-				require.ErrorIs(t, err, errDied)
+				require.ErrorIs(t, err, faulty.ErrDied)
 
 				w = worldAt(t, w.dir, plain)
 				whole(t, w, "crops@v1", first.Digest)

@@ -3,10 +3,7 @@ package truth_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,37 +15,12 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/layout/layouttest"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
+	"github.com/terrapin-eo/terrapin/store/faulty"
 	"github.com/terrapin-eo/terrapin/store/mem"
 )
 
-// dying is a driver whose process ends at a write: before the object is there, or just after.
-type dying struct {
-	store.Driver
-	left  atomic.Int64
-	after bool
-}
-
-var errDied = fault.New(fault.Unavailable, "the process was killed")
-
-func (d *dying) Put(ctx context.Context, key string, body io.Reader, c store.Condition) (store.Info, error) {
-	left := d.left.Add(-1)
-	if left > 0 {
-		return d.Driver.Put(ctx, key, body, c)
-	}
-	if left == 0 && d.after {
-		if _, err := d.Driver.Put(ctx, key, body, c); err != nil {
-			return store.Info{}, err
-		}
-	}
-	return store.Info{}, errDied
-}
-
-func (d *dying) Get(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Info, error) {
-	if d.left.Load() <= 0 {
-		return nil, store.Info{}, errDied
-	}
-	return d.Driver.Get(ctx, key, r)
-}
+// dies is how a process ends at a write: before the object is there, or just after.
+var dies = map[bool]faulty.Kind{false: faulty.Dies, true: faulty.DiesAfter}
 
 func TestAnUnfinishedCubeIsNoProblem(t *testing.T) {
 	ctx := context.Background()
@@ -64,14 +36,14 @@ func TestAnUnfinishedCubeIsNoProblem(t *testing.T) {
 				require.NoError(t, err)
 				w.cube = c
 				w.ingest(t, 3)
-				mortal := &dying{Driver: inner, after: after}
-				mortal.left.Store(int64(write))
+				mortal := faulty.New(inner, 1)
+				mortal.Set(faulty.Fault{Op: faulty.Put, At: write, Kind: dies[after]})
 				_, err = layout.Create(ctx, store.New(mortal, "mem://data").Sub("cubes/other"), spec)
 				if died = err != nil; !died {
 					require.Greater(t, write, 6, "log, snapshot, repository, nodes and commit are writes")
 					return
 				}
-				require.ErrorIs(t, err, errDied)
+				require.ErrorIs(t, err, faulty.ErrDied)
 
 				complete := false
 				if _, err := layout.Open(ctx, w.root.Sub("cubes/other")); err == nil {
@@ -140,32 +112,20 @@ func TestALostRepositoryIsNoUnfinishedCube(t *testing.T) {
 	require.False(t, w.catchUp(t).OK)
 }
 
-// reading lists the keys of the objects that are read.
-type reading struct {
-	store.Driver
-	mu   sync.Mutex
-	keys []string
-}
-
-func (d *reading) Get(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Info, error) {
-	d.mu.Lock()
-	d.keys = append(d.keys, key)
-	d.mu.Unlock()
-	return d.Driver.Get(ctx, key, r)
-}
-
 func TestAnUnchangedCubeIsNotRead(t *testing.T) {
-	d := &reading{Driver: mem.New()}
+	d := faulty.New(mem.New(), 1)
 	w := &world{root: store.New(d, "mem://data"), cat: newCatalog(t)}
 	c, err := layout.Create(context.Background(), w.root.Sub("cubes/s2"), layouttest.Spec(cube.Uint16, nil))
 	require.NoError(t, err)
 	w.cube = c
 	w.ingest(t, 3, 4, 5)
 	w.catchUp(t)
-	d.keys = nil
+	d.Set()
 	w.catchUp(t)
-	require.NotEmpty(t, d.keys)
-	for _, key := range d.keys {
-		require.Equal(t, "cubes/s2/repo", key)
+	require.NotEmpty(t, d.Calls())
+	for _, c := range d.Calls() {
+		if c.Op == faulty.Get {
+			require.Equal(t, "cubes/s2/repo", c.Key)
+		}
 	}
 }
