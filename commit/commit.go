@@ -6,6 +6,8 @@ package commit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 
@@ -30,6 +32,8 @@ type Head struct {
 	Actor    string    `json:"actor"`
 	Created  time.Time `json:"created"`
 	STAC     STAC      `json:"stac"`
+	// SHA is the SHA-256 of the object that was read, in hex.
+	SHA string `json:"-"`
 }
 
 // STAC are the documents that the catalog shows of it.
@@ -71,6 +75,8 @@ func Read(ctx context.Context, root *store.Bucket, folder, kind string, into Doc
 	if got := into.head().Kind; kind != "" && got != kind {
 		return corrupt("%s commits a thing of kind %q, not %q", key, got, kind)
 	}
+	sum := sha256.Sum256(data)
+	into.head().SHA = hex.EncodeToString(sum[:])
 	return nil
 }
 

@@ -48,6 +48,8 @@ func TestHeadStandsFirstAndIsWrittenOnce(t *testing.T) {
 `, string(data))
 	var got thing
 	require.NoError(t, commit.Read(ctx, root, "models/unet", "model", &got))
+	assert.Len(t, got.SHA, 64)
+	got.SHA = ""
 	assert.Equal(t, made, got)
 	require.ErrorIs(t, commit.Write(ctx, root, "models/unet", &made), store.ErrConflict)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/stac"
@@ -180,7 +181,7 @@ func sceneDocument(view *layout.View, s cube.Slice) (json.RawMessage, error) {
 // their thing, whose links change, and those after them, so that the newest document of a collection
 // is put last.
 func (w *walker) kind(ctx context.Context, list []commit) error {
-	fresh := func(c commit) bool { return w.marks[c.folder] != c.mark() }
+	fresh := func(c commit) bool { return !strings.HasPrefix(w.marks[c.folder], c.stamp()) }
 	if !slices.ContainsFunc(list, fresh) {
 		return nil
 	}

@@ -42,12 +42,14 @@ type checker struct {
 	// catalog took, as a killed command leaves them: whoever commits next brings the catalog up.
 	marks map[string]string
 	ahead map[string]bool
+	// checked are the chunks whose pixels were found right.
+	checked map[checked]bool
 }
 
 // Fsck compares the bucket with itself and with the catalog, which may be nil, and changes neither.
 func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Options) (Report, error) {
 	c := &checker{root: root, opt: opt, report: newReport(), collections: map[string]json.RawMessage{}, items: map[catalog.ItemRef]json.RawMessage{},
-		ahead: map[string]bool{}, source: map[string]string{}, there: map[string]bool{}, tags: map[string]map[string]icechunk.ID{}}
+		checked: map[checked]bool{}, ahead: map[string]bool{}, source: map[string]string{}, there: map[string]bool{}, tags: map[string]map[string]icechunk.ID{}}
 	if cat != nil {
 		var err error
 		if c.marks, err = cat.Marks(ctx); err != nil {
@@ -71,7 +73,7 @@ func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Opti
 		}
 		for _, one := range found {
 			c.there[one.folder] = true
-			if !strings.HasSuffix(c.marks[one.folder], rules) {
+			if !strings.Contains(c.marks[one.folder], rules+"#") {
 				c.ahead[one.thing()] = true
 			}
 		}
@@ -124,6 +126,9 @@ func (c *checker) commits(ctx context.Context, list []commit) error {
 				return err
 			}
 			continue
+		}
+		if _, sum, taken := strings.Cut(c.marks[one.folder], rules+"#"); taken && sum != one.SHA {
+			c.report.problem(one.folder+"/commit.json", restore+"; if it was replaced on purpose, "+reindex, "its SHA-256 is %s, and was %s when the catalog took it", one.SHA, sum)
 		}
 		readable = append(readable, one)
 	}

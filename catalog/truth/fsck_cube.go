@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -54,8 +55,19 @@ func (c *checker) cube(ctx context.Context, name string) error {
 			return err
 		}
 	}
+	if err := c.refs(ctx, repo, object, named, tags); err != nil {
+		return err
+	}
 	if err := c.chunks(ctx, object, ends); err != nil {
 		return err
+	}
+	if c.opt.Full {
+		err := repo.Check(ctx, func(key string, err error) error {
+			return c.report.failed(object+"/"+key, restore, err)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	view, err := cb.At(ctx, "")
 	if err != nil {
@@ -74,7 +86,79 @@ func (c *checker) cube(ctx context.Context, name string) error {
 		items = append(items, item)
 	}
 	c.expect(object, []json.RawMessage{collection}, items)
-	return c.pixels(ctx, object, view)
+	if err := c.axes(ctx, object, view); err != nil {
+		return err
+	}
+	if err := c.pixels(ctx, object, view); err != nil || !c.opt.Full {
+		return err
+	}
+	return c.pinnedPixels(ctx, object, cb, named, tags)
+}
+
+// pinnedPixels checks what other branches and tags lead to; chunks that were checked are not read again.
+func (c *checker) pinnedPixels(ctx context.Context, object string, cb *layout.Cube, branches, tags map[string]icechunk.ID) error {
+	done := map[icechunk.ID]bool{branches["main"]: true, icechunk.InitialID: true}
+	for _, refs := range []map[string]icechunk.ID{branches, tags} {
+		for _, name := range slices.Sorted(maps.Keys(refs)) {
+			at := refs[name]
+			if done[at] {
+				continue
+			}
+			done[at] = true
+			view, err := cb.At(ctx, at.String())
+			if err != nil {
+				if err := c.report.failed(object+" at "+name, restore, err); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := c.axes(ctx, object, view); err != nil {
+				return err
+			}
+			if err := c.pixels(ctx, object, view); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// axes checks the time coordinates of cells, and records of slices against their digests.
+func (c *checker) axes(ctx context.Context, object string, view *layout.View) error {
+	for _, cell := range view.Cells() {
+		if err := view.CheckAxis(ctx, cell.Path); err != nil {
+			if err := c.report.failed(object+"/"+cell.Path+"/time", restore, err); err != nil {
+				return err
+			}
+		}
+	}
+	step := 1
+	if !c.opt.Full {
+		step = max(1, len(view.Slices())/sampled)
+	}
+	for i := 0; i < len(view.Slices()); i += step {
+		if err := view.CheckSlice(ctx, view.Slices()[i]); err != nil {
+			if err := c.report.failed(object+"/records", restore, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// refs names the branches and tags that lead to what does not read.
+func (c *checker) refs(ctx context.Context, repo *icechunk.Repo, object string, branches, tags map[string]icechunk.ID) error {
+	for what, list := range map[string]map[string]icechunk.ID{"branch": branches, "tag": tags} {
+		for _, name := range slices.Sorted(maps.Keys(list)) {
+			if _, err := repo.Snapshot(ctx, list[name]); err != nil {
+				err = fault.New(fault.KindOf(err), "%s %s leads to snapshot %s: %w", what, name, list[name], err)
+				if err := c.report.failed(object, restore, err); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // history checks that the snapshots of the branch main and the logs of what each changed are there, and
@@ -207,6 +291,10 @@ func (c *checker) chunk(ctx context.Context, object string, view *layout.View, c
 		size := array.DType.Size()
 		data := make([]byte, array.ChunkBytes())
 		ref, there, err := view.Ref(ctx, cell.Path, name, slice, cy, cx)
+		known := checked{ref.Object, ref.Offset, ref.Length, string(ref.Inline) + ref.Location, recorded, w.Height, w.Width}
+		if err == nil && c.checked[known] {
+			continue
+		}
 		if err == nil && there {
 			var stored []byte
 			if stored, err = view.Cube().Repo().ReadChunk(ctx, ref); err == nil {
@@ -221,13 +309,40 @@ func (c *checker) chunk(ctx context.Context, object string, view *layout.View, c
 			continue // the missing object is a problem of its own
 		}
 		if err != nil {
-			return c.report.failed(where+"/"+name, restore, err)
+			err = fault.New(fault.KindOf(err), "chunk (%d, %d) of slice %s (%s): %w", cy, cx, cell.Slices[slice].ID, place(ref, there), err)
+			if err := c.report.failed(where+"/"+name, restore, err); err != nil {
+				return err
+			}
+			continue
 		}
 		digest := layout.DigestChunk(data, len(data)/(edge*edge*size), edge, w.Height, w.Width, size)
 		if got := hex.EncodeToString(digest[:]); got != recorded {
-			c.report.problem(where+"/"+name, restore, "chunk (%d, %d) of slice %s at %s has SHA-256 %s, and %s is recorded", cy, cx,
-				cell.Slices[slice].ID, cell.Slices[slice].Time, got, recorded)
+			c.report.problem(where+"/"+name, restore, "chunk (%d, %d) of slice %s at %s (%s) has SHA-256 %s, and %s is recorded", cy, cx,
+				cell.Slices[slice].ID, cell.Slices[slice].Time, place(ref, there), got, recorded)
+			continue
 		}
+		c.checked[known] = true
 	}
 	return nil
+}
+
+// checked is a chunk that was found to be what is recorded.
+type checked struct {
+	object         icechunk.ID
+	offset, length uint64
+	text, recorded string
+	height, width  int
+}
+
+// place says where a chunk lies.
+func place(ref icechunk.Ref, there bool) string {
+	switch {
+	case !there:
+		return "absent"
+	case ref.Inline != nil:
+		return "inline in the manifest"
+	case ref.Location != "":
+		return ref.Location
+	}
+	return fmt.Sprintf("chunks/%s, bytes %d+%d", ref.Object, ref.Offset, ref.Length)
 }

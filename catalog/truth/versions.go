@@ -12,10 +12,13 @@ import (
 
 // rules names how documents are derived from commits. It is part of every mark, so that a catalog
 // that another release filled otherwise is brought up to date.
-const rules = "#2"
+const rules = "#3"
 
-// mark is what the catalog keeps of a commit that it has.
-func (c commit) mark() string { return c.etag + rules }
+// stamp tells whether a commit is the one that the catalog took.
+func (c commit) stamp() string { return c.etag + rules + "#" }
+
+// mark is what the catalog keeps of a commit that it has: its stamp and the SHA-256 of its commit.json.
+func (c commit) mark() string { return c.stamp() + c.SHA }
 
 // draft says that the commit does not count as a version for others yet.
 func (c commit) draft() bool { return c.State == "draft" }

@@ -7,8 +7,8 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// digestsOf names the array of the digests of Image, Valid and Flags.
-var digestsOf = map[string]string{Image: imageDigest, Valid: validDigest, Flags: flagsDigest}
+// digestArrays names the array of the digests of Image, Valid and Flags.
+var digestArrays = map[string]string{Image: imageDigest, Valid: validDigest, Flags: flagsDigest}
 
 // Digests returns the recorded SHA-256 of every chunk of Image, Valid or Flags of a slice of one cell, row
 // by row, 32 bytes each. slice is its index on the cell's axis. They are not to be changed.
@@ -17,7 +17,7 @@ func (v *View) Digests(ctx context.Context, cell, name string, slice int) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	array, ok := digestsOf[name]
+	array, ok := digestArrays[name]
 	if !ok || name == Flags && !v.cube.spec.flagged(t) {
 		return nil, fault.New(fault.NotFound, "cell %s of cube %q has no digests of %q", cell, v.cube.spec.Name, name)
 	}
