@@ -29,9 +29,9 @@ type Tx struct {
 // txNode is a node a transaction touched.
 type txNode struct {
 	snapshotNode
-	old   *snapshotNode // nil = created by this transaction
+	old   *snapshotNode                   // nil = created by this transaction
 	moves []func(index []uint32) []uint32 // of the base's chunks, in turn; a smaller shape is one that drops
-	sets  map[string]Ref // by packed index
+	sets  map[string]Ref                  // by packed index
 }
 
 // packIndex makes a map key whose byte order is the order of indexes.
