@@ -11,6 +11,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
+	"github.com/terrapin-eo/terrapin/store/file"
 	"github.com/terrapin-eo/terrapin/store/mem"
 )
 
@@ -52,4 +53,34 @@ func TestReadInto(t *testing.T) {
 	assert.Equal(t, fault.Unavailable, read(short, "k", 0), "the answer is too short")
 	long := store.New(body{driver, func(d []byte) []byte { return append(d, 'x') }}, "mem://")
 	assert.Equal(t, fault.Corrupt, read(long, "k", 0), "another range than that asked for")
+}
+
+// A stream leaves out what is not wanted, goes on only forwards, and says when it ends too soon.
+func TestStream(t *testing.T) {
+	files, err := file.New(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { files.Close() })
+	for name, driver := range map[string]store.Driver{"by jumps": files, "by reading on": body{mem.New(), func(d []byte) []byte { return d }}} {
+		b := store.New(driver, "x://")
+		_, err := b.Write(t.Context(), "k", []byte("0123456789"), store.Condition{})
+		require.NoError(t, err)
+		s, err := b.Stream(t.Context(), "k", 1, 9)
+		require.NoError(t, err)
+		dst := make([]byte, 2)
+		for _, piece := range []struct {
+			at   int64
+			want string
+		}{{1, "12"}, {3, "34"}, {8, "89"}} {
+			require.NoError(t, s.ReadInto(t.Context(), piece.at, dst), name)
+			assert.Equal(t, piece.want, string(dst), name)
+		}
+		assert.Equal(t, fault.Internal, fault.KindOf(s.ReadInto(t.Context(), 3, dst)), "backwards")
+		require.NoError(t, s.Close())
+
+		s, err = b.Stream(t.Context(), "k", 4, 20)
+		require.NoError(t, err)
+		require.NoError(t, s.ReadInto(t.Context(), 4, dst))
+		assert.Equal(t, fault.Corrupt, fault.KindOf(s.ReadInto(t.Context(), 9, dst)), "the object is too short")
+		require.NoError(t, s.Close())
+	}
 }

@@ -3,8 +3,10 @@ package icechunk
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
 )
 
 // Found is what LookUp says of one chunk.
@@ -145,13 +147,14 @@ func (l *finder) search(guess int, index []uint32) (pos int, ok bool) {
 	return 0, false
 }
 
-// ReadObjectInto is ReadObject into memory of the caller's.
-func (r *Repo) ReadObjectInto(ctx context.Context, object ID, offset uint64, dst []byte) error {
-	if len(dst) == 0 || offset > 1<<62 {
-		return fault.New(fault.Corrupt, "read chunk object %s: impossible range of %d bytes at %d", object, len(dst), offset)
+// StreamObject opens a range of a chunk object that is read piece by piece.
+func (r *Repo) StreamObject(ctx context.Context, object ID, offset, length uint64) (*store.Stream, error) {
+	if length == 0 || offset > math.MaxInt64-length || length > maxFile {
+		return nil, fault.New(fault.Corrupt, "read chunk object %s: impossible range of %d bytes at %d", object, length, offset)
 	}
-	if _, err := r.bucket.ReadInto(ctx, chunkKey(object), int64(offset), dst); err != nil {
-		return fmt.Errorf("read chunk object %s: %w", object, err)
+	s, err := r.bucket.Stream(ctx, chunkKey(object), int64(offset), int64(length))
+	if err != nil {
+		return nil, fmt.Errorf("read chunk object %s: %w", object, err)
 	}
-	return nil
+	return s, nil
 }

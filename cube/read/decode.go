@@ -11,7 +11,7 @@ import (
 
 // decode decodes a chunk that this batch has claimed and gives it to all who want it.
 func (b *batch) decode(ctx context.Context, a arrived) {
-	defer a.from.done()
+	defer a.done()
 	if a.err == nil {
 		a.err = ctx.Err()
 	}

@@ -2,6 +2,7 @@ package read
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -12,15 +13,23 @@ type arrived struct {
 	job
 	load  *load
 	data  []byte
+	buf   *buffer // that data lies in, or nil
 	err   error
 	from  *inFlight
 	chunk *chunk
 }
 
-// inFlight is a range in memory. It is given back when all its chunks are decoded.
+// done gives back the memory of the encoded bytes.
+func (a *arrived) done() {
+	if a.buf != nil {
+		a.buf.free()
+	}
+	a.from.done()
+}
+
+// inFlight is the room that a range takes. It is given back when all its chunks are decoded.
 type inFlight struct {
 	reader *Reader
-	buf    *buffer
 	weight int64
 	left   atomic.Int32
 }
@@ -38,9 +47,6 @@ func (r *Reader) fly(ctx context.Context, n uint64) (*inFlight, error) {
 func (f *inFlight) done() {
 	if f == nil || f.left.Add(-1) > 0 {
 		return
-	}
-	if f.buf != nil {
-		f.buf.free()
 	}
 	f.reader.flight.Release(f.weight)
 }
@@ -69,49 +75,64 @@ func (w *work) fetch(ctx context.Context, s span) {
 			end = max(end, j.end())
 		}
 	}
+	f.left.Add(int32(len(mine)))
+	w.read(ctx, mine, end, func(a arrived) { w.queue <- a })
+}
+
+// read fills in the bytes of neighbouring chunks and hands each on as it comes, so that it is decoded
+// while it is in the processor's caches and others are on their way. Where they do not come together each
+// is asked for alone, so that one that is out of place takes no other with it.
+func (b *batch) read(ctx context.Context, mine []arrived, end uint64, hand func(arrived)) {
 	if len(mine) == 0 {
 		return
 	}
-	w.read(ctx, f, mine, end)
-	for _, a := range mine {
-		f.left.Add(1)
-		w.queue <- a
-	}
-}
-
-// read fills in the bytes of neighbouring chunks. Where they do not come together each is asked for
-// alone, so that one that is out of place takes no other with it.
-func (b *batch) read(ctx context.Context, f *inFlight, mine []arrived, end uint64) {
 	first := mine[0].job
 	if first.virtual() {
 		mine[0].data, mine[0].err = b.readVirtual(ctx, first)
+		hand(mine[0])
 		return
 	}
-	from := first.key.offset
-	f.buf = borrow(int(end - from))
-	err := b.readRange(ctx, first, from, f.buf.bytes)
-	for i := range mine {
-		a := &mine[i]
-		a.data = f.buf.bytes[a.key.offset-from : a.end()-from]
+	n, err := b.stream(ctx, mine, end, hand)
+	for _, a := range mine[n:] {
 		switch {
 		case err != nil && len(mine) > 1 && ctx.Err() == nil:
-			a.err = b.readRange(ctx, a.job, a.key.offset, a.data)
-		case err != nil:
+			alone := []arrived{a}
+			if _, a.err = b.stream(ctx, alone, a.end(), hand); a.err == nil {
+				continue
+			}
+		default:
 			a.err = err
 		}
+		hand(a)
 	}
 	b.count.coalesced.Add(int64(len(mine) - 1))
 }
 
-func (b *batch) readRange(ctx context.Context, j job, offset uint64, dst []byte) error {
+// stream reads one range; it tells how many chunks of it came, and why no more did.
+func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand func(arrived)) (int, error) {
 	leave, err := b.reader.enter(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer leave()
+	from := mine[0].key.offset
 	b.count.ranges.Add(1)
-	b.count.bytesRead.Add(int64(len(dst)))
-	return unlessGone(ctx, b.view.Cube().Repo().ReadObjectInto(ctx, j.key.object, offset, dst))
+	b.count.bytesRead.Add(int64(end - from))
+	s, err := b.view.Cube().Repo().StreamObject(ctx, mine[0].key.object, from, end-from)
+	if err != nil {
+		return 0, unlessGone(ctx, err)
+	}
+	defer s.Close()
+	for i, a := range mine {
+		a.buf = borrow(int(a.key.length))
+		if err := s.ReadInto(ctx, int64(a.key.offset), a.buf.bytes); err != nil {
+			a.buf.free()
+			return i, fmt.Errorf("read chunk object %s: %w", a.key.object, unlessGone(ctx, err))
+		}
+		a.data = a.buf.bytes
+		hand(a)
+	}
+	return len(mine), nil
 }
 
 func (b *batch) readVirtual(ctx context.Context, j job) ([]byte, error) {
@@ -232,9 +253,8 @@ func (b *batch) loadAlone(ctx context.Context, a arrived) {
 		a.err = err
 	} else {
 		a.from = f
-		mine := []arrived{a}
-		b.read(ctx, f, mine, a.end())
-		a = mine[0]
+		b.read(ctx, []arrived{a}, a.end(), func(a arrived) { b.decode(ctx, a) })
+		return
 	}
 	b.decode(ctx, a)
 }

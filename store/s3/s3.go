@@ -123,7 +123,8 @@ func (d *Driver) open(ctx context.Context, key string, r store.Range, etag strin
 	info := describe(key, got)
 	if ranged := header.Get("Content-Range"); ranged != "" {
 		_, total, _ := strings.Cut(ranged, "/")
-		if info.Size, err = strconv.ParseInt(total, 10, 64); err != nil {
+		info.Size, err = strconv.ParseInt(total, 10, 64)
+		if err != nil || !strings.HasPrefix(ranged, "bytes "+strconv.FormatInt(r.Offset, 10)+"-") { // pieces are used as they come
 			body.Close()
 			return nil, store.Info{}, fault.New(fault.Unsupported, "the store answers a range with Content-Range %q", ranged).
 				WithCure("use a store that tells an object's size with a range; `terrapin store doctor` says what else is amiss")
