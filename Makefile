@@ -59,6 +59,10 @@ check-generate: build ## fail if a generated file is not what generate would wri
 bench: build ## benchmarks: our side beside its limit in one run, as ratios
 	@python=$$(.ci/setup python); "$$python" benchmarks/streaming.py --binary $(BIN)
 
+.PHONY: bench-cube
+bench-cube: build ## benchmarks: the cube beside c-blosc, tensorstore, zarrs and xarray (CUBE=FOLDER keeps its 4 GB of pixels)
+	@.ci/setup codecs; python=$$(.ci/setup bench); "$$python" benchmarks/cube/cube.py $(if $(CUBE),--cube "$(CUBE)")
+
 .PHONY: clean
 clean: ## remove what was built here (the cache outside the tree stays)
-	rm -rf bin demo-out
+	rm -rf bin demo-out bench-out

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sort"
@@ -70,13 +71,13 @@ func create(ctx context.Context, bucket *store.Bucket, o options) (*layout.Cube,
 		return nil, fmt.Errorf("no demo/data/s2_*.tif here: run it from the top of the repository")
 	}
 	sort.Strings(scenes)
-	fmt.Printf("making %d dates of %d² pixels …\n", o.Dates, spec.Grid.Width)
+	fmt.Fprintf(os.Stderr, "making %d dates of %d² pixels …\n", o.Dates, spec.Grid.Width)
 	for date := range o.Dates {
-		source, err := pixels(scenes[date%len(scenes)], picked)
+		pixels, err := source(scenes[date%len(scenes)], picked)
 		if err != nil {
 			return nil, err
 		}
-		if err := commit(ctx, c, source, date); err != nil {
+		if err := commit(ctx, c, pixels, date); err != nil {
 			return nil, err
 		}
 	}
@@ -89,7 +90,7 @@ type scene struct {
 	values               []uint16
 }
 
-func pixels(path string, bands []int) (scene, error) {
+func source(path string, bands []int) (scene, error) {
 	r, err := gdal.Open(path)
 	if err != nil {
 		return scene{}, err
