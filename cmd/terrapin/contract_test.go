@@ -65,3 +65,55 @@ func TestFsckSeesThroughACatalogThatLags(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, catalogName), before, 0o600))
 	require.Equal(t, true, s.json(exitOK, "store", "fsck")["ok"])
 }
+
+// What --data names is a directory or a bucket. Any other URL, and nothing at all, would make folders beside
+// the caller's files.
+func TestDataNamesAPlace(t *testing.T) {
+	like, err := filepath.Abs(scenes(t)[0])
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	for _, data := range []string{"", "gs://bucket/x", "S3://bucket/x", "file://host/x", "file:x://y", "https://host/x"} {
+		for _, verb := range [][]string{{"cube", "create", "s2", "--like", like}, {"cube", "ls"}} {
+			var out, complaints strings.Builder
+			code := run(t.Context(), append(verb, "--json", "--data", data),
+				streams{in: strings.NewReader(""), out: &out, err: &complaints, env: func(string) string { return "" }})
+			require.Equal(t, exitRefused, code, "%q", data)
+			require.Contains(t, complaints.String(), "cure: ", "%q", data)
+		}
+	}
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	require.Empty(t, entries, "a refused place is not made")
+
+	s := newShell(t)
+	location := s.json(exitOK, "cube", "create", "s2", "--like", like)["location"].(string)
+	s.dir = strings.TrimSuffix(location, "/cubes/s2")
+	require.Equal(t, location, s.json(exitOK, "cube", "show", "s2")["location"], "the URL that is shown is taken")
+}
+
+// Files among a data directory's objects pass for damage, and a URL is no folder.
+func TestExportsStayOutside(t *testing.T) {
+	s := withCube(t)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(s.dir, link))
+	for _, out := range []string{s.dir, filepath.Join(s.dir, "cubes", "export"), filepath.Join(link, "cubes", "export"), "s3://bucket/export"} {
+		e := s.json(exitRefused, "cube", "export", "s2", out)["error"].(map[string]any)
+		require.NotEmpty(t, e["cure"], out)
+	}
+	require.Equal(t, true, s.json(exitOK, "store", "fsck")["ok"])
+	require.NoFileExists(t, "s3:")
+	s.json(exitOK, "cube", "export", "s2", s.dir+"-export")
+}
+
+// Tags are for ever, so that one in the way stays there.
+func TestTagsThatWouldStandInTheWay(t *testing.T) {
+	s := withCube(t)
+	for _, tag := range []string{"", "main", "datasets/crops/v2", "..", "a/../b", "/a", "a/", "a b", "@x", "a\nb", "1CECHNKREP0F1RSTCMT0"} {
+		e := s.json(exitRefused, "cube", "tag", "s2", tag)["error"].(map[string]any)
+		require.NotEmpty(t, e["cure"], "tag %q", tag)
+	}
+	for _, tag := range []string{"v1", "2020/spring.1", "été_2020"} {
+		s.json(exitOK, "cube", "tag", "s2", tag)
+		s.json(exitOK, "cube", "show", "s2", "--version", tag)
+	}
+}

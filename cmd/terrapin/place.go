@@ -34,6 +34,29 @@ func (p place) inBucket() bool { return strings.HasPrefix(p.data, "s3:") }
 // location reads the URL of a bucket.
 func (p place) location() (s3.Location, error) { return s3.ParseLocation(p.data, p.env) }
 
+// directory reads --data as a directory: a path, or the file:// URL that `cube show` gives. A URL of any
+// other kind, and nothing at all, are refused: as paths they would make folders beside the caller's files.
+func (p place) directory() (string, error) {
+	const cure = "give a directory, or a bucket like s3://bucket/prefix?endpoint=https://host:port"
+	if p.data == "" {
+		return "", fault.New(fault.Invalid, "--data is empty").WithCure(cure)
+	}
+	scheme, rest, ok := strings.Cut(p.data, "://")
+	switch {
+	case !ok:
+		return absolute(p.data)
+	case scheme != "file":
+		return "", fault.New(fault.Unsupported, "--data %s: there is no kind of place %q", p.data, scheme+"://").WithCure(cure)
+	case !strings.HasPrefix(rest, "/"):
+		return "", fault.New(fault.Invalid, "--data %s names another machine, or no absolute path", p.data).WithCure("write it like file:///data/terrapin, or give the path itself")
+	}
+	at, err := url.Parse(p.data)
+	if err != nil || at.RawQuery != "" || at.Fragment != "" {
+		return "", fault.New(fault.Invalid, "--data %s is no URL of a directory", p.data).WithCure("give the path itself")
+	}
+	return absolute(at.Path)
+}
+
 // local is the directory of this machine for catalog and lock: the data directory itself or, for a bucket,
 // --state or a folder of its own below the user's state directory. It need not exist.
 func (p place) local() (string, error) {
@@ -41,7 +64,7 @@ func (p place) local() (string, error) {
 		if p.state != "" {
 			return "", usagef("--state is for buckets; a data directory holds its own catalog and lock")
 		}
-		return absolute(p.data)
+		return p.directory()
 	}
 	if p.state != "" {
 		return absolute(p.state)
@@ -81,7 +104,11 @@ type site struct {
 // open connects to the place, which has to exist.
 func (p place) open(ctx context.Context) (site, error) {
 	if !p.inBucket() {
-		return openDirectory(p.data)
+		dir, err := p.directory()
+		if err != nil {
+			return site{}, err
+		}
+		return openDirectory(dir)
 	}
 	at, err := p.location()
 	if err != nil {
@@ -103,11 +130,7 @@ func (p place) open(ctx context.Context) (site, error) {
 	return site{root: root, bucket: driver, at: at}, nil
 }
 
-func openDirectory(dir string) (site, error) {
-	abs, err := absolute(dir)
-	if err != nil {
-		return site{}, err
-	}
+func openDirectory(abs string) (site, error) {
 	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
 		return site{}, nothingThere("data directory", abs)
 	}

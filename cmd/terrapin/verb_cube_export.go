@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -107,6 +108,9 @@ func (c *cli) export(ctx context.Context, name string, req export.Request) error
 		return fault.New(fault.Unsupported, "an export writes files of this machine and reads the cube from --data, not through --server").
 			WithCure("run it where the data directory is, or read the cube from %s/zarr/%s/ with xarray or GDAL", strings.TrimRight(c.server, "/"), name)
 	}
+	if err := c.mayExportTo(req.Out); err != nil {
+		return err
+	}
 	w, err := openReading(ctx, c.place(), c.logger())
 	if err != nil {
 		return err
@@ -130,6 +134,44 @@ func (c *cli) export(ctx context.Context, name string, req export.Request) error
 	}
 	c.printExport(report)
 	return nil
+}
+
+// mayExportTo refuses what is no folder of this machine, and any place inside of the data directory, where
+// files that no commit names pass for damage.
+func (c *cli) mayExportTo(out string) error {
+	if strings.Contains(out, "://") {
+		return fault.New(fault.Unsupported, "%s is a URL, and an export is written into a folder of this machine", out).
+			WithCure("name a folder, and copy the files from there")
+	}
+	if c.place().inBucket() {
+		return nil
+	}
+	dir, err := c.place().directory()
+	if err != nil {
+		return err
+	}
+	to, err := absolute(out)
+	if err != nil {
+		return err
+	}
+	rel, err := filepath.Rel(resolved(dir), resolved(to))
+	if err == nil && filepath.IsLocal(rel) {
+		return fault.New(fault.Invalid, "%s lies in the data directory %s, which holds nothing but its own objects", out, dir).
+			WithCure("name a folder outside of it")
+	}
+	return nil
+}
+
+// resolved follows the links in as much of an absolute path as is there.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(resolved(parent), filepath.Base(path))
 }
 
 func (c *cli) printExport(r export.Report) {

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -134,7 +138,8 @@ func (c *cli) cubeTagCommand() *cobra.Command {
 	var a cubeTagArgs
 	cmd := &cobra.Command{
 		Use: "tag NAME TAG", Short: "pin a snapshot of a cube under a name, for ever", Args: cobra.ExactArgs(2),
-		Long: `Pins a snapshot under a name. A tag never moves; the same tag on the same snapshot again is fine.
+		Long: `Pins a snapshot under a name. A tag never moves; the same tag on the same snapshot again is fine. It may not have the
+name of a branch, nor begin with "datasets/", where the pins of dataset versions stand.
 
 With --json: {"cube", "tag", "snapshot"}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -154,11 +159,11 @@ var cubeTagVerb = verb{name: "cube.tag", access: commits, run: func(ctx context.
 	if err := c.into(&a); err != nil {
 		return nil, 0, err
 	}
-	if a.Tag == "" {
-		return nil, 0, fault.New(fault.Invalid, "the tag has no name")
-	}
 	opened, err := w.cube(ctx, a.Cube)
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := checkTag(ctx, opened, a.Tag); err != nil {
 		return nil, 0, err
 	}
 	view, err := opened.At(ctx, a.Version)
@@ -170,3 +175,26 @@ var cubeTagVerb = verb{name: "cube.tag", access: commits, run: func(ctx context.
 	}
 	return map[string]string{"cube": a.Cube, "tag": a.Tag, "snapshot": view.Snapshot()}, exitOK, nil
 }}
+
+// tagPattern is a name that a URL, a shell and a listing show as it is.
+var tagPattern = regexp.MustCompile(`^[\pL\pN_][\pL\pN._-]*(/[\pL\pN_][\pL\pN._-]*)*$`)
+
+// checkTag refuses tags that would stand in the way, for tags are for ever: a branch's name, which would
+// mean two snapshots as soon as the branch moves on, and those that dataset versions pin their cubes with.
+func checkTag(ctx context.Context, opened *layout.Cube, tag string) error {
+	if !tagPattern.MatchString(tag) {
+		return fault.New(fault.Invalid, "bad tag name %q", tag).
+			WithCure("use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_'; '/' goes between such parts")
+	}
+	if strings.HasPrefix(tag, "datasets/") {
+		return fault.New(fault.Invalid, "tag name %q begins with \"datasets/\", which is kept for what dataset versions pin", tag).WithCure("choose another name")
+	}
+	branches, err := opened.Branches(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(branches, tag) {
+		return fault.New(fault.Conflict, "%q is a branch of cube %q, and a tag of that name would hide it", tag, opened.Spec().Name).WithCure("choose another name")
+	}
+	return nil
+}

@@ -10,6 +10,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -213,6 +215,15 @@ func (c *Cube) Tag(ctx context.Context, name, snapshot string) error {
 		return err
 	}
 	return c.repo.Tag(ctx, name, id)
+}
+
+// Branches lists the names of the branches, sorted.
+func (c *Cube) Branches(ctx context.Context) ([]string, error) {
+	ids, err := c.repo.Branches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(ids)), nil
 }
 
 // Tags lists the tags and the snapshots they pin.
