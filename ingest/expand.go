@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"sort"
@@ -35,8 +36,21 @@ func Files(path string) ([]string, error) {
 	return files, nil
 }
 
-// expand turns a folder into its scenes, sorted: STAC items, and rasters that are no asset of one of
-// them. Anything else stands for itself.
+// Scenes lists the scenes of a folder as they are taken from it, or the source itself; none where the
+// folder has none.
+func Scenes(path string) []string {
+	if isZarr(path) {
+		return []string{path}
+	}
+	scenes, err := expand(path)
+	if err != nil {
+		return nil // reading the source tells why
+	}
+	return scenes
+}
+
+// expand turns a folder into its scenes, sorted: STAC items, also damaged ones, and rasters that are no
+// asset of one of them. Anything else stands for itself.
 func expand(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
@@ -55,8 +69,12 @@ func expand(path string) ([]string, error) {
 		case e.IsDir():
 			folders = append(folders, full)
 		case isJSON(e.Name()):
-			if it, err := readItem(full); err == nil {
-				scenes = append(scenes, full)
+			it, err := readItem(full)
+			if err != nil && isOther(full) {
+				continue
+			}
+			scenes = append(scenes, full) // a damaged item too: reading it again tells what is wrong
+			if err == nil {
 				for _, f := range it.files() {
 					assets[f] = true
 				}
@@ -80,6 +98,27 @@ func expand(path string) ([]string, error) {
 	}
 	sort.Strings(kept)
 	return kept, nil
+}
+
+// isOther reports whether a JSON file is whole and something else than a STAC item, such as a class legend,
+// a collection or label polygons.
+func isOther(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() || info.Size() > maxItemBytes {
+		return err == nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	var doc any
+	if json.Unmarshal(data, &doc) != nil {
+		return false
+	}
+	fields, _ := doc.(map[string]any)
+	_, versioned := fields["stac_version"]
+	_, assets := fields["assets"]
+	return fields["type"] != "Feature" || !versioned && !assets
 }
 
 func isJSON(path string) bool {

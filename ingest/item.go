@@ -53,6 +53,9 @@ const maxItemBytes = 8 << 20
 
 func readItem(path string) (*item, error) {
 	cure := "give a STAC item: a GeoJSON feature with stac_version, id, properties and assets"
+	if strings.Contains(path, "://") {
+		return nil, fault.New(fault.Unsupported, "%s is a URL, and this release reads local files", path).WithCure("download the item and its assets first, then %s", cure)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "%s does not exist", path).WithCure("check the path; a relative one starts at the current directory")

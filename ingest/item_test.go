@@ -188,3 +188,37 @@ func TestFilesOfASource(t *testing.T) {
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{path, filepath.Join(dir, "x_nir.tif"), filepath.Join(dir, "x_red.tif"), filepath.Join(dir, "all.tif")}, files)
 }
+
+// A damaged item of a folder is named, like any other bad scene; JSON of another kind is none of its scenes.
+func TestFolderNamesItsDamagedItems(t *testing.T) {
+	good := writeItem(t, stacItem(nil))
+	dir := filepath.Dir(good)
+	whole, err := os.ReadFile(good)
+	require.NoError(t, err)
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	write("cut.json", string(whole[:len(whole)/2]))
+	write("empty.json", "")
+	write("nameless.json", `{"type": "Feature", "stac_version": "1.0.0", "assets": {}}`)
+	require.NoError(t, os.Symlink(filepath.Join(dir, "absent"), filepath.Join(dir, "dangling.json")))
+	write("legend.json", `{"1": "forest"}`)
+	write("list.json", `[1]`)
+	write("collection.json", `{"type": "Collection", "stac_version": "1.0.0", "assets": {}}`)
+	write("fields.geojson", `{"type": "FeatureCollection", "features": []}`)
+	write("field.geojson", `{"type": "Feature", "geometry": null, "properties": {}}`)
+	c, _ := newCube(t, smallSpec())
+	rep := ingest(t, c, Request{Sources: []string{dir}, DatetimePattern: "%Y"})
+	require.Len(t, rep.Accepted, 1)
+	var named []string
+	for _, r := range rep.Rejected {
+		if filepath.Ext(r.Source) == ".json" {
+			named = append(named, filepath.Base(r.Source))
+			require.NotEmpty(t, r.Cure, r.Reason)
+		}
+	}
+	remote := ingest(t, c, Request{Sources: []string{"https://127.0.0.1:1/item.json"}}).Rejected[0]
+	require.Contains(t, remote.Reason, "is a URL")
+	require.Contains(t, remote.Cure, "download")
+	require.ElementsMatch(t, []string{"cut.json", "empty.json", "nameless.json", "dangling.json"}, named)
+}

@@ -156,6 +156,15 @@ func TestServerHoldsItsDirectory(t *testing.T) {
 	doc = remote.json(exitRefused, "ingest", "s2", missing, "--server", server.urls.HTTP, "--datetime-pattern", "s2_%Y%m%d")
 	assert.Equal(t, missing, doc["rejected"].([]any)[0].(map[string]any)["source"])
 
+	folder := t.TempDir()
+	whole, err := filepath.Abs(scenes(t)[1])
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(whole, filepath.Join(folder, filepath.Base(whole))))
+	require.NoError(t, os.Symlink(missing, filepath.Join(folder, "s2_20200101.tif")))
+	doc = remote.json(exitRefused, "ingest", "s2", folder, "--server", server.urls.HTTP, "--datetime-pattern", "s2_%Y%m%d")
+	assert.Len(t, doc["skipped"], 1)
+	assert.Equal(t, filepath.Join(folder, "s2_20200101.tif"), doc["rejected"].([]any)[0].(map[string]any)["source"], "a scene of a folder that cannot be sent")
+
 	res, err := http.Get(server.urls.STAC + "collections/s2/items")
 	require.NoError(t, err)
 	defer res.Body.Close()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -17,12 +18,12 @@ import (
 
 // callServer runs a verb in a server, uploading the client's files.
 func callServer(ctx context.Context, url, name string, args json.RawMessage, sources []string, actor string) (any, int, error) {
-	plan, err := planUpload(sources)
+	plan, lost, err := planUpload(sources)
 	if err != nil {
 		return nil, 0, err
 	}
 	if len(sources) > 0 {
-		if args, err = withLayout(args, plan); err != nil {
+		if args, err = withLayout(args, plan, slices.Concat(sources, lost)); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -76,11 +77,16 @@ func readAnswer(res *http.Response, url string) (any, int, error) {
 type uploadFile struct{ path, layout string }
 
 // planUpload lists the files behind the sources. One that cannot be sent is left out: the server then
-// reports its source like any other that is not there.
-func planUpload(sources []string) ([]uploadFile, error) {
-	var plan []uploadFile
+// reports its source like any other that is not there. A scene of a folder is no source by itself; lost
+// names those that cannot be sent, to be reported in the same way.
+func planUpload(sources []string) (plan []uploadFile, lost []string, err error) {
 	for i, source := range sources {
 		source = filepath.Clean(source)
+		for _, scene := range ingest.Scenes(source) {
+			if scene != source && !canSend(scene) {
+				lost = append(lost, scene)
+			}
+		}
 		files, err := ingest.Files(source)
 		if err != nil {
 			continue
@@ -91,12 +97,12 @@ func planUpload(sources []string) ([]uploadFile, error) {
 			}
 			rel, err := filepath.Rel(filepath.Dir(source), f)
 			if err != nil {
-				return nil, fault.New(fault.Internal, "place of %s beside %s: %w", f, source, err)
+				return nil, nil, fault.New(fault.Internal, "place of %s beside %s: %w", f, source, err)
 			}
 			plan = append(plan, uploadFile{f, fmt.Sprintf("%d/%s", i, filepath.ToSlash(rel))})
 		}
 	}
-	return plan, nil
+	return plan, lost, nil
 }
 
 func canSend(path string) bool {
@@ -109,8 +115,9 @@ func canSend(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// withLayout adds to the arguments where each uploaded file stands.
-func withLayout(args json.RawMessage, plan []uploadFile) (json.RawMessage, error) {
+// withLayout adds to the arguments where each uploaded file stands, and puts in all sources where they name
+// sources.
+func withLayout(args json.RawMessage, plan []uploadFile, sources []string) (json.RawMessage, error) {
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal(args, &fields); err != nil {
 		return nil, fault.New(fault.Internal, "encode the arguments: %w", err)
@@ -119,11 +126,16 @@ func withLayout(args json.RawMessage, plan []uploadFile) (json.RawMessage, error
 	for i, f := range plan {
 		layout[i] = f.layout
 	}
-	raw, err := json.Marshal(layout)
-	if err != nil {
-		return nil, fault.New(fault.Internal, "encode the arguments: %w", err)
+	for key, value := range map[string][]string{"layout": layout, "sources": sources} {
+		if _, there := fields[key]; key == "sources" && !there {
+			continue
+		}
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, fault.New(fault.Internal, "encode the arguments: %w", err)
+		}
+		fields[key] = raw
 	}
-	fields["layout"] = raw
 	return json.Marshal(fields)
 }
 
