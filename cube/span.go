@@ -2,6 +2,8 @@ package cube
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -70,7 +72,16 @@ func (g Grid) Snap(bounds [4]float64) (Window, error) {
 	in := w.Intersect(g.All())
 	if in.Empty() {
 		x0, y0, x1, y1 := g.Bounds()
-		return Window{}, fault.New(fault.Invalid, "bounds %v lie outside of the grid", bounds).WithCure("it covers %v,%v,%v,%v in %s", x0, y0, x1, y1, g.CRS)
+		return Window{}, fault.New(fault.Invalid, "bounds %s lie outside of the grid", plain(bounds)).WithCure("it covers %s in %s", plain([4]float64{x0, y0, x1, y1}), g.CRS)
 	}
 	return in, nil
+}
+
+// plain writes bounds with all their digits and no exponent, as they are given on the command line.
+func plain(bounds [4]float64) string {
+	var parts []string
+	for _, v := range bounds {
+		parts = append(parts, strconv.FormatFloat(v, 'f', -1, 64))
+	}
+	return strings.Join(parts, ",")
 }

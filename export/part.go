@@ -80,7 +80,7 @@ func (p *part) chooseWindow(req Request) error {
 		p.window = w
 	case req.Window != nil:
 		if req.Window.Empty() || req.Window.Intersect(frame.All()) != *req.Window {
-			return fault.New(fault.Invalid, "the window %+v does not lie in the %d×%d pixels (rows × columns) of %s", *req.Window, frame.Height, frame.Width, p.group.Name).
+			return fault.New(fault.Invalid, "the window %d,%d,%d,%d does not lie in the %d×%d pixels (rows × columns) of %s", req.Window.Row, req.Window.Col, req.Window.Height, req.Window.Width, frame.Height, frame.Width, p.group.Name).
 				WithCure("give row,col,height,width inside of it")
 		}
 		p.window = *req.Window

@@ -132,8 +132,10 @@ func (c *Catalog) wrap(op string, err error) error {
 	var e *driver.Error
 	if errors.As(err, &e) {
 		switch e.Code() & 0xff {
-		case lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_FULL, lib.SQLITE_IOERR:
-			kind = fault.Unavailable
+		case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+			kind, cure = fault.Unavailable, "do it again: another process is at work on it"
+		case lib.SQLITE_FULL, lib.SQLITE_IOERR:
+			kind, cure = fault.Unavailable, "check that its disk is not full (a few hundred kB are enough for the catalog) and not failing, and do it again"
 		case lib.SQLITE_INTERRUPT:
 			kind = fault.Canceled
 		case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:

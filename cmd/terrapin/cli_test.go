@@ -169,7 +169,7 @@ func TestCubeCreateRefusesNonsense(t *testing.T) {
 	for _, extra := range [][]string{
 		{"--bounds", "0,0,100"}, {"--bounds", "100,100,0,0"}, {"--res", "0"}, {"--res", "7"}, {"--res", "-10"}, {"--bands", "b,b"}, {"--bands", "a"},
 		{"--dtype", "complex64"}, {"--nodata", "70000"}, {"--nodata", "nan"}, {"--nodata", "x"}, {"--latency", "soon"}, {"--chunk", "-1"},
-		{"--crs", "EPSG:999999"}, {"--crs", "moon"}, {"--bounds", "nan,0,100,100"},
+		{"--crs", "EPSG:999999"}, {"--crs", "moon"}, {"--bounds", "nan,0,100,100"}, {"--flags", "cloud,cloud"}, {"--cell", "1048832"},
 	} {
 		doc := s.json(exitRefused, append(append([]string{"cube", "create", "c"}, grid...), extra...)...)
 		e := doc["error"].(map[string]any)

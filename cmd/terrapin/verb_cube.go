@@ -188,7 +188,11 @@ func (a cubeCreateArgs) setGrid(s *layout.Spec) error {
 		return badResolution(a.Res)
 	}
 	w, h := (b[2]-b[0])/a.Res, (b[3]-b[1])/a.Res
-	if w < 0.5 || h < 0.5 || math.Abs(w-math.Round(w)) > 1e-6 || math.Abs(h-math.Round(h)) > 1e-6 || w > 1e7 || h > 1e7 {
+	if w > 1e7 || h > 1e7 {
+		return fault.New(fault.TooLarge, "--bounds are %.4g × %.4g pixels of %g; an edge has at most 10000000", w, h, a.Res).
+			WithCure("make several cubes, or larger pixels")
+	}
+	if w < 0.5 || h < 0.5 || math.Abs(w-math.Round(w)) > 1e-6 || math.Abs(h-math.Round(h)) > 1e-6 {
 		return fault.New(fault.Invalid, "--bounds are %g × %g pixels of %g", w, h, a.Res).
 			WithCure("choose bounds with x0 < x1 and y0 < y1 that are a whole number of pixels apart")
 	}

@@ -242,7 +242,7 @@ func (s Spec) checkFlags() error {
 		case f.Name == "" || strings.ContainsFunc(f.Name, func(r rune) bool { return r <= ' ' || r > '~' }):
 			return fault.New(fault.Invalid, "bad flag name %q", f.Name).WithCure("use printable ASCII without blanks, such as cloud_shadow")
 		case names[f.Name]:
-			return fault.New(fault.Invalid, "two flags are named %q", f.Name)
+			return fault.New(fault.Invalid, "two flags are named %q", f.Name).WithCure("name each flag once")
 		case f.Mask == 0 || f.Mask&(f.Mask-1) != 0:
 			return fault.New(fault.Invalid, "mask %d of flag %s is not one bit", f.Mask, f.Name).WithCure("use 1, 2, 4, 8, …, 32768")
 		case used&f.Mask != 0:

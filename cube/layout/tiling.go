@@ -156,7 +156,7 @@ func (s Spec) checkTiling() error {
 		return nil
 	}
 	if s.CellSize < 0 || s.CellSize > 1<<20 {
-		return fault.New(fault.Invalid, "cells of %d pixels", s.CellSize).WithCure("choose an edge such as 10240")
+		return fault.New(fault.Invalid, "cells of %d pixels; they have at most %d", s.CellSize, 1<<20).WithCure("choose an edge such as 10240")
 	}
 	step := 1
 	groups := s.Groups()
