@@ -61,12 +61,12 @@ func seal(t fileType, writer string, flat []byte) []byte {
 	return compressor.EncodeAll(flat, out)
 }
 
-// unseal checks the header and returns the FlatBuffer.
+// unseal checks the header and returns the FlatBuffer. Files of spec version 1 are those of a migrated repository.
 func unseal(want fileType, data []byte) ([]byte, error) {
 	if len(data) < headerSize || !bytes.Equal(data[:len(magic)], magic) {
 		return nil, fault.New(fault.Corrupt, "decode %s: not an Icechunk file", want)
 	}
-	if v := data[36]; v != specVersion {
+	if v := data[36]; v != specVersion && (v != oldSpecVersion || want == repoFile) {
 		return nil, fault.New(fault.Unsupported, "decode %s: Icechunk spec version %d; this release knows version %d", want, v, specVersion).
 			WithCure("migrate the repository to spec version %d with the official icechunk library", specVersion)
 	}

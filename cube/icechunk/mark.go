@@ -140,8 +140,7 @@ func (m *manifest) objects(into map[ID]struct{}) (refs int, err error) {
 	return refs, nil
 }
 
-// snapshotManifests lists the manifests a snapshot needs: those its nodes name and those it lists, in
-// the form of either spec version.
+// snapshotManifests lists the manifests a snapshot needs: those its nodes name and those it lists.
 func snapshotManifests(flat []byte) (ids []ID, err error) {
 	info, err := decodeSnapshot(flat)
 	if err != nil {
@@ -154,14 +153,6 @@ func snapshotManifests(flat []byte) (ids []ID, err error) {
 	}
 	for _, f := range info.manifests {
 		ids = append(ids, f.id)
-	}
-	defer guard("snapshot", &err)
-	const oldInfo = 32 // id12, u64 size, u32 count, padded
-	old := rootTable(flat).vec(6, oldInfo)
-	for i := range old.n {
-		var id ID
-		copy(id[:], old.buf[old.start+oldInfo*i:])
-		ids = append(ids, id)
 	}
 	return ids, nil
 }

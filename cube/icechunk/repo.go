@@ -61,10 +61,12 @@ func newRepo(b *store.Bucket, cfg Config) *Repo {
 func Create(ctx context.Context, b *store.Bucket, cfg Config) (*Repo, error) {
 	r := newRepo(b, cfg)
 	exists := fault.New(fault.Conflict, "create repository: %s holds one already", b.URL()).WithCure("open it, or choose another place")
-	if _, err := b.Stat(ctx, repoKey); err == nil {
-		return nil, exists
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("create repository: %w", err)
+	for _, key := range []string{repoKey, oldMain} {
+		if _, err := b.Stat(ctx, key); err == nil {
+			return nil, exists
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("create repository: %w", err)
+		}
 	}
 	now := r.micros()
 	metadata, err := encodeMetadata(map[string]any{"__icechunk": map[string]any{"is_root": true}})
@@ -112,6 +114,10 @@ func (r *Repo) micros() uint64 { return uint64(r.cfg.Now().UnixMicro()) }
 func (r *Repo) state(ctx context.Context) (repoState, error) {
 	raw, info, err := r.bucket.Read(ctx, repoKey, store.Range{})
 	if errors.Is(err, store.ErrNotFound) {
+		if _, oldErr := r.bucket.Stat(ctx, oldMain); oldErr == nil {
+			return repoState{}, fault.New(fault.Unsupported, "the Icechunk repository at %s is of spec version 1; this release knows version %d", r.bucket.URL(), specVersion).
+				WithCure("migrate it with the official library: icechunk.upgrade_icechunk_repository")
+		}
 		return repoState{}, fault.New(fault.NotFound, "no Icechunk repository at %s: %w", r.bucket.URL(), err).
 			WithCure("check the place; a repository of spec version 2 has an object named %q there", repoKey)
 	}

@@ -75,6 +75,9 @@ func decodeSnapshot(flat []byte) (s *snapshotInfo, err error) {
 		f := files.table(i)
 		s.manifests[i] = manifestInfo{id: f.mustID(0), size: f.u64(1), refs: f.u32(2), extra: f.bytes(3)}
 	}
+	if !files.present {
+		s.manifests = decodeOldManifests(t)
+	}
 	return s, nil
 }
 
@@ -89,21 +92,20 @@ func decodeNode(t table) snapshotNode {
 	default:
 		broken("node %q is of unknown kind %d", n.Path, kind)
 	}
-	shape := data.vec(3, 4)
-	if !shape.present {
-		broken("array %q has no shape of version 2", n.Path)
+	info := &ArrayInfo{}
+	if shape := data.vec(3, 4); shape.present {
+		info.allot(shape.n, n.Path)
+		for i := range shape.n {
+			d := shape.table(i)
+			info.Shape[i], info.NumChunks[i] = d.u64(0), d.u32(1)
+		}
+	} else {
+		decodeOldShape(data, info, n.Path)
 	}
-	if shape.n > maxRank {
-		broken("array %q has %d dimensions", n.Path, shape.n)
-	}
-	info := &ArrayInfo{Shape: make([]uint64, shape.n), NumChunks: make([]uint32, shape.n)}
-	for i := range shape.n {
-		d := shape.table(i)
-		info.Shape[i], info.NumChunks[i] = d.u64(0), d.u32(1)
-	}
+	rank := len(info.Shape)
 	if names := data.vec(1, 4); names.present {
-		if names.n != shape.n {
-			broken("array %q has %d dimensions and %d names", n.Path, shape.n, names.n)
+		if names.n != rank {
+			broken("array %q has %d dimensions and %d names", n.Path, rank, names.n)
 		}
 		info.Dims = make([]string, names.n)
 		for i := range info.Dims {
@@ -114,9 +116,16 @@ func decodeNode(t table) snapshotNode {
 	manifests := data.mustVec(2, 4)
 	n.manifests = make([]manifestRef, manifests.n)
 	for i := range n.manifests {
-		n.manifests[i] = decodeManifestRef(manifests.table(i), n.Path, shape.n)
+		n.manifests[i] = decodeManifestRef(manifests.table(i), n.Path, rank)
 	}
 	return n
+}
+
+func (a *ArrayInfo) allot(rank int, path string) {
+	if rank > maxRank {
+		broken("array %q has %d dimensions", path, rank)
+	}
+	a.Shape, a.NumChunks = make([]uint64, rank), make([]uint32, rank)
 }
 
 func decodeManifestRef(t table, path string, rank int) manifestRef {

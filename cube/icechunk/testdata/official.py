@@ -118,6 +118,28 @@ def create(path, split, updates):
     return {"id": first}
 
 
+def former(path):
+    """A repository of spec version 1: a scalar, an empty axis, unnamed dimensions, a tag."""
+    repo = icechunk.Repository.create(storage(path), spec_version=1)
+    session = repo.writable_session("main")
+    root = zarr.open_group(session.store, mode="w", attributes={"by": "official"})
+    grid = root.create_array("grid", shape=(3, 5), chunks=(2, 2), dtype="<i4", fill_value=-1, dimension_names=["time", None])
+    grid[:] = np.arange(15).reshape(3, 5)
+    root.create_array("none", shape=(0, 4), chunks=(2, 4), dtype="<i4", fill_value=0)
+    root.create_array("one", shape=(), dtype="<i4", fill_value=7)
+    root.create_group("grid-b")
+    repo.create_tag("v1", session.commit("old", metadata={"k": [1, 2.5, None, {"x": True}]}))
+    session = repo.writable_session("main")
+    zarr.open_group(session.store, mode="a")["grid"][2, 4] = 99
+    return {"id": session.commit("older")}
+
+
+def migrate(path):
+    """Spec version 1 becomes 2: only the repo file is written."""
+    icechunk.upgrade_icechunk_repository(icechunk.Repository.open(storage(path)), dry_run=False, delete_unused_v1_files=True)
+    return {}
+
+
 def collect(path):
     repo = icechunk.Repository.open(storage(path))
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
@@ -144,6 +166,7 @@ def history(path, name):
 
 
 if __name__ == "__main__":
-    verbs = {"read": read, "updates": updates, "diff": diff, "append": append, "shrink": shrink, "create": create, "collect": collect, "expire": expire, "history": history}
+    verbs = {"read": read, "updates": updates, "diff": diff, "append": append, "shrink": shrink, "create": create, "collect": collect, "expire": expire, "history": history,
+             "former": former, "migrate": migrate}
     print(json.dumps(verbs[sys.argv[1]](*sys.argv[2:])), flush=True)
     os._exit(0)  # threads of the library that outlive the interpreter now and then crash it
