@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 )
 
 // faulty are the published items that are not valid, and why.
@@ -19,15 +21,8 @@ var faulty = map[string]string{
 
 // TestRealItemsAreRead reads every published item of the real data: all but the faulty ones are good.
 func TestRealItemsAreRead(t *testing.T) {
-	data := os.Getenv("TERRAPIN_DATA")
-	if data == "" {
-		data = "../../shared/data"
-	}
-	if _, err := os.Stat(data); err != nil {
-		t.Skip("no real data beside the repository; set TERRAPIN_DATA")
-	}
 	n, refused := 0, map[string]string{}
-	require.NoError(t, filepath.WalkDir(filepath.Join(data, "stac"), func(path string, d fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(cubetest.Real(t, "stac"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".json") || strings.Contains(d.Name(), "invalid") {
 			return err
 		}

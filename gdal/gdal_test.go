@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -28,20 +29,6 @@ func python(t *testing.T, program string, args ...string) []byte {
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	return out
-}
-
-// shared finds the folder of real data beside the repository.
-func shared(t *testing.T, parts ...string) string {
-	t.Helper()
-	root := os.Getenv("TERRAPIN_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "data")
-	}
-	path := filepath.Join(append([]string{root}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no shared data: " + err.Error())
-	}
-	return path
 }
 
 func TestOpenDescribes(t *testing.T) {
@@ -140,7 +127,7 @@ func TestTruncatedFileFailsWhenRead(t *testing.T) {
 // Each damaged file is refused, or read whole, as the list beside them says of GDAL; none crashes, hangs
 // or asks for absurd memory.
 func TestDamagedFiles(t *testing.T) {
-	root := shared(t, "corrupt")
+	root := cubetest.Real(t, "corrupt")
 	list, err := os.ReadFile(filepath.Join(root, "EXPECTED.tsv"))
 	require.NoError(t, err)
 	files := 0
@@ -184,7 +171,7 @@ func readAll(path string) error {
 func TestAuthorityCode(t *testing.T) {
 	var files []string
 	for _, folder := range []string{"cogs/rasterio", "cogs/rio-tiler", "scenes/naip-virginia-rasterframes", "scenes/s2-60m-rasterframes"} {
-		found, err := filepath.Glob(filepath.Join(shared(t, filepath.FromSlash(folder)), "*.tif*"))
+		found, err := filepath.Glob(filepath.Join(cubetest.Real(t, folder), "*.tif*"))
 		require.NoError(t, err)
 		require.NotEmpty(t, found)
 		files = append(files, found...)

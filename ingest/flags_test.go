@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -74,7 +75,7 @@ func TestNamesOfFlags(t *testing.T) {
 // Landsat's own items say which bits are clouds, shadows, snow and saturated; the rule made of them is the
 // preset's.
 func TestDeclaredClasses(t *testing.T) {
-	it, err := readItem(shared(t, "stac", "landsat-items", "landsat-c2-l2", "LC08_L2SP_047027_20201204_02_T1", "LC08_L2SP_047027_20201204_02_T1.json"))
+	it, err := readItem(cubetest.Real(t, "stac/landsat-items/landsat-c2-l2/LC08_L2SP_047027_20201204_02_T1/LC08_L2SP_047027_20201204_02_T1.json"))
 	require.NoError(t, err)
 	declared := testFlags.matched("qa_pixel", it.Assets["qa_pixel"].classes(0))
 	preset := testFlags.matched("qa_pixel", qaPixel)

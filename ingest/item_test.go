@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 )
 
 type object = map[string]any
@@ -167,9 +168,9 @@ func TestItemRefusals(t *testing.T) {
 
 // The real items of the shared data point to the cloud; each is refused by name, none crashes.
 func TestRealItemsAreRead(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "stac", "sentinel2-items"), "*.json"))
+	files, err := filepath.Glob(filepath.Join(cubetest.Real(t, "stac/sentinel2-items"), "*.json"))
 	require.NoError(t, err)
-	more, err := filepath.Glob(filepath.Join(shared(t, "stac", "landsat-items"), "*.json"))
+	more, err := filepath.Glob(filepath.Join(cubetest.Real(t, "stac/landsat-items"), "*.json"))
 	require.NoError(t, err)
 	files = append(files, more...)
 	require.NotEmpty(t, files)

@@ -38,7 +38,7 @@ func linkItem(t *testing.T, id string, files map[string]string) string {
 
 // Landsat's own quality band, as it was measured: its bits become flags, pixel for pixel.
 func TestFlagsFromARealQualityBand(t *testing.T) {
-	scene := shared(t, "ts", "l8-newyork-gdalcubes", "L8NY18", "LC08_L1TP_014031_20180428_20180502_01_T1")
+	scene := cubetest.Real(t, "ts/l8-newyork-gdalcubes/L8NY18/LC08_L1TP_014031_20180428_20180502_01_T1")
 	b4, bqa := filepath.Join(scene, "LC08_L1TP_014031_20180428_B4.TIF"), filepath.Join(scene, "LC08_L1TP_014031_20180428_BQA.TIF")
 	spec := like(t, b4, "B4")
 	spec.Flags, spec.CellSize, spec.Chunk = cloudFlags, 64, 32

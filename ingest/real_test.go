@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/gdal"
 )
 
@@ -37,7 +38,7 @@ func TestRealSeries(t *testing.T) {
 		"new york, one day": {"ts/l8-newyork-gdalcubes/L8NY18/LC08_L1TP_014031_20180106_20180119_01_T1/*_B4.TIF", []string{"B4"}, "_%Y%m%d_", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files, err := filepath.Glob(filepath.Join(shared(t), filepath.FromSlash(c.glob)))
+			files, err := filepath.Glob(filepath.Join(cubetest.Real(t, ""), filepath.FromSlash(c.glob)))
 			require.NoError(t, err)
 			require.NotEmpty(t, files)
 			if c.pattern == "" { // no time in the name: give it one, as its owner would
@@ -65,14 +66,14 @@ func TestRealSeries(t *testing.T) {
 // Damaged files are refused one by one with a reason and a cure, and nothing is committed.
 func TestDamagedSources(t *testing.T) {
 	var files []string
-	require.NoError(t, filepath.WalkDir(shared(t, "corrupt"), func(path string, d os.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(cubetest.Real(t, "corrupt"), func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && filepath.Ext(path) != ".tsv" {
 			files = append(files, path)
 		}
 		return err
 	}))
 	require.Greater(t, len(files), 150)
-	spec := like(t, shared(t, "cogs", "rio-tiler", "scene_band1.tif"), "B1")
+	spec := like(t, cubetest.Real(t, "cogs/rio-tiler/scene_band1.tif"), "B1")
 	c, _ := newCube(t, spec)
 	before := ingest(t, c, Request{Sources: []string{"absent"}}).Snapshot
 	dir := t.TempDir()

@@ -1,28 +1,12 @@
 package ingest
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube/cubetest"
 )
-
-// shared finds the folder of real data beside the repository.
-func shared(t *testing.T, parts ...string) string {
-	t.Helper()
-	root := os.Getenv("TERRAPIN_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "data")
-	}
-	path := filepath.Join(append([]string{root}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no shared data: " + err.Error())
-	}
-	return path
-}
 
 // equalsSources opens a cube on disk with the official icechunk and zarr and holds every pixel of every
 // slice, and its validity, to what rasterio reads of the source: nodata and NaN are not observed, nor is

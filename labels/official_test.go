@@ -13,24 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/gdal"
 	"github.com/terrapin-eo/terrapin/labels"
 	"github.com/terrapin-eo/terrapin/store"
 )
-
-// published finds the larger collection of real files, which is not part of the repository.
-func published(t *testing.T, path string) string {
-	t.Helper()
-	root := os.Getenv("TERRAPIN_DATA")
-	if root == "" {
-		root = "../../shared/data"
-	}
-	path = filepath.Join(root, path)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("TERRAPIN_DATA has no " + path)
-	}
-	return path
-}
 
 // Real polygons must burn as rasterio burns them once it has brought them to the same CRS itself.
 func TestRealPolygonsEqualGDAL(t *testing.T) {
@@ -40,7 +27,7 @@ func TestRealPolygonsEqualGDAL(t *testing.T) {
 		{"atlanta", "labels/spacenet-atlanta-solaris/sample_geotiff.tif", "labels/spacenet-atlanta-solaris/geotiff_labels.geojson", "value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			raster, polygons := published(t, c.raster), published(t, c.polygons)
+			raster, polygons := cubetest.Real(t, c.raster), cubetest.Real(t, c.polygons)
 			dir := t.TempDir()
 			lonLat, want := filepath.Join(dir, "labels.geojson"), filepath.Join(dir, "want.bin")
 			rasterio(t, `

@@ -16,7 +16,7 @@ import (
 func tiers(t *testing.T) (dir string, items []string) {
 	t.Helper()
 	dir = t.TempDir()
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(real(t, "ts/s2-belgium-gfmap/geotiff/s2_20231002.tif")), "s2_202310*.tif"))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(cubetest.Real(t, "ts/s2-belgium-gfmap/geotiff/s2_20231002.tif")), "s2_202310*.tif"))
 	require.NoError(t, err)
 	require.Len(t, files, 6)
 	cubetest.Python(t, script(t, "tiers.py"), append([]string{dir}, files...)...)

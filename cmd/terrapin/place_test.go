@@ -11,20 +11,6 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/cubetest"
 )
 
-// real finds a file of the folder of real data beside the repository.
-func real(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("TERRAPIN_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(root, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no shared data: " + err.Error())
-	}
-	return path
-}
-
 // script reads a program of testdata.
 func script(t *testing.T, name string) string {
 	t.Helper()
@@ -69,7 +55,7 @@ func TestStrangersPlaceEveryPixel(t *testing.T) {
 		"equal area, warped":      {file: s2, crs: "EPSG:6933", res: "10"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			given, file := real(t, c.file), filepath.Join(t.TempDir(), "scene_20200101.tif")
+			given, file := cubetest.Real(t, c.file), filepath.Join(t.TempDir(), "scene_20200101.tif")
 			if c.crs != "" {
 				cubetest.Python(t, script(t, "warp.py"), given, c.crs, c.res, file)
 			} else {

@@ -201,7 +201,7 @@ func TestATiledCubeGivesWhatAPlainOneGives(t *testing.T) {
 // Parts of a real scene that overlap, as neighbouring tiles do, and come one after the other: cells
 // appear with them, in any order, and everything is where it would be without cells.
 func TestCellsAppearAsScenesCome(t *testing.T) {
-	file, dir := real(t, "scenes/l8-greenland-xrspatial/LC80030172015001LGN00_B4.tiff"), t.TempDir()
+	file, dir := cubetest.Real(t, "scenes/l8-greenland-xrspatial/LC80030172015001LGN00_B4.tiff"), t.TempDir()
 	parts := map[string][4]int{
 		"p_20150101": {0, 0, 500, 600}, "p_20150102": {300, 400, 600, 910}, "p_20150103": {700, 0, 393, 700}, "p_20150104": {900, 1100, 150, 180},
 	}

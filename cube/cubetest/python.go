@@ -1,5 +1,5 @@
-// Package cubetest runs the official Python libraries as referees of what the cube packages write.
-// It owns nothing else; where no interpreter is named, a test is skipped and says so.
+// Package cubetest gives tests what they judge by: the official Python libraries as referees, and real
+// imagery. It owns neither; where the interpreter or a file is not there, a test is skipped and says so.
 package cubetest
 
 import (

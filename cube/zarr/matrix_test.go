@@ -351,10 +351,7 @@ print(bad)
 
 // Real files that were not written here.
 func TestRealFiles(t *testing.T) {
-	root := "../../../shared/data/zarr"
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("no shared data: " + root)
-	}
+	root := cubetest.Real(t, "zarr")
 	checked := 0
 	require.NoError(t, filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || (d.Name() != "zarr.json" && d.Name() != ".zarray") {

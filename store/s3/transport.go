@@ -62,7 +62,7 @@ func (c *clock) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if there, err := http.ParseTime(res.Header.Get("Date")); err == nil {
-		c.offset.Store(int64(there.Add(time.Second / 2).Sub(time.Now()))) // the header is cut to the second
+		c.offset.Store(int64(time.Until(there.Add(time.Second / 2)))) // the header is cut to the second
 	}
 	return res, nil
 }
