@@ -29,7 +29,9 @@ def scene(session, step, most):
         array = group[name]
         array.resize((step + 1, *array.shape[1:]))
         specs = [
-            icechunk.VirtualChunkSpec([step, 0, i // edge, i % edge], f"{prefix}pack{step}-{i // 100}", i % 100 * 327680, 300000)
+            icechunk.VirtualChunkSpec(
+                [step, 0, i // edge, i % edge], f"{prefix}pack{step}-{i // 100}", i % 100 * 327680, 300000
+            )
             for i in range(most)
         ]
         session.store.set_virtual_refs(name, specs, validate_containers=False)
