@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/export"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -33,7 +35,8 @@ group with image, valid, time, band, y and x, placed by CF and GeoZarr attribute
 An export that was cut off is taken up by --resume: what is whole, by its digest, is not written again. Without
 --version it stays at the snapshot it was begun at. OUT must be empty or not there otherwise.
 
-The cube is read from --data; nothing is committed, so a server may hold that directory meanwhile.
+The cube is read from --data, also while a server holds that, or from --server, which gives out its objects;
+OUT is on this machine in either case. Nothing is committed.
 
 With --json: {"cube", "snapshot", "format", "group", "window", "scenes", "files": [{"path", "bytes", "sha256"}],
 "skipped"}; a Zarr group is one of the files.`,
@@ -104,27 +107,19 @@ func four(text string, parse func(i int, text string) error) error {
 }
 
 func (c *cli) export(ctx context.Context, name string, req export.Request) error {
-	if c.server != "" {
-		return fault.New(fault.Unsupported, "an export writes files of this machine and reads the cube from --data, not through --server").
-			WithCure("run it where the data directory is, or read the cube from %s/zarr/%s/ with xarray or GDAL", strings.TrimRight(c.server, "/"), name)
-	}
 	if err := c.mayExportTo(req.Out); err != nil {
 		return err
 	}
-	w, err := openReading(ctx, c.place(), c.logger())
+	opened, reader, done, err := c.openExported(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	opened, err := w.cube(ctx, name)
-	if err != nil {
-		return err
-	}
+	defer done()
 	if bar := c.newBar(); bar != nil {
 		defer bar.end()
 		req.Progress = func(done, total int) { bar.show("scenes written", done, total) }
 	}
-	report, err := export.Run(ctx, export.Config{Cube: opened, Reader: w.reader}, req)
+	report, err := export.Run(ctx, export.Config{Cube: opened, Reader: reader}, req)
 	if err != nil {
 		return err
 	}
@@ -143,7 +138,7 @@ func (c *cli) mayExportTo(out string) error {
 		return fault.New(fault.Unsupported, "%s is a URL, and an export is written into a folder of this machine", out).
 			WithCure("name a folder, and copy the files from there")
 	}
-	if c.place().inBucket() {
+	if c.server != "" || c.place().inBucket() {
 		return nil
 	}
 	dir, err := c.place().directory()
@@ -172,6 +167,24 @@ func resolved(path string) string {
 		return path
 	}
 	return filepath.Join(resolved(parent), filepath.Base(path))
+}
+
+// openExported opens a cube where it lies, or through the server that gives out its objects.
+func (c *cli) openExported(ctx context.Context, name string) (*layout.Cube, *read.Reader, func(), error) {
+	if c.server != "" {
+		served, err := servedCube(ctx, c.server, name)
+		return served, read.New(read.Config{CacheBytes: cacheBytes}), func() {}, err
+	}
+	w, err := openReading(ctx, c.place(), c.logger())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	opened, err := w.cube(ctx, name)
+	if err != nil {
+		w.close()
+		return nil, nil, nil, err
+	}
+	return opened, w.reader, w.close, nil
 }
 
 func (c *cli) printExport(r export.Report) {
