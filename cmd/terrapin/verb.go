@@ -73,7 +73,7 @@ func (c call) into(args any) error {
 // verbs lists every verb a server takes.
 func verbs() []verb {
 	return []verb{
-		cubeCreateVerb, cubeListVerb, cubeShowVerb, cubeLogVerb, cubeTagVerb,
+		cubeCreateVerb, cubeListVerb, cubeShowVerb, cubeLogVerb, cubeTagVerb, cubeCompactVerb,
 		ingestVerb,
 		labelsImportVerb, labelsListVerb, labelsShowVerb, labelsRevertVerb,
 		datasetCommitVerb, datasetListVerb, datasetShowVerb, datasetDiffVerb, datasetVerifyVerb,
@@ -104,6 +104,7 @@ func (w *workspace) perform(ctx context.Context, v verb, c call) (any, int, erro
 		defer w.committing.Unlock()
 		return v.run(ctx, w, c)
 	}
+	defer w.jobs.begin()()
 	w.committing.RLock()
 	defer w.committing.RUnlock()
 	doc, exit, err := v.run(ctx, w, c)

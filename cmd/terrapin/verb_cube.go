@@ -20,7 +20,7 @@ import (
 
 func (c *cli) cubeCommand() *cobra.Command {
 	group := &cobra.Command{Use: "cube", Short: "a cube's grid, bands, cells and snapshots"}
-	group.AddCommand(c.cubeCreateCommand(), c.cubeListCommand(), c.cubeShowCommand(), c.cubeLogCommand(), c.cubeTagCommand(), c.cubeExportCommand())
+	group.AddCommand(c.cubeCreateCommand(), c.cubeListCommand(), c.cubeShowCommand(), c.cubeLogCommand(), c.cubeTagCommand(), c.cubeExportCommand(), c.cubeCompactCommand())
 	return group
 }
 

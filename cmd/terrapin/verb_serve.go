@@ -31,6 +31,8 @@ const drainTime = 20 * time.Second
 type serveFlags struct {
 	http, flight string
 	insecure     bool
+	compact      bool
+	throttle     string
 }
 
 func (c *cli) serveCommand() *cobra.Command {
@@ -41,6 +43,10 @@ func (c *cli) serveCommand() *cobra.Command {
 
 Over HTTP there are the STAC API, its assets, and every branch, tag and snapshot of each cube as plain Zarr
 v3 at /zarr/ (docs/guides/zarr.md).
+
+With --compact the server does what cube compact does by itself, when no job has committed for a minute, no faster
+than --compact-throttle, and it stands aside while jobs run. It is off by default: what was moved takes its
+space twice until store gc --expire-before gives up the old snapshots, which nobody but you should decide.
 
 Port 0 takes a free port. When ready, one line says where: with --json {"http", "flight", "stac"}. Where
 another server holds the place, this one is refused, and "served" beside the error says where that is.
@@ -55,6 +61,8 @@ There is no access control yet, so only loopback addresses are taken; any other 
 	cmd.Flags().StringVar(&f.http, "http", "127.0.0.1:8080", "address for HTTP (STAC API, assets, Zarr view)")
 	cmd.Flags().StringVar(&f.flight, "flight", "127.0.0.1:8081", "address for Arrow Flight")
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow addresses that other machines can reach, without access control")
+	cmd.Flags().BoolVar(&f.compact, "compact", false, "compact cubes in the background when there is nothing else to do")
+	cmd.Flags().StringVar(&f.throttle, "compact-throttle", "20MiB", "read no more than this per second for it, and write as much")
 	return cmd
 }
 
@@ -97,6 +105,10 @@ func announced(given string, at net.Addr) string {
 
 func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	log := slog.New(slog.NewJSONHandler(c.err, nil))
+	throttle, err := parseSize(f.throttle)
+	if err != nil {
+		return fault.New(fault.Invalid, "--compact-throttle: %w", err).WithCure("%s", fault.CureOf(err))
+	}
 	httpListener, err := f.listen("http", f.http)
 	if err != nil {
 		return err
@@ -133,6 +145,13 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	}
 	if err := c.sayReady(urls, w.name()); err != nil {
 		return err
+	}
+	if f.compact {
+		background, stop := w.hold.guard(ctx)
+		var ended sync.WaitGroup
+		defer ended.Wait()
+		defer stop()
+		ended.Go(func() { w.compactWhenIdle(background, throttle, quietTime) })
 	}
 
 	select {

@@ -37,6 +37,9 @@ type workspace struct {
 	// catalog; indexing serialises catching up, which reads what it wrote before.
 	committing sync.RWMutex
 	indexing   sync.Mutex
+	// compacting is held by the one compaction there may be; jobs are the verbs that commit.
+	compacting sync.Mutex
+	jobs       jobs
 
 	mu    sync.Mutex
 	cubes map[string]*layout.Cube
