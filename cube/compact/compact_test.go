@@ -138,7 +138,7 @@ func series(t testing.TB, v *layout.View) (most int64) {
 		require.NoError(t, err)
 		for row := range cell.ChunkRows {
 			for col := range cell.ChunkCols {
-				for first := 0; first+compact.SeriesDates <= len(cell.Slices); first += 5 {
+				for first := 0; first+compact.SeriesDates <= len(cell.Slices); first += 11 {
 					q := read.Request{Cell: cell.Path, Window: cube.Window{Row: row * edge, Col: col * edge, Height: edge, Width: edge}}
 					for _, s := range cell.Slices[first : first+compact.SeriesDates] {
 						q.Slices = append(q.Slices, s.ID)
@@ -166,7 +166,7 @@ func run(t testing.TB, cfg compact.Config) compact.Report {
 func TestASeriesLiesInTwoRanges(t *testing.T) {
 	b, dir := onDisk(t)
 	c := create(t, b, plain())
-	fill(t, c, 0, 70)
+	fill(t, c, 0, 38)
 	old := at(t, c, "")
 	require.NoError(t, c.Tag(t.Context(), "before", old.Snapshot()))
 	was := all(t, old)
@@ -180,7 +180,7 @@ func TestASeriesLiesInTwoRanges(t *testing.T) {
 	assert.Equal(t, would.Moved, did.Moved)
 	assert.Equal(t, would.Bytes, did.Bytes)
 	assert.Equal(t, would.Ranges, did.Ranges)
-	assert.EqualValues(t, 2*8*64, did.Moved, "one place has no pixel")
+	assert.EqualValues(t, 2*8*32, did.Moved, "one place has no pixel")
 	assert.Greater(t, did.Commits, 1)
 	assert.EqualValues(t, 2*8*6, did.Waiting)
 	assert.Equal(t, 24, did.Ranges.Before.Most)
@@ -215,7 +215,7 @@ repo = icechunk.Repository.open(icechunk.local_filesystem_storage(sys.argv[1]))
 old, new = (zarr.open_group(s.store, mode="r") for s in (repo.readonly_session(tag="before"), repo.readonly_session("main")))
 for name in ("image", "valid", "time", "records/slice", "records/image_sha256", "records/valid_sha256"):
     a, b = (np.asarray(g["r0c0/10m/" + name][:]) for g in (old, new))
-    assert a.dtype == b.dtype and (a == b).all() and a.shape[0] == 70, name
+    assert a.dtype == b.dtype and (a == b).all() and a.shape[0] == 38, name
 print(int(new["r0c0/10m/image"][:].astype("u8").sum()) > 0)
 `, dir)
 	require.Equal(t, "True", out)
@@ -224,7 +224,7 @@ print(int(new["r0c0/10m/image"][:].astype("u8").sum()) > 0)
 // Cells, resolutions, flags and scenes that cover a part.
 func TestCellsAreCompactedEachByItself(t *testing.T) {
 	c := create(t, inMemory(), tiled(t))
-	fill(t, c, 0, 45)
+	fill(t, c, 0, 20)
 	v := at(t, c, "")
 	was := all(t, v)
 	did := run(t, compact.Config{Cube: c, Dates: 8, All: true})
