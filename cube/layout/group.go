@@ -56,16 +56,16 @@ func (g Group) ChunkSize() int {
 	return g.Chunk
 }
 
-// ImageChunkBytes and ValidChunkBytes are the sizes of the buffers that Stage.Write takes.
+// ImageChunkBytes is the size of the image that Stage.Write takes.
 func (g Group) ImageChunkBytes() int { return g.ValidChunkBytes() * g.DType.Size() }
 
-// ValidChunkBytes is the number of values in a chunk: bands × edge × edge.
+// ValidChunkBytes is the size of the validity that Stage.Write takes: a byte for each value of a chunk.
 func (g Group) ValidChunkBytes() int { return len(g.Bands) * g.ChunkSize() * g.ChunkSize() }
 
 // Groups lists the resolutions, the first group first.
 func (s Spec) Groups() []Group {
 	groups := make([]Group, 0, 1+len(s.Further))
-	groups = append(groups, Group{Grid: s.Grid, Bands: s.Bands, DType: s.DType, Nodata: s.Nodata, Chunk: s.Chunk})
+	groups = append(groups, s.first())
 	groups = append(groups, s.Further...)
 	for i := range groups {
 		groups[i].Name, groups[i].Chunk = groups[i].Grid.ResolutionName(s.Geographic), groups[i].ChunkSize()

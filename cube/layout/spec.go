@@ -36,36 +36,25 @@ type Spec struct {
 	Created time.Time
 }
 
-// Fill is the value of pixels that no source covers: Nodata, else 0.
-func (s Spec) Fill() float64 {
-	if s.Nodata == nil {
-		return 0
-	}
-	return *s.Nodata
+// first is the first group, which the spec's own fields describe; it is not named yet.
+func (s Spec) first() Group {
+	return Group{Grid: s.Grid, Bands: s.Bands, DType: s.DType, Nodata: s.Nodata, Chunk: s.Chunk}
 }
 
-// BandNames lists the names in the order of the band axis.
-func (s Spec) BandNames() []string {
-	names := make([]string, len(s.Bands))
-	for i, b := range s.Bands {
-		names[i] = b.Name
-	}
-	return names
-}
+// Fill is that of the first group.
+func (s Spec) Fill() float64 { return s.first().Fill() }
 
-// ChunkSize is the edge of a chunk in pixels.
-func (s Spec) ChunkSize() int {
-	if s.Chunk == 0 {
-		return DefaultChunk
-	}
-	return s.Chunk
-}
+// BandNames are those of the first group.
+func (s Spec) BandNames() []string { return s.first().BandNames() }
 
-// ImageChunkBytes and ValidChunkBytes are the sizes of the buffers that Stage.Write takes.
-func (s Spec) ImageChunkBytes() int { return s.ValidChunkBytes() * s.DType.Size() }
+// ChunkSize is that of the first group.
+func (s Spec) ChunkSize() int { return s.first().ChunkSize() }
 
-// ValidChunkBytes is the number of values in a chunk: bands × edge × edge.
-func (s Spec) ValidChunkBytes() int { return len(s.Bands) * s.ChunkSize() * s.ChunkSize() }
+// ImageChunkBytes is that of the first group.
+func (s Spec) ImageChunkBytes() int { return s.first().ImageChunkBytes() }
+
+// ValidChunkBytes is that of the first group.
+func (s Spec) ValidChunkBytes() int { return s.first().ValidChunkBytes() }
 
 // Check refuses what cannot be a cube, with the cure.
 func (s Spec) Check() error {
