@@ -1,9 +1,10 @@
 // Package ingest brings scenes into a cube: it opens each source, checks it, finds its place on the
 // cube's grids, reads it to the last block, writes its chunks, and commits the good scenes together.
 // A scene is one raster file with all the cube's bands, one STAC item whose assets hold them, at one
-// resolution or several, or one time step of a plain Zarr v3 group. It refuses what does not lie pixel on pixel on the grid (the report says which
-// gdalwarp mends it), what has no acquisition time of its own, what says nothing of flags in a cube that
-// has them, and whatever cannot be read whole. Only what names itself a mask becomes flags.
+// resolution or several, or one time step of a plain Zarr v3 group. It refuses what does not lie pixel on
+// pixel on the grid (the report says which gdalwarp mends it), what has no acquisition time of its own,
+// what says nothing of flags in a cube that has them, and whatever cannot be read whole. Only what names
+// itself a mask becomes flags.
 //
 // The invariant: nothing of a scene is visible before all of it was read, and every source stands in
 // the report exactly once.
