@@ -117,3 +117,29 @@ func TestTagsThatWouldStandInTheWay(t *testing.T) {
 		s.json(exitOK, "cube", "show", "s2", "--version", tag)
 	}
 }
+
+// One damaged cube is named by the verbs that go over all cubes, and hides none of the others.
+func TestADamagedCubeHidesNoOther(t *testing.T) {
+	s := withCube(t)
+	s.json(exitOK, "cube", "create", "broken", "--like", scenes(t)[0])
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "cubes", "broken", "repo"), []byte("damaged"), 0o600))
+
+	stdout, _, code := s.run("cube", "ls", "--json")
+	require.Equal(t, exitRefused, code)
+	var list []cubeEntry
+	require.NoError(t, json.Unmarshal([]byte(stdout), &list))
+	require.Len(t, list, 2)
+	require.Contains(t, list[0].Problem.Object, "cubes/broken")
+	require.NotEmpty(t, list[0].Problem.Cure)
+	require.Nil(t, list[1].Problem)
+	require.Len(t, list[1].Snapshot, 20)
+
+	use := s.json(exitRefused, "store", "du")
+	require.Contains(t, use["cubes"], "s2")
+	require.Len(t, use["problems"], 1)
+	report := s.json(exitOK, "store", "doctor")
+	require.Equal(t, true, report["ok"], "the store keeps its promises")
+	require.Len(t, report["warnings"], 1)
+	require.Contains(t, s.json(exitRefused, "cube", "show", "missing")["error"].(map[string]any)["cure"], "s2")
+	require.NotEmpty(t, s.json(exitRefused, "store", "gc")["error"].(map[string]any)["cure"], "what a damaged cube needs is not known")
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store/probe"
 )
 
 // cubeEntry is a line of `cube ls`.
@@ -22,17 +23,24 @@ type cubeEntry struct {
 	Slices   int    `json:"slices"`
 	Bands    int    `json:"bands"`
 	CRS      string `json:"crs"`
+	// Problem tells why a cube does not read.
+	Problem *probe.Problem `json:"problem,omitempty"`
 }
 
 func (c *cli) cubeListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "the cubes", Args: cobra.NoArgs,
-		Long: `Lists the cubes.
+		Long: `Lists the cubes. One that does not read is named with the reason, and the exit code is 1.
 
-With --json: [{"cube", "snapshot", "slices", "bands", "crs"}].`,
+With --json: [{"cube", "snapshot", "slices", "bands", "crs"}], and "problem": {"object", "reason", "cure"} of one
+that does not read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.invoke(cmd.Context(), cubeListVerb, struct{}{}, nil, func(doc json.RawMessage) {
 				for _, e := range decoded[[]cubeEntry](doc) {
+					if e.Problem != nil {
+						fmt.Fprintf(c.out, "%-24s does not read: %s\n  cure: %s\n", e.Cube, e.Problem.Reason, e.Problem.Cure)
+						continue
+					}
 					fmt.Fprintf(c.out, "%-24s %s  %d slices  %d bands  %s\n", e.Cube, e.Snapshot, e.Slices, e.Bands, e.CRS)
 				}
 			})
@@ -45,24 +53,36 @@ var cubeListVerb = verb{name: "cube.ls", run: func(ctx context.Context, w *works
 	if err != nil {
 		return nil, 0, err
 	}
-	list := []cubeEntry{}
+	list, exit := []cubeEntry{}, exitOK
 	for _, name := range names {
-		opened, err := w.cube(ctx, name)
-		if err != nil {
+		e, err := w.cubeEntry(ctx, name)
+		if err != nil && !isDamage(err) {
 			return nil, 0, err
 		}
-		view, err := opened.At(ctx, "")
 		if err != nil {
-			return nil, 0, err
-		}
-		e := cubeEntry{Cube: name, Snapshot: view.Snapshot(), Slices: len(view.Slices()), CRS: view.Spec().Grid.CRS}
-		for _, g := range view.Groups() {
-			e.Bands += len(g.Bands)
+			problem := w.damaged(name, err)
+			e, exit = cubeEntry{Cube: name, Problem: &problem}, exitRefused
 		}
 		list = append(list, e)
 	}
-	return list, exitOK, nil
+	return list, exit, nil
 }}
+
+func (w *workspace) cubeEntry(ctx context.Context, name string) (cubeEntry, error) {
+	opened, err := w.cube(ctx, name)
+	if err != nil {
+		return cubeEntry{}, err
+	}
+	view, err := opened.At(ctx, "")
+	if err != nil {
+		return cubeEntry{}, err
+	}
+	e := cubeEntry{Cube: name, Snapshot: view.Snapshot(), Slices: len(view.Slices()), CRS: view.Spec().Grid.CRS}
+	for _, g := range view.Groups() {
+		e.Bands += len(g.Bands)
+	}
+	return e, nil
+}
 
 // snapshotEntry is a line of `cube log`.
 type snapshotEntry struct {

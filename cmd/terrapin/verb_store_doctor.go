@@ -83,7 +83,7 @@ func (w *workspace) limits(ctx context.Context, facts map[string]any) ([]probe.P
 		return nil, err
 	}
 	use := doc.(duReport)
-	warnings, sizes := []probe.Problem{}, map[string]int64{}
+	warnings, sizes := append([]probe.Problem{}, use.Problems...), map[string]int64{} // damage is no fault of the store
 	for name, u := range use.Cubes {
 		sizes[name] = u.Repo
 	}

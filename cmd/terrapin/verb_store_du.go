@@ -12,6 +12,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog/truth"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
+	"github.com/terrapin-eo/terrapin/store/probe"
 )
 
 // duReport is the document of `store du`.
@@ -20,6 +21,8 @@ type duReport struct {
 	Leftovers []truth.Leftover          `json:"leftovers"`
 	// Limits are those of all cubes that are passed.
 	Limits []duLimit `json:"limits"`
+	// Problems are the cubes that do not read.
+	Problems []probe.Problem `json:"problems"`
 }
 
 type duLimit struct {
@@ -34,7 +37,8 @@ func (c *cli) storeDuCommand() *cobra.Command {
 them) and collectable (nothing does, and they are older than a day). It reads every manifest.
 
 With --json: {"cubes": {NAME: {"kinds": {"chunks": {"all": {"objects", "bytes"}, "live", "collectable"}, …}, "repo_bytes", "snapshots",
-"references", …}}, "leftovers": […], "limits": [{"cube", "name", "value", "limit", "why", "cure"}]}.`,
+"references", …}}, "leftovers": […], "limits": [{"cube", "name", "value", "limit", "why", "cure"}],
+"problems": [{"object", "reason", "cure"}]}, the problems being cubes that do not read; then the exit code is 1.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.invoke(cmd.Context(), storeDuVerb, struct{}{}, nil, c.printDu)
 		},
@@ -50,15 +54,15 @@ var storeDuVerb = verb{name: "store.du", access: reads, run: func(ctx context.Co
 	if err != nil {
 		return nil, 0, err
 	}
-	report := duReport{Cubes: map[string]icechunk.Usage{}, Leftovers: []truth.Leftover{}, Limits: []duLimit{}}
+	report := duReport{Cubes: map[string]icechunk.Usage{}, Leftovers: []truth.Leftover{}, Limits: []duLimit{}, Problems: []probe.Problem{}}
 	for _, name := range names {
-		cube, err := w.openCube(ctx, name)
-		if err != nil {
+		use, err := w.usage(ctx, name, pins)
+		if err != nil && !isDamage(err) {
 			return nil, 0, err
 		}
-		use, err := cube.Repo().Usage(ctx, pins...)
 		if err != nil {
-			return nil, 0, err
+			report.Problems = append(report.Problems, w.damaged(name, err))
+			continue
 		}
 		report.Cubes[name] = use
 		for _, l := range use.Limits {
@@ -70,8 +74,19 @@ var storeDuVerb = verb{name: "store.du", access: reads, run: func(ctx context.Co
 		return nil, 0, err
 	}
 	report.Leftovers = append(report.Leftovers, left...)
+	if len(report.Problems) > 0 {
+		return report, exitRefused, nil
+	}
 	return report, exitOK, nil
 }}
+
+func (w *workspace) usage(ctx context.Context, name string, pins []icechunk.ID) (icechunk.Usage, error) {
+	opened, err := w.openCube(ctx, name)
+	if err != nil {
+		return icechunk.Usage{}, err
+	}
+	return opened.Repo().Usage(ctx, pins...)
+}
 
 func (c *cli) printDu(doc json.RawMessage) {
 	r := decoded[duReport](doc)
@@ -82,6 +97,9 @@ func (c *cli) printDu(doc json.RawMessage) {
 			k := u.Kinds[kind]
 			fmt.Fprintf(c.out, "  %-12s %8d objects %10s   live %10s   collectable %10s\n", kind, k.All.Objects, sizeText(k.All.Bytes), sizeText(k.Live.Bytes), sizeText(k.Collectable.Bytes))
 		}
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(c.out, "problem  %s: %s\n  cure: %s\n", p.Object, p.Reason, p.Cure)
 	}
 	for _, l := range r.Leftovers {
 		fmt.Fprintf(c.out, "%s: %d objects (%s) that no commit names\n", l.Folder, l.Objects, sizeText(l.Bytes))

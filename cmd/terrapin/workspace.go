@@ -16,6 +16,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
+	"github.com/terrapin-eo/terrapin/store/probe"
 )
 
 // cacheBytes bounds the decoded chunks a process keeps.
@@ -165,7 +166,7 @@ func (w *workspace) name() string {
 // bucket returns where a cube lies.
 func (w *workspace) bucket(name string) *store.Bucket { return w.root.Sub("cubes/" + name) }
 
-// cubeNames lists the cubes; a folder that a killed `cube create` left is none yet.
+// cubeNames lists the cubes, damaged ones too; a folder that a killed `cube create` left is none yet.
 func (w *workspace) cubeNames(ctx context.Context) ([]string, error) {
 	folders, err := w.root.Folders(ctx, "cubes")
 	if err != nil {
@@ -174,13 +175,24 @@ func (w *workspace) cubeNames(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, name := range folders {
 		switch _, err := w.openCube(ctx, name); {
-		case err == nil:
+		case err == nil || isDamage(err):
 			names = append(names, name)
 		case !fault.Is(err, fault.NotFound):
 			return nil, err
 		}
 	}
 	return names, nil
+}
+
+// isDamage reports whether an error is about what one cube holds, so that a verb over all cubes names it
+// and goes on with the others; a store that does not answer is the end of any verb.
+func isDamage(err error) bool {
+	return fault.Is(err, fault.Corrupt) || fault.Is(err, fault.Unsupported)
+}
+
+// damaged is a cube that does not read, for a report on all cubes.
+func (w *workspace) damaged(name string, err error) probe.Problem {
+	return probe.Problem{Object: w.bucket(name).URL(), Reason: err.Error(), Cure: fault.CureOf(err)}
 }
 
 // cube opens a cube, or says which exist.
@@ -212,6 +224,9 @@ func (w *workspace) openCube(ctx context.Context, name string) (*layout.Cube, er
 	}
 	c, err := layout.Open(ctx, w.bucket(name))
 	if err != nil {
+		if fault.Is(err, fault.Corrupt) && fault.CureOf(err) == "" {
+			err = fault.New(fault.Corrupt, "%w", err).WithCure("bring the object back from a backup; `terrapin store fsck` names what else is damaged")
+		}
 		return nil, err
 	}
 	w.cubes[name] = c
