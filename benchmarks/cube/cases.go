@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -101,17 +99,6 @@ func (b *bench) measure(ctx context.Context, r request) (spent, error) {
 			return spent{}, err
 		}
 		b.engines[name] = e
-	}
-	if r.Profile != "" {
-		f, err := os.Create(r.Profile)
-		if err != nil {
-			return spent{}, err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return spent{}, err
-		}
-		defer pprof.StopCPUProfile()
 	}
 	batches := len(t.Samples) / b.Batch
 	n, stop, start := 0, meter(), time.Now()

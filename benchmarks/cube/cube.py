@@ -202,6 +202,12 @@ def writing(o: argparse.Namespace, programs: dict[str, Go], folder: Path, table:
     )
     table.add("late scene: references of other scenes to rewritten pixels", float(late["rewritten"]), 0, least=False)
     out["late"] = late
+    chips = programs["ours"].ask(op="series", scenes=64, path=folder / "series")
+    shutil.rmtree(folder / "series")
+    before, after = chips["before"], chips["after"]
+    note = f"before {before['mean']:.3g} (at most {before['most']}), after {after['mean']:.3g}"
+    table.add(f"ranges of a {chips['dates']}-date chip series, most, compacted", float(after["most"]), 2, False, note)
+    out["series"] = chips
     return out
 
 
@@ -286,9 +292,8 @@ def main() -> int:
         programs = {
             name: Go(build(folder, tags), o.cube, o.gb) for name, tags in (("ours", ""), ("ours cgo", "cgo_codecs"))
         }
-        print(
-            f"{CORES} cores, load average {load:.1f}: {'noisy, processor time counts' if load > CORES / 2 else 'quiet'}\n"
-        )
+        noise = "noisy: processor time counts" if load > CORES / 2 else "quiet"
+        print(f"{CORES} cores, load average {load:.1f}, {noise}\n")
         print(f"{'':66} {'figure':>10} {'goal':>8}")
         if "windows" not in o.skip:
             result["windows"] = windows(o, programs["ours"], programs["ours cgo"], folder, table)

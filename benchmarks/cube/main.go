@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"syscall"
 	"time"
 
@@ -42,7 +43,7 @@ type request struct {
 	Path   string `json:"path"`
 	Scenes int    `json:"scenes"`
 	Cells  int    `json:"cells"`
-	// Profile names a file for a CPU profile of a measurement.
+	// Profile names a file for a CPU profile of the work.
 	Profile string `json:"profile"`
 }
 
@@ -101,11 +102,24 @@ func serve(ctx context.Context, o options) error {
 }
 
 func (b *bench) answer(ctx context.Context, r request) (any, error) {
+	if r.Profile != "" {
+		f, err := os.Create(r.Profile)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	switch r.Op {
 	case "write":
 		return b.write(ctx, r)
 	case "late":
 		return b.late(ctx, r)
+	case "series":
+		return b.series(ctx, r)
 	case "cells":
 		return cells(ctx, r)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
@@ -79,6 +80,11 @@ func (r *Repo) NewPack() *Pack { return r.NewPackOf(r.cfg.PackBytes) }
 // NewPackOf begins a pack that is written out only when it would grow beyond so many bytes, or by Close,
 // after which the next object begins: for callers that know which chunks belong together.
 func (r *Repo) NewPackOf(limit int64) *Pack { return &Pack{repo: r, limit: limit} }
+
+// Expect makes room for so many bytes of chunks that will be added, as far as one pack holds.
+func (p *Pack) Expect(n int) {
+	p.buf = slices.Grow(p.buf, int(min(int64(n), max(p.limit-int64(len(p.buf)), 0))))
+}
 
 // Add places one encoded chunk: inline when it is small, else in the pack. The reference may be
 // committed once Close has returned nil.

@@ -84,6 +84,11 @@ func (p *packer) add(cell *stagedCell, ref *icechunk.Ref, at int, data []byte) e
 // write puts chunks into packs in order.
 func (p *packer) write(cells ...*held) error {
 	pack := p.repo.NewPack()
+	total := 0
+	for _, h := range cells {
+		total += h.bytes
+	}
+	pack.Expect(total)
 	for _, h := range cells {
 		slices.SortStableFunc(h.chunks, func(a, b heldChunk) int { return cmp.Compare(a.at, b.at) })
 		for i, c := range h.chunks {

@@ -1,7 +1,9 @@
 package layout
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -37,6 +39,8 @@ type layer struct {
 	array         zarr.Array
 	chunks        []stagedChunk // row by row
 	written       []bool
+	// alike are digests of chunks that are one byte all over, by that byte and what of them counts.
+	alike *sync.Map
 }
 
 type stagedChunk struct {
@@ -94,7 +98,7 @@ func (s Spec) stagedCell(t tile) *stagedCell {
 	cell := &stagedCell{tile: t}
 	for _, l := range [][2]string{{Image, imageDigest}, {Valid, validDigest}, {Flags, flagsDigest}} {
 		if a, ok := arrays[l[0]]; ok {
-			cell.layers = append(cell.layers, layer{name: l[0], digests: l[1], array: a, chunks: make([]stagedChunk, n), written: make([]bool, n)})
+			cell.layers = append(cell.layers, layer{name: l[0], digests: l[1], array: a, chunks: make([]stagedChunk, n), written: make([]bool, n), alike: new(sync.Map)})
 		}
 	}
 	return cell
@@ -104,12 +108,22 @@ func (s Spec) stagedCell(t tile) *stagedCell {
 // [band, edge, edge], of which only the part inside the frame counts. The buffers are the caller's again
 // when it returns.
 func (s *Stage) Write(ctx context.Context, group string, cy, cx int, image, valid []byte) error {
-	for _, v := range valid {
-		if v > 1 {
-			return fault.New(fault.Internal, "stage chunk %d,%d of %s: validity %d is neither 0 nor 1", cy, cx, group, v)
-		}
+	if !binaryOnly(valid) {
+		return fault.New(fault.Internal, "stage chunk %d,%d of %s: a validity is neither 0 nor 1", cy, cx, group)
 	}
 	return s.write(ctx, group, cy, cx, 0, image, valid)
+}
+
+// binaryOnly reports whether all bytes are 0 or 1, eight at a time.
+func binaryOnly(data []byte) bool {
+	var all uint64
+	for ; len(data) >= 8; data = data[8:] {
+		all |= binary.LittleEndian.Uint64(data)
+	}
+	for _, v := range data {
+		all |= uint64(v)
+	}
+	return all&^0x0101010101010101 == 0
 }
 
 // WriteFlags stores chunk (cy, cx) of the flags, counted over the first group's whole frame: flags as
@@ -188,26 +202,41 @@ func (l *layer) prepare(cy, cx int, data []byte) (stagedChunk, []byte, error) {
 	if len(data) != a.ChunkBytes() {
 		return stagedChunk{}, nil, fault.New(fault.Internal, "%d bytes, wanted %d", len(data), a.ChunkBytes())
 	}
-	bands, edge, size := l.planes(), a.Chunks[len(a.Chunks)-1], a.DType.Size()
+	edge, size := a.Chunks[len(a.Chunks)-1], a.DType.Size()
 	height, width := l.inside(cy, cx)
 	if height < edge || width < edge {
 		cropped := make([]byte, len(data))
 		a.FillChunk(cropped)
 		full := cube.Window{Height: edge, Width: edge}
 		part := cube.Window{Height: height, Width: width}
-		for b := range bands {
+		for b := range l.planes() {
 			lo, hi := b*edge*edge*size, (b+1)*edge*edge*size
 			cube.CopyPart(cropped[lo:hi], full, data[lo:hi], full, part, size)
 		}
 		data = cropped
 	}
-	chunk := stagedChunk{digest: DigestChunk(data, bands, edge, height, width, size)}
+	chunk := stagedChunk{digest: l.digest(data, height, width)}
 	if a.IsFill(data) {
 		return chunk, nil, nil
 	}
 	encoded, err := a.Encode(data)
 	chunk.present = true
 	return chunk, encoded, err
+}
+
+// digest is DigestChunk, once for all chunks that are the same all over, as those of validity mostly are.
+func (l *layer) digest(data []byte, height, width int) [digestBytes]byte {
+	edge, size := l.array.Chunks[len(l.array.Chunks)-1], l.array.DType.Size()
+	if !bytes.Equal(data[1:], data[:len(data)-1]) {
+		return DigestChunk(data, l.planes(), edge, height, width, size)
+	}
+	name := [3]int{int(data[0]), height, width}
+	if known, ok := l.alike.Load(name); ok {
+		return known.([digestBytes]byte)
+	}
+	d := DigestChunk(data, l.planes(), edge, height, width, size)
+	l.alike.Store(name, d)
+	return d
 }
 
 // planes is the number of bands, 1 for an array without.
