@@ -23,6 +23,8 @@ type Options struct {
 	// Full reads and compares every pixel and every recorded checksum; otherwise a sample of the pixels
 	// and the sizes of objects over 64 MiB.
 	Full bool
+	// Virtual reads the containers of virtual chunks that may be read, by their prefix.
+	Virtual map[string]icechunk.Fetcher
 }
 
 // checker collects what a check finds.

@@ -22,7 +22,7 @@ const sampled = 16
 // to, and the digests of pixels.
 func (c *checker) cube(ctx context.Context, name string) error {
 	object := "cubes/" + name
-	cb, err := layout.Open(ctx, c.root.Sub(object))
+	cb, err := layout.OpenWith(ctx, c.root.Sub(object), icechunk.Config{Fetch: c.opt.Virtual})
 	if errors.Is(err, layout.ErrUnfinished) && c.marks[object] == "" {
 		c.there[object] = false
 		c.report.Notes = append(c.report.Notes, Note{Object: object, Note: "an unfinished `cube create`; run it again"})

@@ -40,8 +40,10 @@ type cli struct {
 	state  string
 	server string
 	actor  string
-	json   bool
-	exit   int
+	// virtual are the containers of virtual chunks that may be read.
+	virtual []string
+	json    bool
+	exit    int
 }
 
 // errUsage marks errors of the command line itself, which exit with 2.
@@ -92,6 +94,7 @@ Exit codes: 0 all done (skipped is not a failure), 1 something was refused or fa
 	f.StringVar(&c.state, "state", c.orEnv("TERRAPIN_STATE_DIR", ""), "for a bucket: directory of its catalog and lock on this machine (TERRAPIN_STATE_DIR; default below XDG_STATE_HOME)")
 	f.StringVar(&c.server, "server", c.orEnv("TERRAPIN_SERVER", ""), "URL of a running server, instead of --data (TERRAPIN_SERVER)")
 	f.StringVar(&c.actor, "as", c.orEnv("TERRAPIN_USER", osUser()), "who acts, recorded with every write, unauthenticated (TERRAPIN_USER)")
+	f.StringArrayVar(&c.virtual, "virtual", nil, "let virtual chunks be read below file:///dir/, https://host/path/ or s3://bucket/prefix/?endpoint=…; repeatable (default: none)")
 	f.BoolVar(&c.json, "json", false, "print exactly one JSON document on stdout")
 	root.AddCommand(c.serveCommand(), c.cubeCommand(), c.ingestCommand(), c.labelsCommand(), c.datasetCommand(),
 		c.streamCommand(), c.modelCommand(), c.predictionsCommand(), c.storeCommand(), c.referenceCommand())

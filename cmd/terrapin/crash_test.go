@@ -119,8 +119,8 @@ type started struct {
 	urls endpoints
 }
 
-func startServer(t *testing.T, dir string) started {
-	cmd := program("serve", "--data", dir, "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--json")
+func startServer(t *testing.T, dir string, more ...string) started {
+	cmd := program(append([]string{"serve", "--data", dir, "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--json"}, more...)...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -23,10 +23,13 @@ const openPatience = 60 * time.Second
 // this machine beside it, for the catalog and the lock.
 type place struct {
 	data, state string
+	virtual     []string
 	env         func(string) string
 }
 
-func (c *cli) place() place { return place{data: c.data, state: c.state, env: c.env} }
+func (c *cli) place() place {
+	return place{data: c.data, state: c.state, virtual: c.virtual, env: c.env}
+}
 
 // inBucket reports whether the data is in a bucket.
 func (p place) inBucket() bool { return strings.HasPrefix(p.data, "s3:") }

@@ -144,6 +144,9 @@ func (c *cli) invoke(ctx context.Context, v verb, args any, sources []string, pr
 
 func (c *cli) dispatch(ctx context.Context, v verb, args json.RawMessage, sources []string) (any, int, error) {
 	if c.server != "" {
+		if err := c.grantsNothing(c.server); err != nil {
+			return nil, 0, err
+		}
 		return callServer(ctx, c.server, v.name, args, sources, c.actor)
 	}
 	local := call{args: args, actor: c.actor, bar: c.newBar()}
@@ -168,6 +171,9 @@ func (c *cli) dispatch(ctx context.Context, v verb, args json.RawMessage, source
 			return nil, 0, held.busy()
 		}
 		if err := held.reachable(); err != nil {
+			return nil, 0, err
+		}
+		if err := c.grantsNothing(held.Holder.HTTP); err != nil {
 			return nil, 0, err
 		}
 		fmt.Fprintf(c.err, "terrapin: %v; sending the work there\n", held)

@@ -172,7 +172,11 @@ func resolved(path string) string {
 // openExported opens a cube where it lies, or through the server that gives out its objects.
 func (c *cli) openExported(ctx context.Context, name string) (*layout.Cube, *read.Reader, func(), error) {
 	if c.server != "" {
-		served, err := servedCube(ctx, c.server, name)
+		fetch, err := virtualFetchers(c.virtual, c.env)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		served, err := servedCube(ctx, c.server, name, fetch)
 		return served, read.New(read.Config{CacheBytes: cacheBytes}), func() {}, err
 	}
 	w, err := openReading(ctx, c.place(), c.logger())

@@ -59,7 +59,7 @@ var storeFsckVerb = verb{name: "store.fsck", access: inspects, run: func(ctx con
 	}
 	w.indexing.Lock()
 	defer w.indexing.Unlock()
-	report, err := truth.Fsck(ctx, w.root, w.catalog, truth.Options{Full: a.Full})
+	report, err := truth.Fsck(ctx, w.root, w.catalog, truth.Options{Full: a.Full, Virtual: w.fetch})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -76,7 +76,7 @@ func (c *cli) fsckWithoutCatalog(ctx context.Context, a fsckArgs, damaged error)
 		return err
 	}
 	defer w.close()
-	report, err := truth.Fsck(ctx, w.root, nil, truth.Options{Full: a.Full})
+	report, err := truth.Fsck(ctx, w.root, nil, truth.Options{Full: a.Full, Virtual: w.fetch})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/terrapin-eo/terrapin/catalog/sqlite"
 	"github.com/terrapin-eo/terrapin/catalog/truth"
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -30,6 +31,8 @@ type workspace struct {
 	dir    string
 	reader *read.Reader
 	log    *slog.Logger
+	// fetch reads the containers of virtual chunks that --virtual names.
+	fetch map[string]icechunk.Fetcher
 	// hold and catalog are nil in a workspace that only reads.
 	hold    *hold
 	catalog catalog.Catalog
@@ -60,8 +63,13 @@ func newWorkspace(p place, s site, log *slog.Logger) (*workspace, error) {
 	if err != nil && (s.bucket == nil || p.state != "") { // who reads a bucket needs no directory
 		return nil, err
 	}
+	fetch, err := virtualFetchers(p.virtual, p.env)
+	if err != nil {
+		return nil, err
+	}
 	return &workspace{
-		site: s, dir: dir, log: log, cubes: map[string]*layout.Cube{}, reader: read.New(read.Config{CacheBytes: cacheBytes}),
+		fetch: fetch,
+		site:  s, dir: dir, log: log, cubes: map[string]*layout.Cube{}, reader: read.New(read.Config{CacheBytes: cacheBytes}),
 	}, nil
 }
 
@@ -222,7 +230,7 @@ func (w *workspace) openCube(ctx context.Context, name string) (*layout.Cube, er
 	if c, ok := w.cubes[name]; ok {
 		return c, nil
 	}
-	c, err := layout.Open(ctx, w.bucket(name))
+	c, err := layout.OpenWith(ctx, w.bucket(name), icechunk.Config{Fetch: w.fetch})
 	if err != nil {
 		if fault.Is(err, fault.Corrupt) && fault.CureOf(err) == "" {
 			err = fault.New(fault.Corrupt, "%w", err).WithCure("bring the object back from a backup; `terrapin store fsck` names what else is damaged")

@@ -53,7 +53,7 @@ func (r *Repo) fetch(ctx context.Context, ref Ref) ([]byte, error) {
 	fetcher := r.cfg.Fetch[at.Prefix]
 	if fetcher == nil {
 		return nil, fault.New(fault.Precondition, "the container %s is not authorised", at.Prefix).
-			WithCure("authorise it where the repository is opened, if its owner may make you read there; or ingest the source")
+			WithCure("let it be read by `--virtual %s`, of the server too (Config.Fetch in Go), if who wrote the reference may make you read there; or ingest the source", at.Prefix)
 	}
 	if ref.Length == 0 || ref.Length > maxFile || ref.Offset > math.MaxInt64-ref.Length {
 		return nil, fault.New(fault.Corrupt, "impossible range of %d bytes at %d", ref.Length, ref.Offset)

@@ -94,9 +94,15 @@ var (
 	errNoCube = fault.New(fault.NotFound, "the repository holds no cube")
 )
 
-// Open opens the cube in a bucket.
+// Open opens the cube in a bucket. Its virtual chunks cannot be read.
 func Open(ctx context.Context, b *store.Bucket) (*Cube, error) {
-	repo, id, err := tip(ctx, b)
+	return OpenWith(ctx, b, icechunk.Config{})
+}
+
+// OpenWith opens the cube in a bucket with what a repository can be told, such as whose virtual chunks may
+// be read.
+func OpenWith(ctx context.Context, b *store.Bucket, cfg icechunk.Config) (*Cube, error) {
+	repo, id, err := tip(ctx, b, cfg)
 	if fault.Is(err, fault.NotFound) && begun(ctx, b) {
 		return nil, unfinished(b)
 	}
@@ -120,15 +126,15 @@ func Open(ctx context.Context, b *store.Bucket) (*Cube, error) {
 // Tip is the snapshot that the branch main of the cube in a bucket is at. Of the cube only the list of
 // its snapshots is read.
 func Tip(ctx context.Context, b *store.Bucket) (string, error) {
-	_, id, err := tip(ctx, b)
+	_, id, err := tip(ctx, b, icechunk.Config{})
 	if err != nil {
 		return "", fault.New(fault.KindOf(err), "open cube at %s: %w", b.URL(), err)
 	}
 	return id.String(), nil
 }
 
-func tip(ctx context.Context, b *store.Bucket) (*icechunk.Repo, icechunk.ID, error) {
-	repo, err := icechunk.Open(ctx, b, icechunk.Config{})
+func tip(ctx context.Context, b *store.Bucket, cfg icechunk.Config) (*icechunk.Repo, icechunk.ID, error) {
+	repo, err := icechunk.Open(ctx, b, cfg)
 	if err != nil {
 		return nil, icechunk.ID{}, err
 	}
