@@ -49,13 +49,13 @@ func TestGoodStoresPass(t *testing.T) {
 	dir, err := file.New(t.TempDir())
 	require.NoError(t, err)
 	defer dir.Close()
-	for name, b := range map[string]func() *store.Bucket{
-		"mem":   func() *store.Bucket { return store.New(mem.New(), "mem://b") },
-		"file":  func() *store.Bucket { return store.New(dir, "file://b") },
-		"minio": func() *store.Bucket { return onServer(t, s3test.MinIO(t)) },
+	for name, b := range map[string]func(t *testing.T) *store.Bucket{
+		"mem":   func(*testing.T) *store.Bucket { return store.New(mem.New(), "mem://b") },
+		"file":  func(*testing.T) *store.Bucket { return store.New(dir, "file://b") },
+		"minio": func(t *testing.T) *store.Bucket { return onServer(t, s3test.MinIO(t)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			report := run(t, b())
+			report := run(t, b(t))
 			assert.True(t, report.OK, "%+v", report.Problems)
 			assert.Equal(t, report.Facts["swaps_acknowledged"], report.Facts["swaps_kept"])
 			assert.Equal(t, 64, report.Facts["additions_kept"])
@@ -70,7 +70,7 @@ func TestGatewayIsFoundOut(t *testing.T) {
 	b := onServer(t, s3test.Versitygw(t))
 	for range 3 {
 		report := run(t, b)
-		require.False(t, report.OK)
+		require.False(t, report.OK, "%v", report.Facts)
 		assert.Contains(t, fmt.Sprint(report.Problems), "the ETag of one object")
 		assert.NotEmpty(t, report.Problems[0].Cure)
 	}

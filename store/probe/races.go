@@ -30,38 +30,50 @@ const (
 	racing       = 4 * time.Second
 )
 
+// atOnce lets every writer try the same thing at the same moment and lists those that were told that
+// they succeeded; the others must be refused by the condition.
+func (p *prober) atOnce(ctx context.Context, try func(ctx context.Context, writer int) error) ([]int, error) {
+	var mu sync.Mutex
+	var winners []int
+	var start sync.WaitGroup
+	start.Add(1)
+	group, gctx := errgroup.WithContext(ctx)
+	for i := range p.cfg.Writers {
+		group.Go(func() error {
+			start.Wait()
+			switch err := try(gctx, i); {
+			case errors.Is(err, store.ErrConflict):
+				return nil
+			case err != nil:
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			winners = append(winners, i)
+			return nil
+		})
+	}
+	start.Done()
+	err := group.Wait()
+	return winners, err
+}
+
 // createRace lets all writers create one object at once: one may win, and the object is the winner's.
 func (p *prober) createRace(ctx context.Context) error {
 	for round := range p.cfg.Rounds {
 		key := "create/" + strconv.Itoa(round)
-		var winners atomic.Int32
-		var winner atomic.Value
-		var start sync.WaitGroup
-		start.Add(1)
-		group, gctx := errgroup.WithContext(ctx)
-		for i := range p.cfg.Writers {
-			group.Go(func() error {
-				start.Wait()
-				value := strconv.Itoa(i)
-				_, err := p.write(gctx, key, value, store.Condition{IfAbsent: true})
-				if err == nil {
-					winners.Add(1)
-					winner.Store(value)
-				} else if !errors.Is(err, store.ErrConflict) {
-					return err
-				}
-				return nil
-			})
-		}
-		start.Done()
-		if err := group.Wait(); err != nil {
+		winners, err := p.atOnce(ctx, func(ctx context.Context, writer int) error {
+			_, err := p.write(ctx, key, strconv.Itoa(writer), store.Condition{IfAbsent: true})
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		data, _, err := p.at.Read(ctx, key, store.Range{})
 		if err != nil {
 			return err
 		}
-		if n := winners.Load(); n != 1 || winner.Load() != string(data) {
+		if n := len(winners); n != 1 || strconv.Itoa(winners[0]) != string(data) {
 			return breaks(otherStore, "of %d writers %d were told that they had created the object; one may be", p.cfg.Writers, n)
 		}
 	}
@@ -79,27 +91,14 @@ func (p *prober) swapRounds(ctx context.Context) error {
 	}
 	acknowledged, kept := 0, 0
 	for round := range p.cfg.Swaps {
-		var winners atomic.Int32
-		var start sync.WaitGroup
-		start.Add(1)
-		group, gctx := errgroup.WithContext(ctx)
-		for i := range p.cfg.Writers {
-			group.Go(func() error {
-				start.Wait()
-				_, err := p.write(gctx, key, fmt.Sprintf("%04d by %04d", round, i), store.Condition{IfMatch: base.ETag})
-				if err == nil {
-					winners.Add(1)
-				} else if !errors.Is(err, store.ErrConflict) {
-					return err
-				}
-				return nil
-			})
-		}
-		start.Done()
-		if err := group.Wait(); err != nil {
+		winners, err := p.atOnce(ctx, func(ctx context.Context, writer int) error {
+			_, err := p.write(ctx, key, fmt.Sprintf("%04d by %04d", round, writer), store.Condition{IfMatch: base.ETag})
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		acknowledged, kept = acknowledged+int(winners.Load()), kept+min(1, int(winners.Load()))
+		acknowledged, kept = acknowledged+len(winners), kept+min(1, len(winners))
 		if base, err = p.at.Stat(ctx, key); err != nil {
 			return err
 		}
