@@ -30,12 +30,13 @@ type heading struct {
 	Bands    []string       `json:"bands"`
 	Slices   []cube.SliceID `json:"slices"`
 	Shard    int            `json:"shard,omitempty"`
+	Flags    bool           `json:"flags,omitempty"`
 }
 
 func (p *part) heading(req Request) heading {
 	h := heading{
 		Cube: p.view.Spec().Name, Snapshot: p.view.Snapshot(), Format: req.Format, Group: p.group.Name,
-		Window: p.window, Bands: p.bandNames(), Shard: req.Shard,
+		Window: p.window, Bands: p.bandNames(), Shard: req.Shard, Flags: p.flags != nil,
 	}
 	for _, s := range p.slices {
 		h.Slices = append(h.Slices, s.ID)

@@ -21,8 +21,9 @@ type part struct {
 	group  layout.Group
 	bands  []int
 	slices []cube.Slice
-	window cube.Window // of the group's frame
-	grid   cube.Grid   // of the window
+	flags  []layout.Flag // of the first resolution; nil elsewhere and where the cube has none
+	window cube.Window   // of the group's frame
+	grid   cube.Grid     // of the window
 }
 
 // choose resolves a request against a view.
@@ -36,6 +37,9 @@ func choose(v *layout.View, req Request) (*part, error) {
 		if p.group, err = v.Frame(req.Group); err != nil {
 			return nil, err
 		}
+	}
+	if p.group.Name == v.Groups()[0].Name {
+		p.flags = v.Spec().Flags
 	}
 	if req.Shard != 0 && (req.Format != Zarr || req.Shard < 0 || req.Shard%p.group.ChunkSize() != 0) {
 		return nil, fault.New(fault.Invalid, "shards of %d pixels", req.Shard).
@@ -130,21 +134,35 @@ func (p *part) bandNames() []string {
 	return out
 }
 
-// block is a piece of one scene: image and valid as [band, row, col].
+// block is a piece of one scene: image and valid as [band, row, col], flags as uint16 [row, col].
 type block struct {
-	window       cube.Window // of the exported window
-	image, valid []byte
+	window              cube.Window // of the exported window
+	image, valid, flags []byte
 }
 
-// read fills a block. Validity is that of each band by itself.
-func (p *part) read(ctx context.Context, id cube.SliceID, b *block) error {
-	w := b.window
+// place is where a piece of the exported window lies in the cube.
+func (p *part) place(w cube.Window) (cell string, in cube.Window, err error) {
 	w.Row, w.Col = w.Row+p.window.Row, w.Col+p.window.Col
-	cell, in, err := p.view.Locate(p.group.Name, w)
+	return p.view.Locate(p.group.Name, w)
+}
+
+// readFlags fills the flags of a block.
+func (p *part) readFlags(ctx context.Context, id cube.SliceID, b *block) error {
+	cell, in, err := p.place(b.window)
 	if err != nil {
 		return err
 	}
-	pixels := w.Height * w.Width
+	b.flags = grow(b.flags, 2*in.Height*in.Width)
+	return p.reader.ReadFlags(ctx, p.view, read.Request{Cell: cell, Slices: []cube.SliceID{id}, Window: in}, b.flags)
+}
+
+// read fills a block but for its flags. Validity is that of each band by itself.
+func (p *part) read(ctx context.Context, id cube.SliceID, b *block) error {
+	cell, in, err := p.place(b.window)
+	if err != nil {
+		return err
+	}
+	pixels := in.Height * in.Width
 	size := pixels * p.group.DType.Size()
 	b.image, b.valid = grow(b.image, size*len(p.bands)), grow(b.valid, pixels*len(p.bands))
 	for i, band := range p.bands {

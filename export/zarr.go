@@ -32,10 +32,16 @@ func (p *part) writeZarr(ctx context.Context, req Request, report *Report) error
 	}
 	plain := spec.Plain(p.group, p.window, bands, len(p.slices))
 	if req.Shard != 0 {
-		for _, name := range []string{layout.Image, layout.Valid} {
-			a := plain.Arrays[name]
+		for _, name := range []string{layout.Image, layout.Valid, layout.Flags} {
+			a, ok := plain.Arrays[name]
+			if !ok {
+				continue
+			}
 			a.Codecs = zarr.Shards(a.DType, a.Chunks...)
-			a.Chunks = []int{1, a.Chunks[1], req.Shard, req.Shard}
+			a.Chunks = slices.Clone(a.Chunks)
+			for yx := len(a.Chunks) - 2; yx < len(a.Chunks); yx++ {
+				a.Chunks[yx] = req.Shard
+			}
 			plain.Arrays[name] = a
 			if err := a.Check(); err != nil {
 				return err
@@ -71,12 +77,15 @@ type zarrWriter struct {
 
 // scene writes the chunks of one scene and records them together.
 func (w *zarrWriter) scene(ctx context.Context, t int) error {
-	image, valid := w.plain.Arrays[layout.Image], w.plain.Arrays[layout.Valid]
+	image, valid, flags := w.plain.Arrays[layout.Image], w.plain.Arrays[layout.Valid], w.plain.Arrays[layout.Flags]
 	edge := image.Chunks[2]
 	var b block
 	err := w.cut(edge, edge, func(at cube.Window) error {
 		cy, cx := at.Row/edge, at.Col/edge
 		names := []string{layout.Image + "/" + image.ChunkKey(t, 0, cy, cx), layout.Valid + "/" + valid.ChunkKey(t, 0, cy, cx)}
+		if w.flags != nil {
+			names = append(names, layout.Flags+"/"+flags.ChunkKey(t, cy, cx))
+		}
 		if w.has(names...) {
 			return nil
 		}
@@ -84,11 +93,17 @@ func (w *zarrWriter) scene(ctx context.Context, t int) error {
 		if err := w.read(ctx, w.slices[t].ID, &b); err != nil {
 			return err
 		}
-		for i, layer := range []struct {
+		if w.flags != nil {
+			if err := w.readFlags(ctx, w.slices[t].ID, &b); err != nil {
+				return err
+			}
+		}
+		layers := []struct {
 			array zarr.Array
 			data  []byte
-		}{{image, b.image}, {valid, b.valid}} {
-			if err := w.chunk(names[i], layer.array, at, layer.data); err != nil {
+		}{{image, b.image}, {valid, b.valid}, {flags, b.flags}}
+		for i, name := range names {
+			if err := w.chunk(name, layers[i].array, at, layers[i].data); err != nil {
 				return err
 			}
 		}
@@ -124,7 +139,8 @@ func (w *zarrWriter) has(names ...string) bool {
 
 // chunk pads a block to a whole chunk, encodes it and writes it.
 func (w *zarrWriter) chunk(name string, a zarr.Array, at cube.Window, data []byte) error {
-	bands, edge, size := a.Chunks[1], a.Chunks[2], a.DType.Size()
+	edge, size := a.Chunks[len(a.Chunks)-1], a.DType.Size()
+	bands := a.ChunkBytes() / (edge * edge * size)
 	if at.Height < edge || at.Width < edge {
 		whole := make([]byte, a.ChunkBytes())
 		a.FillChunk(whole)

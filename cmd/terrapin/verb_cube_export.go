@@ -31,6 +31,7 @@ func (c *cli) cubeExportCommand() *cobra.Command {
 --format cog (default): one cloud-optimised GeoTIFF for each scene, with band names, nodata, a mask of what
 was observed, and tags for the time, the slice and its radiometric contract. --format zarr: one plain Zarr v3
 group with image, valid, time, band, y and x, placed by CF and GeoZarr attributes, metadata consolidated.
+Flags of the cube go with its first resolution: a file NAME_…_flags.tif for each scene, or an array.
 
 An export that was cut off is taken up by --resume: what is whole, by its digest, is not written again. Without
 --version it stays at the snapshot it was begun at. OUT must be empty or not there otherwise.

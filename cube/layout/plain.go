@@ -12,7 +12,8 @@ import (
 type Plain struct {
 	// Attrs are the group's attributes.
 	Attrs map[string]any
-	// Arrays are image, valid, time and the coordinates, by name.
+	// Arrays are image, valid, time and the coordinates, by name; and flags where the cube has them at this
+	// resolution.
 	Arrays map[string]zarr.Array
 	// Coords are the values of the coordinates in C order, little-endian; those of "band" are encoded already.
 	Coords map[string][]byte
@@ -25,7 +26,9 @@ func (s Spec) Plain(g Group, window cube.Window, bands []cube.Band, n int) Plain
 	grid := g.Grid
 	grid.Transform[2], grid.Transform[5] = g.Grid.Transform.Apply(float64(window.Col), float64(window.Row))
 	grid.Width, grid.Height = window.Width, window.Height
-	s.Flags = nil
+	if g.Name != s.Groups()[0].Name {
+		s.Flags = nil
+	}
 	arrays := s.arrays(tile{group: g, grid: grid, window: window}, n)
 	maps.DeleteFunc(arrays, func(name string, _ zarr.Array) bool { return strings.Contains(name, "/") })
 	return Plain{
