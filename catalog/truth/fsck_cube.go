@@ -123,9 +123,14 @@ func (c *checker) pinnedPixels(ctx context.Context, object string, cb *layout.Cu
 	return nil
 }
 
-// axes checks the time coordinates of cells, and records of slices against their digests.
+// axes checks the arrays and coordinates of cells, and records of slices against their digests.
 func (c *checker) axes(ctx context.Context, object string, view *layout.View) error {
 	for _, cell := range view.Cells() {
+		if err := view.CheckArrays(ctx, cell.Path); err != nil {
+			if err := c.report.failed(object+"/"+cell.Path, restore, err); err != nil {
+				return err
+			}
+		}
 		if err := view.CheckAxis(ctx, cell.Path); err != nil {
 			if err := c.report.failed(object+"/"+cell.Path+"/time", restore, err); err != nil {
 				return err

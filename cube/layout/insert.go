@@ -3,11 +3,14 @@ package layout
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
+	"maps"
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/cube/zarr"
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // fresh is a slice that comes with a commit.
@@ -158,12 +161,38 @@ func (a axis) remap(tx *icechunk.Tx, path string) error {
 	})
 }
 
-// resize gives an array its new length and moves its references.
+// resize moves the references of an array and gives it its new length, in this order: a shorter array drops what lies
+// beyond its end at once.
 func (in *insertion) resize(path string, a axis, array zarr.Array) error {
-	if err := putArray(in.tx, path, array); err != nil {
+	if err := a.remap(in.tx, path); err != nil {
 		return err
 	}
-	return a.remap(in.tx, path)
+	return in.reshape(path, array)
+}
+
+// reshape writes the metadata of an array. Attributes that others gave it stay; an array whose chunks would no longer
+// decode is refused.
+func (in *insertion) reshape(path string, array zarr.Array) error {
+	node, ok := in.base.snapshot.Node(path)
+	if !ok {
+		return putArray(in.tx, path, array)
+	}
+	if _, err := compareArray(path, node.Meta, array, "data_type", "chunk_grid", "chunk_key_encoding", "codecs"); err != nil {
+		return err
+	}
+	var have struct {
+		Attrs map[string]json.RawMessage `json:"attributes"`
+	}
+	if err := json.Unmarshal(node.Meta, &have); err != nil {
+		return fault.New(fault.Corrupt, "zarr.json of %s: %w", path, err)
+	}
+	attrs := make(map[string]any, len(have.Attrs))
+	for name, value := range have.Attrs {
+		attrs[name] = value
+	}
+	maps.Copy(attrs, array.Attrs)
+	array.Attrs = attrs
+	return putArray(in.tx, path, array)
 }
 
 // list brings the records of the whole cube up to date.
@@ -224,7 +253,7 @@ func (in *insertion) cell(t tile, a axis) error {
 			return err
 		}
 	}
-	if err := putArray(in.tx, base+timeArray, arrays[timeArray]); err != nil {
+	if err := in.reshape(base+timeArray, arrays[timeArray]); err != nil {
 		return err
 	}
 	if err := in.setRecords(base+recordArray, a); err != nil {

@@ -203,7 +203,7 @@ func (v *View) checkAxis(t tile) error {
 		}
 		if n != axis || n != v.counts[t.place] {
 			return fault.New(fault.Corrupt, "array %s/%s has %d slices, the time axis %d, the cube's records %d", t.path, name, n, axis, v.counts[t.place]).
-				WithCure("another program changed this cube; go back to a snapshot that Terrapin wrote")
+				WithCure(foreignCure)
 		}
 	}
 	return nil

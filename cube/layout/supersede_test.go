@@ -82,6 +82,23 @@ func TestSupersede(t *testing.T) {
 	assert.Equal(t, []layout.Status{layout.Accepted, layout.Rejected}, []layout.Status{two.Outcomes[0].Status, two.Outcomes[1].Status}, "not each other in one call")
 }
 
+// A correction that leaves a cell takes one slice out of it, and every other one stays.
+func TestSupersedeElsewhere(t *testing.T) {
+	s := tiled(t)
+	c, _ := create(t, s)
+	all, east := s.Grid.All(), cube.Window{Row: 20, Col: 50, Height: 60, Width: 30}
+	later := layouttest.RandomIn(s, 2, "b", layouttest.Date(4, 1, 0), all)
+	last := layouttest.RandomIn(s, 3, "c", layouttest.Date(5, 1, 0), all)
+	layouttest.Commit(t, c, layouttest.RandomIn(s, 1, "a", layouttest.Date(3, 1, 0), all), later, last)
+	supersede(t, c, layout.CommitOptions{Supersede: true}, layouttest.RandomIn(s, 4, "a", layouttest.Date(3, 1, 0), east))
+	v := head(t, c)
+	for _, sl := range v.Slices() {
+		require.NoError(t, v.CheckSlice(t.Context(), sl))
+	}
+	assert.True(t, bytes.Equal(later.Image, mosaic(t, v, s.Groups()[0], v.Slices()[1].ID, layout.Image)))
+	assert.True(t, bytes.Equal(last.Image, mosaic(t, v, s.Groups()[0], v.Slices()[2].ID, layout.Image)))
+}
+
 // A scene of another name and time takes the place of an item that is named.
 func TestSupersedeItem(t *testing.T) {
 	s := tiled(t)
