@@ -30,9 +30,13 @@ func (r *run) copyPixels(ctx context.Context, sc *scene) (staged *layout.Staged,
 			return nil, bad, err
 		}
 	}
-	if len(sc.masks) > 0 {
+	if len(sc.masks) > 0 || sc.zarrFlags != nil {
 		c := newCopier(sc.layers[0], sc)
-		if bad, err := c.each(ctx, sc.window, c.readMasks, func(part cube.Window) error { return c.writeFlags(ctx, stage, part) }); bad != nil || err != nil {
+		read := c.readMasks
+		if sc.zarrFlags != nil {
+			read = c.readZarrFlags
+		}
+		if bad, err := c.each(ctx, sc.window, read, func(part cube.Window) error { return c.writeFlags(ctx, stage, part) }); bad != nil || err != nil {
 			return nil, bad, err
 		}
 	}

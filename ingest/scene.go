@@ -40,6 +40,8 @@ type scene struct {
 	masks  []mask
 	// zarr is the step of a Zarr group that the pixels come from, in place of rasters.
 	zarr *zarrStep
+	// zarrFlags is how the array flags of that group becomes the cube's flags; nil where it is not read.
+	zarrFlags *flagRule
 }
 
 // layer is a scene at one resolution of the cube.

@@ -73,6 +73,47 @@ func TestAnExportComesBackAsItWas(t *testing.T) {
 	}
 }
 
+// TestFlagsComeBack: those of an export by their names, whatever bits they have in the other cube; a group without a
+// flag of the cube is refused, unless scenes are to be without.
+func TestFlagsComeBack(t *testing.T) {
+	flagged := func(flags ...layout.Flag) *layout.Cube {
+		spec := layouttest.Spec(cube.Uint16, nil)
+		spec.Flags = flags
+		made, err := layout.Create(t.Context(), layouttest.Bucket(), spec)
+		require.NoError(t, err)
+		return made
+	}
+	from := flagged(layout.Flag{Name: "cloud", Mask: 1}, layout.Flag{Name: "shadow", Mask: 256})
+	whole := from.Spec().Grid.All()
+	scenes := []layouttest.Scene{
+		layouttest.RandomIn(from.Spec(), 1, "a", layouttest.Date(6, 3, 0), whole), layouttest.RandomIn(from.Spec(), 2, "b", layouttest.Date(6, 8, 0), whole),
+	}
+	layouttest.Commit(t, from, scenes...)
+	out := filepath.Join(t.TempDir(), "back.zarr")
+	_, err := export.Run(t.Context(), export.Config{Cube: from, Reader: read.New(read.Config{})}, export.Request{Out: out, Format: export.Zarr})
+	require.NoError(t, err)
+
+	same := flagged(from.Spec().Flags...)
+	require.Empty(t, ingestZarr(t, same, Request{Sources: []string{out}}).Rejected)
+	for i, s := range slicesOf(t, same) {
+		require.Equal(t, slicesOf(t, from)[i].Content, s.Content)
+	}
+	other := flagged(layout.Flag{Name: "shadow", Mask: 2})
+	require.Empty(t, ingestZarr(t, other, Request{Sources: []string{out}}).Rejected)
+	view, err := other.At(t.Context(), "")
+	require.NoError(t, err)
+	got := make([]byte, 2*whole.Height*whole.Width)
+	require.NoError(t, read.New(read.Config{}).ReadFlags(t.Context(), view, read.Request{Cell: view.Cells()[0].Path, Slices: []cube.SliceID{view.Slices()[1].ID}, Window: whole}, got))
+	for i := 0; i < len(got); i += 2 {
+		require.Equal(t, []byte{2 * scenes[1].Flags[i+1], 0}, got[i:i+2])
+	}
+	snow := flagged(layout.Flag{Name: "snow", Mask: 1})
+	refused := ingestZarr(t, snow, Request{Sources: []string{out}}).Rejected
+	require.Len(t, refused, 2)
+	require.Contains(t, refused[0].Reason, "no snow")
+	require.Len(t, ingestZarr(t, snow, Request{Sources: []string{out}, FlagsFrom: []string{"none"}}).Accepted, 2)
+}
+
 func slicesOf(t *testing.T, c *layout.Cube) []cube.Slice {
 	t.Helper()
 	v, err := c.At(t.Context(), "")

@@ -39,9 +39,8 @@ func (r *run) openZarr(sc *scene, step zarrStep) error {
 	}
 	sc.window = w
 	sc.layers = []layer{{group: g, window: w}}
-	if len(r.flags) > 0 && !r.noFlags {
-		return fault.New(fault.Unsupported, "flags are not read from Zarr, and the cube has %s", r.flags.list(r.flags.all())).
-			WithCure("say --flags-from none, and every pixel of %s is without", s.path)
+	if sc.zarrFlags, err = r.findZarrFlags(s); err != nil {
+		return err
 	}
 	if err := sc.zarrNodata(g); err != nil {
 		return err
