@@ -274,3 +274,19 @@ func TestAWindowAcrossCellsIsOne(t *testing.T) {
 		require.Equal(t, pixels[0], pixels[16], format)
 	}
 }
+
+// A frame may be that of a country: without bounds, an export takes what cells there are, not all of the frame.
+func TestNothingIsExportedWhereNoSceneEverWas(t *testing.T) {
+	spec := layouttest.Spec(cube.Uint16, layouttest.Value(65535))
+	spec.CellSize = 16
+	made, err := layout.Create(t.Context(), layouttest.Bucket(), spec)
+	require.NoError(t, err)
+	f := &fixture{Config: Config{Cube: made, Reader: read.New(read.Config{})}}
+	layouttest.Commit(t, made,
+		layouttest.RandomIn(spec, 1, "a", layouttest.Date(6, 3, 0), cube.Window{Row: 20, Col: 3, Height: 5, Width: 5}),
+		layouttest.RandomIn(spec, 2, "b", layouttest.Date(6, 4, 0), cube.Window{Row: 22, Col: 18, Height: 5, Width: 5}))
+	for _, format := range []Format{COG, Zarr} {
+		report := f.run(t, Request{Out: filepath.Join(t.TempDir(), "out"), Format: format})
+		require.Equal(t, cube.Window{Row: 16, Col: 0, Height: 16, Width: 32}, report.Window)
+	}
+}

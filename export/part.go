@@ -72,7 +72,7 @@ func (p *part) chooseBands(req Request) error {
 
 func (p *part) chooseWindow(req Request) error {
 	frame := p.group.Grid
-	p.window = frame.All()
+	p.window = p.touched()
 	switch {
 	case req.Bounds != nil && req.Window != nil:
 		return fault.New(fault.Invalid, "bounds and a window say the area twice").WithCure("give one of them")
@@ -93,6 +93,26 @@ func (p *part) chooseWindow(req Request) error {
 	p.grid.Transform[2], p.grid.Transform[5] = frame.Transform.Apply(float64(p.window.Col), float64(p.window.Row))
 	p.grid.Width, p.grid.Height = p.window.Width, p.window.Height
 	return nil
+}
+
+// touched is the frame or, in a cube of cells, the rectangle around those that exist: the frame may be that
+// of a country, and all the rest of it was never observed.
+func (p *part) touched() cube.Window {
+	all := p.group.Grid.All()
+	if p.view.Spec().CellSize == 0 {
+		return all
+	}
+	top, left, bottom, right := all.Height, all.Width, 0, 0
+	for _, c := range p.view.Cells() {
+		if c.Group == p.group.Name {
+			top, bottom = min(top, c.Window.Row), max(bottom, c.Window.Row+c.Window.Height)
+			left, right = min(left, c.Window.Col), max(right, c.Window.Col+c.Window.Width)
+		}
+	}
+	if bottom == 0 {
+		return all
+	}
+	return cube.Window{Row: top, Col: left, Height: bottom - top, Width: right - left}
 }
 
 // chooseSlices takes the scenes of the span whose footprint meets the window.

@@ -50,7 +50,7 @@ With --json: {"cube", "snapshot", "format", "group", "window", "scenes", "files"
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.bounds, "bounds", "", "x0,y0,x1,y1 in the cube's CRS, snapped outwards to whole pixels (default: everything)")
+	flags.StringVar(&f.bounds, "bounds", "", "x0,y0,x1,y1 in the cube's CRS, snapped outwards to whole pixels (default: everything; the rectangle around the cells there are)")
 	flags.StringVar(&f.window, "window", "", "row,col,height,width in pixels of the group's frame, instead of --bounds")
 	flags.StringVar(&f.time, "time", "", "A/B: first and last acquisition time, both included; a date means its whole day, '..' an open end")
 	flags.StringSliceVar(&req.Bands, "bands", nil, "band names, in the order wanted (default: all)")
