@@ -291,3 +291,12 @@ func TestStaleLockIsNoServer(t *testing.T) {
 	defer released.Stop()
 	s.json(exitOK, "cube", "tag", "s2", "x")
 }
+
+// A job that fails tells of the caller's file, not of the folder it was uploaded to.
+func TestAFailedUploadKeepsItsName(t *testing.T) {
+	s := &sourceSet{dir: "/tmp/upload", given: map[string]string{"/tmp/upload/0/a.tif": "mine/a.tif", "/tmp/upload/0": "mine"}}
+	err := s.namedIn(fault.New(fault.Unavailable, "ingest /tmp/upload/0/a.tif: no answer").WithCure("send /tmp/upload/0/a.tif again"))
+	assert.Equal(t, "ingest mine/a.tif: no answer", err.Error())
+	assert.Equal(t, "send mine/a.tif again", fault.CureOf(err))
+	assert.True(t, fault.Is(err, fault.Unavailable))
+}

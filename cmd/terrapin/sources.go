@@ -85,6 +85,18 @@ func (s *sourceSet) named(text string) string {
 	return text
 }
 
+// namedIn gives an error the caller's names, where it tells of an upload's temporary folder.
+func (s *sourceSet) namedIn(err error) error {
+	if s.dir == "" || fault.Is(err, fault.Canceled) || !strings.Contains(err.Error(), s.dir) {
+		return err
+	}
+	out := fault.New(fault.KindOf(err), "%s", s.named(err.Error()))
+	if cure := fault.CureOf(err); cure != "" {
+		out = out.WithCure("%s", s.named(cure))
+	}
+	return out
+}
+
 // remove deletes the temporary folder.
 func (s *sourceSet) remove() {
 	if s.dir != "" {

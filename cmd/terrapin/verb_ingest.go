@@ -90,7 +90,7 @@ var ingestVerb = verb{name: "ingest", access: commits, run: func(ctx context.Con
 		Sources: sources.paths, Given: sources.given, DatetimePattern: a.DatetimePattern, Bands: a.Bands, Actor: c.actor,
 		FlagsFrom: a.FlagsFrom, Supersede: a.Supersede, SupersedeItem: a.SupersedeItem, Strict: a.Strict, Progress: c.progress("scenes read")})
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, sources.namedIn(err)
 	}
 	if len(report.Rejected) > 0 {
 		return report, exitRefused, nil
