@@ -26,6 +26,15 @@ demo-serve: build ## serve what the demo made, until Ctrl-C (HTTP=127.0.0.1:8080
 test: build ## every test: Go with -race, Python, the official readers, S3 servers, the demo; ends with a table of skips
 	@python=$$(.ci/setup python); servers=$$(.ci/setup servers) || echo 'no S3 servers: their tests are skipped' >&2; env $$servers TERRAPIN_PYTHON=$$python "$$python" .ci/suite.py --binary $(BIN)
 
+N ?= 2000
+SEED ?= 1
+STORE ?=
+.PHONY: torture
+torture: build ## kill -9 at random and at every named step, every store fault at every step (N=2000 kills per store, SEED=1, STORE=file|s3)
+	@python=$$(.ci/setup python); servers=$$(.ci/setup servers) || echo 'no S3 servers: only files' >&2; env $$servers TERRAPIN_PYTHON=$$python \
+		TERRAPIN_TORTURE=$(N) TERRAPIN_TORTURE_SEED=$(SEED) TERRAPIN_TORTURE_STORE=$(STORE) \
+		go test -count=1 -timeout 12h -v -run 'TestTorture|TestEveryFault' ./cmd/terrapin ./catalog/truth
+
 .PHONY: build
 build: setup ## bin/terrapin
 	go build -trimpath -o $(BIN) ./cmd/terrapin

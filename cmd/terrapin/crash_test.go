@@ -21,6 +21,7 @@ import (
 // TestMain lets the test binary be the program itself, so that it can be killed.
 func TestMain(m *testing.M) {
 	if os.Getenv("TERRAPIN_TEST_AS_PROGRAM") == "1" {
+		dieWhereTold()
 		main()
 		return
 	}

@@ -126,12 +126,15 @@ func (p place) open(ctx context.Context) (site, error) {
 		}
 		return site{}, fault.New(fault.KindOf(err), "open %s: %w", at, err)
 	}
-	root := store.New(driver, "s3://"+at.Bucket)
+	root := store.New(wrapDriver(driver), "s3://"+at.Bucket)
 	if at.Prefix != "" {
 		root = root.Sub(at.Prefix)
 	}
 	return site{root: root, bucket: driver, at: at}, nil
 }
+
+// wrapDriver is where tests put a driver that dies between the program and its data.
+var wrapDriver = func(d store.Driver) store.Driver { return d }
 
 func openDirectory(abs string) (site, error) {
 	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
@@ -142,7 +145,7 @@ func openDirectory(abs string) (site, error) {
 		return site{}, err
 	}
 	where := url.URL{Scheme: "file", Path: abs}
-	return site{root: store.New(driver, where.String())}, nil
+	return site{root: store.New(wrapDriver(driver), where.String())}, nil
 }
 
 // nothingThere refuses a place that holds nothing: a misspelt one must not come into being.

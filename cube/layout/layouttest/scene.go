@@ -3,6 +3,7 @@
 package layouttest
 
 import (
+	"context"
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
@@ -137,13 +138,22 @@ func pixelsIn(rng *rand.Rand, g layout.Group, in cube.Window) Pixels {
 // Stage writes a scene's chunks and finishes it.
 func Stage(t testing.TB, c *layout.Cube, sc Scene) *layout.Staged {
 	t.Helper()
+	staged, err := TryStage(t.Context(), c, sc)
+	require.NoError(t, err)
+	return staged
+}
+
+// TryStage is Stage on a store that may fail.
+func TryStage(ctx context.Context, c *layout.Cube, sc Scene) (*layout.Staged, error) {
 	s := c.Spec()
 	footprint := sc.Footprint
 	if footprint.Empty() {
 		footprint = s.Grid.All()
 	}
-	st, err := c.Stage(t.Context(), footprint)
-	require.NoError(t, err)
+	st, err := c.Stage(ctx, footprint)
+	if err != nil {
+		return nil, err
+	}
 	for i, g := range s.Groups() {
 		if i > len(sc.Further) {
 			break
@@ -166,18 +176,20 @@ func Stage(t testing.TB, c *layout.Cube, sc Scene) *layout.Staged {
 					cube.CopyWindow(image[b*chunk*size:(b+1)*chunk*size], at, p.Image[b*plane*size:(b+1)*plane*size], g.Grid.All(), size)
 					cube.CopyWindow(valid[b*chunk:(b+1)*chunk], at, p.Valid[b*plane:(b+1)*plane], g.Grid.All(), 1)
 				}
-				require.NoError(t, st.Write(t.Context(), g.Name, cy, cx, image, valid))
+				if err := st.Write(ctx, g.Name, cy, cx, image, valid); err != nil {
+					return nil, err
+				}
 				if i == 0 && sc.Flags != nil {
 					clear(flags)
 					cube.CopyWindow(flags, at, sc.Flags, g.Grid.All(), 2)
-					require.NoError(t, st.WriteFlags(t.Context(), cy, cx, flags))
+					if err := st.WriteFlags(ctx, cy, cx, flags); err != nil {
+						return nil, err
+					}
 				}
 			}
 		}
 	}
-	staged, err := st.Finish(t.Context(), sc.Meta)
-	require.NoError(t, err)
-	return staged
+	return st.Finish(ctx, sc.Meta)
 }
 
 // Commit stages and commits scenes together; all must be accepted.
