@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/terrapin-eo/terrapin/catalog/truth"
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/compact"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/layout/layouttest"
@@ -91,6 +92,13 @@ func deeds(t testing.TB, s layout.Spec) map[string]deed {
 			_, err := r.Expire(ctx, icechunk.ExpireConfig{Before: time.Now()})
 			return err
 		}),
+		"compact": func(ctx context.Context, root *store.Bucket) error {
+			c, err := layout.Open(ctx, root.Sub("cubes/s2"))
+			if err == nil {
+				_, err = compact.Run(ctx, compact.Config{Cube: c, All: true})
+			}
+			return err
+		},
 		"gc": repoDeed(func(ctx context.Context, r *icechunk.Repo) error {
 			_, err := r.Collect(ctx, icechunk.CollectConfig{OlderThan: time.Nanosecond})
 			return err

@@ -84,6 +84,7 @@ var (
 		"dataset":       append([]step{{Op: faulty.Put, Key: "datasets/"}, {Op: faulty.Put, Key: "commit.json"}}, refSteps...),
 		"labels":        {{Op: faulty.Put, Key: "labels/"}, {Op: faulty.Put, Key: "commit.json"}},
 		"model":         {{Op: faulty.Put, Key: "models/"}, {Op: faulty.Put, Key: "commit.json"}},
+		"compact":       ingestSteps,
 		"gc":            {{Op: faulty.Delete, Key: "/chunks/"}, {Op: faulty.Delete, Key: "/"}, refSteps[0], refSteps[1]},
 		"expire and gc": {{Op: faulty.Delete, Key: "/snapshots/"}, {Op: faulty.Delete, Key: "/manifests/"}, {Op: faulty.Delete, Key: "/"}, refSteps[0], refSteps[1]},
 	}
@@ -154,7 +155,7 @@ type deed struct {
 
 func (w *torture) deed() deed {
 	w.serial++
-	switch n := w.rng.IntN(20); {
+	switch n := w.rng.IntN(21); {
 	case n < 9:
 		d := deed{name: "ingest", args: []string{"ingest", "s2", "--datetime-pattern", "s2_%Y%m%d"}, set: map[string]int{}}
 		for range 1 + w.rng.IntN(3) {
@@ -183,6 +184,8 @@ func (w *torture) deed() deed {
 	case n < 17:
 		return deed{name: "tag", args: []string{"cube", "tag", "s2", fmt.Sprint("t", w.serial)}}
 	case n < 18:
+		return deed{name: "compact", args: []string{"cube", "compact", "s2", "--all"}}
+	case n < 19:
 		return deed{name: "expire and gc", args: []string{"store", "gc", "--older-than", "1s", "--expire-before", "1s"}}
 	}
 	return deed{name: "gc", args: []string{"store", "gc", "--older-than", "1s"}}
@@ -416,6 +419,23 @@ func TestTorture(t *testing.T) {
 			w.kills(int(tortureSize(t, "TERRAPIN_TORTURE", 20)))
 		})
 	}
+}
+
+// A command that is killed between its commit and the catalog leaves the catalog behind; history may expire then
+// without the catalog losing the thread.
+func TestHistoryExpiresAfterAKill(t *testing.T) {
+	s := newShell(t)
+	s.json(exitOK, "cube", "create", "s2", "--like", scenes(t)[0])
+	s.json(exitOK, "ingest", "s2", "--datetime-pattern", "s2_%Y%m%d", scenes(t)[0])
+	cmd := program("ingest", "s2", "--datetime-pattern", "s2_%Y%m%d", scenes(t)[1], "--json", "--data", s.dir)
+	text, err := json.Marshal(step{Op: faulty.Put, Key: "cubes/s2/repo", Nth: 1, After: true})
+	require.NoError(t, err)
+	cmd.Env = append(cmd.Env, dieEnv+"="+string(text))
+	require.Error(t, cmd.Run())
+	require.Len(t, s.json(exitOK, "cube", "show", "s2")["times"], 2, "it had landed")
+	require.Equal(t, true, s.json(exitOK, "store", "fsck")["ok"])
+	s.json(exitOK, "store", "gc", "--older-than", "1ms", "--expire-before", "1ms")
+	require.Equal(t, true, s.json(exitOK, "store", "fsck")["ok"])
 }
 
 // A disk that fills up in the middle of ingests: each is refused with the reason and changes nothing, what was

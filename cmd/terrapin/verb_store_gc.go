@@ -107,6 +107,11 @@ var storeGCVerb = verb{name: "store.gc", access: tends, run: func(ctx context.Co
 func (w *workspace) collect(ctx context.Context, report *gcReport, age time.Duration) error {
 	w.committing.RLock()
 	defer w.committing.RUnlock()
+	if report.ExpireBefore != nil && !report.DryRun { // or what the catalog saw last of a cube may be gone
+		if err := w.catchUp(ctx); err != nil {
+			w.log.WarnContext(ctx, "the catalog is not brought up before history expires", "error", err)
+		}
+	}
 	pins, err := truth.Pins(ctx, w.root)
 	if err != nil {
 		return err
