@@ -109,8 +109,10 @@ func sketchArray(meta any) *arraySketch {
 
 var dtypes = []string{"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64", "complex64"}
 
-// program is a random list of operations that make sense one after the other.
-func (w *author) program(n int) (list []op) {
+// program is a random list of operations that make sense one after the other; it may be empty, and is a list
+// then too, not null.
+func (w *author) program(n int) []op {
+	list := []op{}
 	if len(w.groups) == 0 {
 		list = append(list, op{Op: "group", Path: "/", Attrs: map[string]any{"by": fmt.Sprint(w.Uint32())}})
 		w.groups = []string{"/"}
