@@ -8,6 +8,8 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -18,26 +20,57 @@ var ErrNotFound = fault.New(fault.NotFound, "not in the catalog")
 
 // Catalog is one index. Implementations are safe for concurrent use. A change that Apply
 // acknowledged is durable and seen by every read that begins afterwards. Nobody retries: an error
-// of kind fault.Unavailable may be tried again by the caller, others may not.
+// of kind fault.Unavailable may be tried again by the caller, others may not. Every read is bounded
+// by its context's deadline.
 type Catalog interface {
-	// Apply makes a set of changes, all or none, and returns the catalog's revision, which grows
-	// with every set that changed something. A document that is already there is no change.
-	Apply(ctx context.Context, c Changes) (int64, error)
-	// Collection returns one collection's document, or ErrNotFound.
-	Collection(ctx context.Context, s Scope, id string) (json.RawMessage, error)
-	// Collections returns a page of collections in order of their ids.
-	Collections(ctx context.Context, s Scope, p Page) (Result, error)
-	// Search returns a page of items: newest first, then by collection and id.
-	Search(ctx context.Context, s Scope, q Query) (Result, error)
-	// Marks returns every mark that was set and not removed.
-	Marks(ctx context.Context) (map[string]string, error)
+	Reader
+	Summary
+	Writer
+	// Ping reports whether the database answers and its schema is this release's.
+	Ping(ctx context.Context) error
 	// Close releases the catalog.
 	Close() error
 }
 
-// Changes is what Apply does, in this order: reset, deletions, collections, items, marks.
+// Reader gives out documents, in the form that ParseItem and ParseCollection bring them to.
+type Reader interface {
+	// Collection returns one collection's document, or ErrNotFound.
+	Collection(ctx context.Context, s Scope, id string) (json.RawMessage, error)
+	// Collections returns a page of collections; Query.Collections and Query.IDs both list their ids.
+	// They come in order of their ids where nothing else is asked.
+	Collections(ctx context.Context, s Scope, q Query) (Result, error)
+	// Item returns one item's document, or ErrNotFound.
+	Item(ctx context.Context, s Scope, ref ItemRef) (json.RawMessage, error)
+	// Search returns a page of items: newest first where nothing else is asked, then by collection and id.
+	Search(ctx context.Context, s Scope, q Query) (Result, error)
+}
+
+// Summary tells of many documents at once.
+type Summary interface {
+	// Aggregate computes over all items that the query finds; its page and order do not matter.
+	Aggregate(ctx context.Context, s Scope, q Query, ask []Aggregation) ([]Aggregate, error)
+	// Queryables lists the properties that items have, in the given collections or (nil) in all, by name.
+	Queryables(ctx context.Context, s Scope, collections []string) ([]Queryable, error)
+}
+
+// Writer takes changes.
+type Writer interface {
+	// Apply makes a set of changes, all or none, and returns the catalog's revision, which grows
+	// with every set that changed something. A document that is already there is no change.
+	Apply(ctx context.Context, c Changes) (int64, error)
+	// Marks returns every mark that was set and not removed.
+	Marks(ctx context.Context) (map[string]string, error)
+}
+
+// Changes is what Apply does, in this order: conditions, reset, deletions, collections, items, marks.
 type Changes struct {
-	// Reset forgets everything first, marks included.
+	// Origin says where the changes come from. A collection and the items in it have one origin, that
+	// of whoever put the collection; changes of the other are refused with fault.Precondition, except that
+	// what comes from the bucket takes the place of a posted collection.
+	Origin Origin
+	// Conditions must all hold before anything is done; see Condition for what happens else.
+	Conditions []Condition
+	// Reset forgets everything that came from the bucket first, marks included. What was posted stays.
 	Reset bool
 	// DeleteCollections removes collections and the items in them; an absent one is no error.
 	DeleteCollections []string
@@ -50,6 +83,31 @@ type Changes struct {
 	// transaction; an empty value removes a mark.
 	Marks map[string]string
 }
+
+// Origin is where a document came from.
+type Origin int
+
+const (
+	// FromBucket documents are an index of what the bucket holds, and can be made again from it.
+	FromBucket Origin = iota
+	// Posted documents came through the API or a bulk load, and live in the catalog alone.
+	Posted
+)
+
+// Condition is what must hold of one document. Ref.ID "" means the collection itself.
+type Condition struct {
+	Ref ItemRef
+	// Absent: else the change fails with ErrExists. Otherwise the document has to be there (ErrNotFound),
+	// and have one of ETags where those are given (ErrChanged).
+	Absent bool
+	ETags  []string
+}
+
+// ErrExists and ErrChanged are what a condition may fail with.
+var (
+	ErrExists  = fault.New(fault.Conflict, "it exists already")
+	ErrChanged = fault.New(fault.Conflict, "it is not the version that was named")
+)
 
 // ItemRef names an item: an id alone does not, as two collections may hold the same one.
 type ItemRef struct{ Collection, ID string }
@@ -88,22 +146,17 @@ func (p Page) Size() int {
 	return p.Limit
 }
 
-// Result is a page of documents. Next is "" on the last page. Matched is the exact number of
-// documents on all pages, or nil where it was not asked for.
+// Result is a page of documents. Next and Prev are "" where there is no such page. Matched is the exact
+// number of documents on all pages, or nil where it was not asked for or is dear to find out.
 type Result struct {
-	Documents []json.RawMessage
-	Next      string
-	Matched   *int
+	Documents  []json.RawMessage
+	Next, Prev string
+	Matched    *int
 }
 
-// FindItem returns one item, or ErrNotFound.
-func FindItem(ctx context.Context, c Catalog, s Scope, ref ItemRef) (json.RawMessage, error) {
-	r, err := c.Search(ctx, s, Query{Collections: []string{ref.Collection}, IDs: []string{ref.ID}, Page: Page{Limit: 1}})
-	if err != nil {
-		return nil, err
-	}
-	if len(r.Documents) == 0 {
-		return nil, fault.New(fault.NotFound, "item %q of collection %q: %w", ref.ID, ref.Collection, ErrNotFound)
-	}
-	return r.Documents[0], nil
+// ETag names a version of a document, as ParseItem and ParseCollection bring it into form: the same
+// bytes, the same tag. It has no quotes.
+func ETag(document json.RawMessage) string {
+	sum := sha256.Sum256(document)
+	return hex.EncodeToString(sum[:12])
 }

@@ -1,12 +1,16 @@
 package catalog
 
 import (
-	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
+	"strings"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/catalog/words"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -15,8 +19,15 @@ const Timeless = math.MinInt64
 
 // Entry is an item's document and what a back end indexes of it. Times are microseconds since 1970.
 type Entry struct {
-	Ref      ItemRef
+	Ref ItemRef
+	// Document is in the form of form.go.
 	Document json.RawMessage
+	// Properties is the document's properties object.
+	Properties json.RawMessage
+	// Moments are the properties that are RFC 3339 times or dates, read.
+	Moments map[string]Moment
+	// Words are those of title, description and each of keywords.
+	Words [][]string
 	// Shape is nil for an item without a location.
 	Shape *geo.Shape
 	// Start and End span the item's time: start_datetime to end_datetime, or else datetime; nil is
@@ -27,61 +38,113 @@ type Entry struct {
 	Sort int64
 }
 
+// Moment is a point in time (From equal to To) or a whole day, in microseconds since 1970, both included.
+type Moment struct{ From, To int64 }
+
 // ParseItem reads and checks an item's document.
 func ParseItem(doc json.RawMessage) (Entry, error) {
-	var in struct {
-		Type       string          `json:"type"`
-		ID         string          `json:"id"`
-		Collection string          `json:"collection"`
-		Geometry   json.RawMessage `json:"geometry"`
-		BBox       []float64       `json:"bbox"`
-		Properties *struct {
-			Datetime *string `json:"datetime"`
-			Start    *string `json:"start_datetime"`
-			End      *string `json:"end_datetime"`
-		} `json:"properties"`
-	}
-	if err := json.Unmarshal(doc, &in); err != nil {
+	e := Entry{Sort: Timeless}
+	members, err := parse(doc)
+	if err != nil {
 		return Entry{}, fault.New(fault.Invalid, "item: %w", err).WithCure("send a STAC item: a GeoJSON Feature with id, collection and properties")
 	}
+	e.Ref.ID, e.Ref.Collection = members.text("id"), members.text("collection")
 	refuse := func(format string, args ...any) (Entry, error) {
 		err := fault.New(fault.Invalid, format, args...)
-		return Entry{}, fault.New(fault.Invalid, "item %q of collection %q: %w", in.ID, in.Collection, err).
+		return Entry{}, fault.New(fault.Invalid, "item %q of collection %q: %w", e.Ref.ID, e.Ref.Collection, err).
 			WithCure("make it a valid STAC item; the specification is item-spec of STAC %s", "1.1.0")
 	}
+	properties := members.get("properties")
 	switch {
-	case in.Type != "Feature":
-		return refuse("type is %q, not Feature", in.Type)
-	case in.ID == "":
+	case members.text("type") != "Feature":
+		return refuse("type is %q, not Feature", members.text("type"))
+	case e.Ref.ID == "":
 		return refuse("it has no id")
-	case in.Collection == "":
+	case e.Ref.Collection == "":
 		return refuse("it names no collection")
-	case in.Properties == nil:
+	case !properties.IsObject():
 		return refuse("it has no properties")
 	}
-	e := Entry{Ref: ItemRef{Collection: in.Collection, ID: in.ID}, Document: compact(doc), Sort: Timeless}
-	if len(in.Geometry) > 0 && string(in.Geometry) != "null" {
-		shape, err := geo.Parse(in.Geometry, in.BBox)
+	if err := e.readProperties(properties); err != nil {
+		return refuse("properties: %w", err)
+	}
+	if g := members.get("geometry"); g.Exists() && g.Type != gjson.Null {
+		bbox, err := numbers(members.get("bbox"))
 		if err != nil {
+			return refuse("bbox: %w", err)
+		}
+		if e.Shape, err = geo.Parse(json.RawMessage(g.Raw), bbox); err != nil {
 			return refuse("%w", err)
 		}
-		e.Shape = shape
 	}
-	at, err := micros(in.Properties.Datetime)
-	if err != nil {
-		return refuse("datetime: %w", err)
+	if err := e.readTimes(properties); err != nil {
+		return refuse("%w", err)
 	}
-	if e.Start, err = micros(in.Properties.Start); err != nil {
-		return refuse("start_datetime: %w", err)
+	if e.Document, err = members.form("Feature"); err != nil {
+		return refuse("%w", err)
 	}
-	if e.End, err = micros(in.Properties.End); err != nil {
-		return refuse("end_datetime: %w", err)
+	return e, nil
+}
+
+// readProperties finds moments and words.
+func (e *Entry) readProperties(properties gjson.Result) (err error) {
+	e.Properties = json.RawMessage(properties.Raw)
+	seen := map[string]bool{}
+	properties.ForEach(func(key, value gjson.Result) bool {
+		if name := key.String(); seen[name] {
+			err = fmt.Errorf("%q is given twice", name)
+		} else if seen[name] = true; value.Type == gjson.String {
+			if m, ok := ParseMoment(value.Str); ok {
+				if e.Moments == nil {
+					e.Moments = map[string]Moment{}
+				}
+				e.Moments[name] = m
+			}
+		}
+		if err == nil {
+			err = sound(value, 0)
+		}
+		return err == nil
+	})
+	e.Words = wordsOf(properties.Get("title"), properties.Get("description"), properties.Get("keywords"))
+	return err
+}
+
+func wordsOf(title, description, keywords gjson.Result) (out [][]string) {
+	for _, text := range append([]gjson.Result{title, description}, keywords.Array()...) {
+		if text.Type == gjson.String {
+			if w := words.Of(text.Str); len(w) > 0 {
+				out = append(out, w)
+			}
+		}
 	}
+	return out
+}
+
+// readTimes finds the item's span.
+func (e *Entry) readTimes(properties gjson.Result) error {
+	var ends [3]*int64
+	for i, name := range []string{"datetime", "start_datetime", "end_datetime"} {
+		switch v := properties.Get(name); {
+		case v.Type == gjson.Null: // or absent
+		case v.Type != gjson.String:
+			return fmt.Errorf("%s is no string", name)
+		default:
+			t, err := ParseTime(v.Str)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			us := t.UnixMicro()
+			ends[i] = &us
+		}
+	}
+	at := ends[0]
+	e.Start, e.End = ends[1], ends[2]
 	if e.Start == nil && e.End == nil {
 		e.Start, e.End = at, at
 	}
 	if e.Start != nil && e.End != nil && *e.Start > *e.End {
-		return refuse("start_datetime is after end_datetime")
+		return fmt.Errorf("start_datetime is after end_datetime")
 	}
 	for _, t := range []*int64{at, e.Start, e.End} {
 		if t != nil {
@@ -91,23 +154,85 @@ func ParseItem(doc json.RawMessage) (Entry, error) {
 			}
 		}
 	}
-	return e, nil
+	return nil
+}
+
+// ParseMoment reads an RFC 3339 time or a date, YYYY-MM-DD.
+func ParseMoment(s string) (Moment, bool) {
+	switch {
+	case len(s) == len(time.DateOnly) && s[4] == '-':
+		t, err := time.Parse(time.DateOnly, s)
+		return Moment{t.UnixMicro(), t.AddDate(0, 0, 1).UnixMicro() - 1}, err == nil
+	case len(s) >= len("2006-01-02T15:04:05Z") && s[4] == '-' && (s[10] == 'T' || s[10] == 't'):
+		t, err := ParseTime(s)
+		return Moment{t.UnixMicro(), t.UnixMicro()}, err == nil
+	}
+	return Moment{}, false
+}
+
+// CollectionEntry is a collection's document and what is asked of it.
+type CollectionEntry struct {
+	ID string
+	// Document is in the form of form.go.
+	Document json.RawMessage
+	// Shape and Time are the overall extent, the first of each list; nil and open where it says nothing.
+	Shape *geo.Shape
+	Time  Interval
+	// Words are those of title, description and each of keywords.
+	Words [][]string
 }
 
 // ParseCollection reads and checks a collection's document.
-func ParseCollection(doc json.RawMessage) (id string, out json.RawMessage, err error) {
-	var in struct {
-		Type string `json:"type"`
-		ID   string `json:"id"`
+func ParseCollection(doc json.RawMessage) (CollectionEntry, error) {
+	members, err := parse(doc)
+	if err != nil {
+		return CollectionEntry{}, fault.New(fault.Invalid, "collection: %w", err).WithCure("send a STAC collection")
 	}
-	if err := json.Unmarshal(doc, &in); err != nil {
-		return "", nil, fault.New(fault.Invalid, "collection: %w", err).WithCure("send a STAC collection")
+	c := CollectionEntry{ID: members.text("id")}
+	refuse := func(format string, args ...any) (CollectionEntry, error) {
+		err := fault.New(fault.Invalid, format, args...)
+		return CollectionEntry{}, fault.New(fault.Invalid, "collection %q: %w", c.ID, err).WithCure("make it a valid STAC collection")
 	}
-	if in.Type != "Collection" || in.ID == "" {
-		return "", nil, fault.New(fault.Invalid, "collection %q: type is %q and must be Collection, and it needs an id", in.ID, in.Type).
-			WithCure("make it a valid STAC collection")
+	if members.text("type") != "Collection" || c.ID == "" {
+		return refuse("type is %q and must be Collection, and it needs an id", members.text("type"))
 	}
-	return in.ID, compact(doc), nil
+	if err := c.readExtent(members.get("extent")); err != nil {
+		return refuse("extent: %w", err)
+	}
+	c.Words = wordsOf(members.get("title"), members.get("description"), members.get("keywords"))
+	if c.Document, err = members.form("Collection"); err != nil {
+		return refuse("%w", err)
+	}
+	return c, nil
+}
+
+func (c *CollectionEntry) readExtent(extent gjson.Result) error {
+	if box := extent.Get("spatial.bbox.0"); box.IsArray() {
+		b, err := numbers(box)
+		if err == nil {
+			err = CheckBBox(b)
+		}
+		if err != nil {
+			return fmt.Errorf("spatial: %w", err)
+		}
+		half := len(b) / 2
+		c.Shape = geo.Box(b[0], b[1], b[half], b[half+1])
+	}
+	for i, end := range extent.Get("temporal.interval.0").Array() {
+		if end.Type != gjson.String || i > 1 {
+			continue
+		}
+		t, err := ParseTime(end.Str)
+		if err != nil {
+			return fmt.Errorf("temporal: %w", err)
+		}
+		if i == 0 {
+			c.Time.Start = &t
+		} else {
+			c.Time.End = &t
+		}
+	}
+	return nil
 }
 
 // Overlaps reports whether the item's time and the interval share a moment.
@@ -119,33 +244,23 @@ func (e Entry) Overlaps(i Interval) bool {
 		(e.End == nil || i.Start == nil || *e.End >= i.Start.UnixMicro())
 }
 
-// Before is the order of results: newest first, then by collection and id, bytewise.
+// Before is the order of results where no other is asked: newest first, then by collection and id, bytewise.
 func (e Entry) Before(o Entry) bool {
 	if e.Sort != o.Sort {
 		return e.Sort > o.Sort
 	}
-	if e.Ref.Collection != o.Ref.Collection {
-		return e.Ref.Collection < o.Ref.Collection
+	if c := strings.Compare(e.Ref.Collection, o.Ref.Collection); c != 0 {
+		return c < 0
 	}
 	return e.Ref.ID < o.Ref.ID
 }
 
-func micros(s *string) (*int64, error) {
-	if s == nil {
+func numbers(list gjson.Result) (out []float64, err error) {
+	if !list.Exists() || list.Type == gjson.Null {
 		return nil, nil
 	}
-	t, err := ParseTime(*s)
-	if err != nil {
-		return nil, err
+	if err := json.Unmarshal([]byte(list.Raw), &out); err != nil {
+		return nil, fmt.Errorf("it is no list of numbers")
 	}
-	us := t.UTC().Truncate(time.Microsecond).UnixMicro()
-	return &us, nil
-}
-
-func compact(doc json.RawMessage) json.RawMessage {
-	var out bytes.Buffer
-	if json.Compact(&out, doc) != nil { // it was decoded before, so it is JSON
-		return doc
-	}
-	return out.Bytes()
+	return out, nil
 }

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/catalog/words"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -22,9 +24,86 @@ type Query struct {
 	Intersects *geo.Shape
 	// Time must overlap the item's time: from start_datetime to end_datetime, or else datetime.
 	Time Interval
+	// Filter has to be true of the item; nil is no filter.
+	Filter cql2.Expr
+	// Words is free text over title, description and keywords; nil asks for none.
+	Words words.Question
+	// Sort is the order, most important first; nil is newest first. Equal items come by collection and id.
+	Sort []SortKey
+	// Origin, where not nil, is where an item or collection came from.
+	Origin *Origin
 	// Count asks for Result.Matched.
 	Count bool
 	Page
+}
+
+// SortKey orders by a property, named as in cql2.Property. Numbers, moments (strings that are RFC 3339
+// times or dates, and so compare as times) and booleans (false, true, as 0 and 1) come by value and before other
+// strings, which come bytewise; items without the property, or with null, a list or an object, come last, in
+// both directions.
+type SortKey struct {
+	Property   string
+	Descending bool
+}
+
+// Aggregation is one thing to compute over items.
+type Aggregation struct {
+	Name string
+	Kind AggregationKind
+	// Property is what it is computed of; Count needs none.
+	Property string
+	// Step of Dates is year, month, day or hour (UTC).
+	Step string
+	// Edges of Ranges are the ends of its half-open buckets [e0, e1), [e1, e2) …; what lies outside of them is not counted.
+	Edges []float64
+	// Most bounds the buckets of Terms; the most frequent come first, equal ones by key. 0 means 100.
+	Most int
+}
+
+// AggregationKind is what an aggregation computes.
+type AggregationKind int
+
+const (
+	// Count is the number of items.
+	Count AggregationKind = iota
+	// Least and Greatest are of numbers or moments; items without one are passed over.
+	Least
+	Greatest
+	// Terms counts items by a scalar property's value; a list counts for each of its scalars once.
+	Terms
+	// Dates counts items by a moment's year, month, day or hour.
+	Dates
+	// Ranges counts items by intervals of a number.
+	Ranges
+)
+
+// Aggregate is the answer to an Aggregation.
+type Aggregate struct {
+	Name string
+	// Value is a number (Count, or of numbers), a time.Time, or nil where there is none.
+	Value any
+	// Buckets of Terms, Dates (ascending, none empty) and Ranges (all, empty ones too).
+	Buckets []Bucket
+	// Rest counts what Terms left out of its buckets.
+	Rest int
+}
+
+// Bucket counts items with something in common.
+type Bucket struct {
+	// Key is the term, the beginning of the time as RFC 3339, or the range as "from-to".
+	Key      string
+	From, To *float64
+	Count    int
+}
+
+// Queryable is a property that items have.
+type Queryable struct {
+	Name string
+	// Types are JSON Schema's: string, number, integer, boolean, array, object; sorted. A number that has only been whole
+	// so far is integer alone.
+	Types []string
+	// Format is "date-time" or "date" where every string so far was one, else "".
+	Format string
 }
 
 // Interval is a span of time, both ends included; nil is open. Times count in whole microseconds.

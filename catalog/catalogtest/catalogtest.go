@@ -115,13 +115,13 @@ func testEmpty(t *testing.T, c catalog.Catalog) {
 	require.Empty(t, r.Documents)
 	require.Empty(t, r.Next)
 	require.Zero(t, *r.Matched)
-	r, err = c.Collections(ctx, all, catalog.Page{})
+	r, err = c.Collections(ctx, all, catalog.Query{})
 	require.NoError(t, err)
 	require.Empty(t, r.Documents)
 	_, err = c.Collection(ctx, all, "nothing")
 	require.ErrorIs(t, err, catalog.ErrNotFound)
 	require.True(t, fault.Is(err, fault.NotFound))
-	_, err = catalog.FindItem(ctx, c, all, catalog.ItemRef{Collection: "a", ID: "b"})
+	_, err = c.Item(ctx, all, catalog.ItemRef{Collection: "a", ID: "b"})
 	require.ErrorIs(t, err, catalog.ErrNotFound)
 }
 
@@ -134,7 +134,7 @@ func testApply(t *testing.T, c catalog.Catalog) {
 	doc, err := c.Collection(ctx, all, "a")
 	require.NoError(t, err)
 	require.JSONEq(t, string(Collection("a")), string(doc))
-	item, err := catalog.FindItem(ctx, c, all, catalog.ItemRef{Collection: "a", ID: "x"})
+	item, err := c.Item(ctx, all, catalog.ItemRef{Collection: "a", ID: "x"})
 	require.NoError(t, err)
 	require.JSONEq(t, string(one.Items[0]), string(item))
 
@@ -248,22 +248,22 @@ func testCollectionPages(t *testing.T, c catalog.Catalog) {
 		ch.Collections, want = append(ch.Collections, Collection(id)), append(want, id)
 	}
 	apply(t, c, ch)
-	p := catalog.Page{Limit: 7}
+	p := catalog.Query{Page: catalog.Page{Limit: 7}}
 	for {
 		r, err := c.Collections(context.Background(), all, p)
 		require.NoError(t, err)
 		require.Equal(t, 25, *r.Matched)
 		for _, d := range r.Documents {
-			id, _, err := catalog.ParseCollection(d)
+			e, err := catalog.ParseCollection(d)
 			require.NoError(t, err)
-			got = append(got, id)
+			got = append(got, e.ID)
 		}
 		if p.Token = r.Next; p.Token == "" {
 			break
 		}
 	}
 	require.Equal(t, want, got)
-	_, err := c.Collections(context.Background(), all, catalog.Page{Token: "x"})
+	_, err := c.Collections(context.Background(), all, catalog.Query{Page: catalog.Page{Token: "x"}})
 	require.True(t, fault.Is(err, fault.Invalid))
 }
 
@@ -343,12 +343,12 @@ func testScope(t *testing.T, c catalog.Catalog) {
 	require.NoError(t, err)
 	require.Empty(t, r.Documents)
 	require.Zero(t, *r.Matched)
-	r, err = c.Collections(ctx, nobody, catalog.Page{})
+	r, err = c.Collections(ctx, nobody, catalog.Query{})
 	require.NoError(t, err)
 	require.Empty(t, r.Documents)
 	_, err = c.Collection(ctx, nobody, "a")
 	require.ErrorIs(t, err, catalog.ErrNotFound)
-	_, err = catalog.FindItem(ctx, c, nobody, catalog.ItemRef{Collection: "a", ID: "i000"})
+	_, err = c.Item(ctx, nobody, catalog.ItemRef{Collection: "a", ID: "i000"})
 	require.ErrorIs(t, err, catalog.ErrNotFound)
 }
 

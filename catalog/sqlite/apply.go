@@ -133,12 +133,12 @@ func (w *writer) deleteItem(ref catalog.ItemRef) error {
 }
 
 func (w *writer) putCollection(doc json.RawMessage) error {
-	id, doc, err := catalog.ParseCollection(doc)
+	c, err := catalog.ParseCollection(doc)
 	if err != nil {
 		return err
 	}
 	return w.exec(`INSERT INTO collection (id, document) VALUES (?, ?)
-		ON CONFLICT (id) DO UPDATE SET document = excluded.document WHERE document <> excluded.document`, id, string(doc))
+		ON CONFLICT (id) DO UPDATE SET document = excluded.document WHERE document <> excluded.document`, c.ID, string(c.Document))
 }
 
 func (w *writer) putItem(doc json.RawMessage) error {

@@ -18,7 +18,7 @@ import (
 const countable = 10_000
 
 // Collections returns a page of collections in order of their ids.
-func (c *Catalog) Collections(ctx context.Context, s catalog.Scope, p catalog.Page) (catalog.Result, error) {
+func (c *Catalog) Collections(ctx context.Context, s catalog.Scope, p catalog.Query) (catalog.Result, error) {
 	const ask = "collections"
 	after := ""
 	if p.Token != "" {

@@ -97,6 +97,29 @@ func (c *Catalog) Collection(ctx context.Context, s catalog.Scope, id string) (j
 	return doc, c.wrap("read a collection", err)
 }
 
+// Item returns one item's document.
+func (c *Catalog) Item(ctx context.Context, s catalog.Scope, ref catalog.ItemRef) (json.RawMessage, error) {
+	var doc []byte
+	err := c.read.QueryRowContext(ctx, `SELECT document FROM item WHERE collection = ? AND id = ? AND `+visible(s), ref.Collection, ref.ID).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fault.New(fault.NotFound, "item %q of collection %q: %w", ref.ID, ref.Collection, catalog.ErrNotFound)
+	}
+	return doc, c.wrap("read an item", err)
+}
+
+// Ping asks the database for nothing.
+func (c *Catalog) Ping(ctx context.Context) error { return c.wrap("ask", c.read.PingContext(ctx)) }
+
+// Aggregate computes over items.
+func (c *Catalog) Aggregate(context.Context, catalog.Scope, catalog.Query, []catalog.Aggregation) ([]catalog.Aggregate, error) {
+	return nil, fault.New(fault.Unsupported, "aggregation")
+}
+
+// Queryables lists properties.
+func (c *Catalog) Queryables(context.Context, catalog.Scope, []string) ([]catalog.Queryable, error) {
+	return nil, fault.New(fault.Unsupported, "queryables")
+}
+
 // Marks returns every mark.
 func (c *Catalog) Marks(ctx context.Context) (map[string]string, error) {
 	rows, err := c.read.QueryContext(ctx, `SELECT name, value FROM mark`)

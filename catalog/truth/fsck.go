@@ -97,13 +97,13 @@ func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Opti
 // expect notes documents that the catalog should hold; a later one takes the place of an earlier.
 func (c *checker) expect(object string, collections, items []json.RawMessage) {
 	for _, doc := range collections {
-		id, doc, err := catalog.ParseCollection(doc)
+		e, err := catalog.ParseCollection(doc)
 		if err != nil {
 			c.report.problem(object, restore, "%v", err)
 			continue
 		}
-		c.collections[id] = doc
-		c.source[collectionName(id)] = object
+		c.collections[e.ID] = e.Document
+		c.source[collectionName(e.ID)] = object
 	}
 	for _, doc := range items {
 		e, err := catalog.ParseItem(doc)
@@ -265,25 +265,28 @@ func (c *checker) object(ctx context.Context, key string, want named) error {
 	return nil
 }
 
+// fromBucket is whose documents are compared: what was posted is in no bucket.
+var fromBucket = catalog.FromBucket
+
 // catalog compares what the catalog holds with what it should.
 func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
 	c.gone()
 	missing := maps.Clone(c.collections)
-	p := catalog.Page{Limit: 1000}
+	q := catalog.Query{Origin: &fromBucket, Page: catalog.Page{Limit: 1000}}
 	for {
-		page, err := cat.Collections(ctx, catalog.Everything(), p)
+		page, err := cat.Collections(ctx, catalog.Everything(), q)
 		if err != nil {
 			return err
 		}
 		for _, doc := range page.Documents {
-			id, doc, err := catalog.ParseCollection(doc)
+			e, err := catalog.ParseCollection(doc)
 			if err != nil {
 				return err
 			}
-			c.compare(collectionName(id), doc, c.collections[id])
-			delete(missing, id)
+			c.compare(collectionName(e.ID), e.Document, c.collections[e.ID])
+			delete(missing, e.ID)
 		}
-		if p.Token = page.Next; p.Token == "" {
+		if q.Token = page.Next; q.Token == "" {
 			break
 		}
 	}
@@ -295,7 +298,7 @@ func (c *checker) catalog(ctx context.Context, cat catalog.Catalog) error {
 	}
 	c.report.Collections = len(c.collections)
 	lost := maps.Clone(c.items)
-	err := walk(ctx, cat, catalog.Query{}, func(e catalog.Entry) error {
+	err := walk(ctx, cat, catalog.Query{Origin: &fromBucket}, func(e catalog.Entry) error {
 		c.compare(itemName(e.Ref), e.Document, c.items[e.Ref])
 		delete(lost, e.Ref)
 		return nil

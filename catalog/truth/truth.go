@@ -124,7 +124,7 @@ func (c *commit) read(ctx context.Context, root *store.Bucket) error {
 		return err
 	}
 	for _, doc := range c.STAC.Collections {
-		if _, _, err := catalog.ParseCollection(doc); err != nil {
+		if _, err := catalog.ParseCollection(doc); err != nil {
 			return fault.New(fault.Corrupt, "commit.json: %s", err.Error())
 		}
 	}

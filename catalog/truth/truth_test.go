@@ -107,7 +107,7 @@ func (w *world) fsck(t *testing.T, full bool) truth.Report {
 func everything(t *testing.T, cat catalog.Catalog) string {
 	t.Helper()
 	var out strings.Builder
-	c, err := cat.Collections(context.Background(), catalog.Everything(), catalog.Page{Limit: 1000})
+	c, err := cat.Collections(context.Background(), catalog.Everything(), catalog.Query{Page: catalog.Page{Limit: 1000}})
 	require.NoError(t, err)
 	i, err := cat.Search(context.Background(), catalog.Everything(), catalog.Query{Page: catalog.Page{Limit: 1000}})
 	require.NoError(t, err)

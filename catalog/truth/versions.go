@@ -149,8 +149,8 @@ func (c commit) reference() (stac.Link, error) {
 	if len(c.STAC.Collections) == 0 {
 		return stac.Link{}, nil
 	}
-	id, _, err := catalog.ParseCollection(c.STAC.Collections[0])
-	return stac.Link{Href: stac.CollectionHref(id), Type: stac.TypeJSON, Title: id}, err
+	e, err := catalog.ParseCollection(c.STAC.Collections[0])
+	return stac.Link{Href: stac.CollectionHref(e.ID), Type: stac.TypeJSON, Title: e.ID}, err
 }
 
 func as(rel string, to stac.Link) stac.Link {

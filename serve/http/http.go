@@ -147,7 +147,7 @@ func shared(next http.Handler) http.Handler {
 func (s *server) health(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := s.Catalog.Collections(ctx, catalog.Scope{}, catalog.Page{Limit: 1}); err != nil {
+	if err := s.Catalog.Ping(ctx); err != nil {
 		return fault.New(fault.Unavailable, "the catalog does not answer: %w", err)
 	}
 	s.write(w, r, http.StatusOK, typeJSON, map[string]any{"status": "ok"})

@@ -94,8 +94,8 @@ func present(doc json.RawMessage, base string, own ...link) (map[string]any, err
 // absolute puts the base before an href that has no address of its own.
 func absolute(o map[string]any, base string) link {
 	href, _ := o["href"].(string)
-	if u, err := url.Parse(href); err == nil && !u.IsAbs() && u.Host == "" {
-		o["href"] = base + "/" + strings.TrimLeft(href, "/")
+	if relative, ok := strings.CutPrefix(href, "\x00"); ok { // as catalog marks them
+		o["href"] = base + "/" + relative
 	}
 	return o
 }

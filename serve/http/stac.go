@@ -35,7 +35,7 @@ func (s *server) conformance(w http.ResponseWriter, r *http.Request) error {
 func (s *server) landing(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Accept")
 	at := base(r)
-	collections, err := s.Catalog.Collections(r.Context(), s.scope(r), catalog.Page{Limit: catalog.MaxLimit})
+	collections, err := s.Catalog.Collections(r.Context(), s.scope(r), catalog.Query{Page: catalog.Page{Limit: catalog.MaxLimit}})
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *server) collections(w http.ResponseWriter, r *http.Request) error {
 	if p.Limit == 0 {
 		p.Limit = collectionsPage
 	}
-	found, err := s.Catalog.Collections(r.Context(), s.scope(r), p)
+	found, err := s.Catalog.Collections(r.Context(), s.scope(r), catalog.Query{Page: p})
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s *server) collection(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) item(w http.ResponseWriter, r *http.Request) error {
 	ref := catalog.ItemRef{Collection: name(r, "collection"), ID: name(r, "item")}
-	doc, err := catalog.FindItem(r.Context(), s.Catalog, s.scope(r), ref)
+	doc, err := s.Catalog.Item(r.Context(), s.scope(r), ref)
 	if err != nil {
 		return err
 	}
