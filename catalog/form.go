@@ -206,7 +206,7 @@ func sound(v gjson.Result, depth int) (err error) {
 		return fmt.Errorf("lists and objects are nested more than %d deep", maxDepth)
 	case v.Type == gjson.Number && math.IsInf(v.Num, 0):
 		return fmt.Errorf("the number %s is out of range", v.Raw)
-	case v.Type == gjson.String && strings.Contains(v.Raw, `\u`) && strings.ContainsRune(v.Str, utf8.RuneError) && !strings.ContainsRune(v.Raw, utf8.RuneError):
+	case v.Type == gjson.String && strings.Contains(v.Raw, `\u`) && replaced(v.Str) > replaced(v.Raw)+strings.Count(strings.ToLower(v.Raw), `\ufffd`):
 		return fmt.Errorf("the string %s holds half of a surrogate pair", v.Raw)
 	case v.Type == gjson.JSON:
 		v.ForEach(func(_, child gjson.Result) bool {
@@ -216,3 +216,5 @@ func sound(v gjson.Result, depth int) (err error) {
 	}
 	return err
 }
+
+func replaced(s string) int { return strings.Count(s, string(utf8.RuneError)) }
