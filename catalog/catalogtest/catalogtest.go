@@ -248,7 +248,7 @@ func testCollectionPages(t *testing.T, c catalog.Catalog) {
 		ch.Collections, want = append(ch.Collections, Collection(id)), append(want, id)
 	}
 	apply(t, c, ch)
-	p := catalog.Query{Page: catalog.Page{Limit: 7}}
+	p := catalog.Query{Count: true, Page: catalog.Page{Limit: 7}}
 	for {
 		r, err := c.Collections(context.Background(), all, p)
 		require.NoError(t, err)

@@ -1,0 +1,196 @@
+package catalogtest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/geo"
+)
+
+// Collections returns a page of collections.
+func (m *Memory) Collections(ctx context.Context, s catalog.Scope, q catalog.Query) (catalog.Result, error) {
+	return m.page(ctx, s, q, "collections", func(now state) []record { return slices.Collect(maps.Values(now.collections)) })
+}
+
+// Search returns a page of items.
+func (m *Memory) Search(ctx context.Context, s catalog.Scope, q catalog.Query) (catalog.Result, error) {
+	return m.page(ctx, s, q, "items", func(now state) []record { return slices.Collect(maps.Values(now.items)) })
+}
+
+func (m *Memory) page(ctx context.Context, s catalog.Scope, q catalog.Query, kind string, of func(state) []record) (catalog.Result, error) {
+	if err := q.Check(); err != nil {
+		return catalog.Result{}, err
+	}
+	now, err := m.look(ctx)
+	if err != nil {
+		return catalog.Result{}, err
+	}
+	var at position
+	if q.Token != "" {
+		if at, err = m.open(kind+asked(q), q.Token); err != nil {
+			return catalog.Result{}, err
+		}
+	}
+	hits := m.find(s, q, of(now))
+	places := make([]position, len(hits))
+	for i, r := range hits {
+		places[i] = m.place(q, r)
+	}
+	order := func(i, j int) int { return m.compare(q, places[i], places[j]) }
+	sorted := make([]int, len(hits))
+	for i := range sorted {
+		sorted[i] = i
+	}
+	slices.SortFunc(sorted, order)
+	var out catalog.Result
+	if q.Count {
+		n := len(hits)
+		out.Matched = &n
+	}
+	from, to := 0, min(q.Size(), len(sorted))
+	if q.Token != "" {
+		// before is the number of documents that come before the token's place; the one at the place is on neither side.
+		before, _ := slices.BinarySearchFunc(sorted, at, func(i int, p position) int { return m.compare(q, places[i], p) })
+		after := before
+		if after < len(sorted) && m.compare(q, places[sorted[after]], at) == 0 {
+			after++
+		}
+		if from, to = after, min(after+q.Size(), len(sorted)); at.Back {
+			from, to = max(0, before-q.Size()), before
+		}
+	}
+	for _, i := range sorted[from:to] {
+		out.Documents = append(out.Documents, slices.Clone(hits[i].document))
+	}
+	if from < to && to < len(sorted) {
+		out.Next = m.seal(kind+asked(q), places[sorted[to-1]], false)
+	}
+	if from < to && from > 0 {
+		out.Prev = m.seal(kind+asked(q), places[sorted[from]], true)
+	}
+	return out, nil
+}
+
+// find returns what a query finds, in no order.
+func (m *Memory) find(s catalog.Scope, q catalog.Query, of []record) []record {
+	if !s.SeesAll() {
+		return nil
+	}
+	shape := q.Shape()
+	return slices.DeleteFunc(of, func(r record) bool { return !m.matches(q, shape, r) })
+}
+
+func (m *Memory) matches(q catalog.Query, shape *geo.Shape, r record) bool {
+	id := r.ref.ID
+	if id == "" {
+		id = r.ref.Collection
+	}
+	return (q.Collections == nil || slices.Contains(q.Collections, r.ref.Collection)) &&
+		(q.IDs == nil || slices.Contains(q.IDs, id)) &&
+		(shape == nil || r.shape != nil && r.shape.Intersects(shape)) &&
+		r.overlaps(q.Time) &&
+		(q.Filter == nil || m.holds(q.Filter, r)) &&
+		(q.Words == nil || answers(q.Words, r.words)) &&
+		(q.Origin == nil || *q.Origin == r.origin)
+}
+
+// overlaps reports whether the record's time and the interval share a moment.
+func (r record) overlaps(i catalog.Interval) bool {
+	if i.Open() {
+		return true
+	}
+	return r.timed && (r.start == nil || i.End == nil || *r.start <= i.End.UnixMicro()) &&
+		(r.end == nil || i.Start == nil || *r.end >= i.Start.UnixMicro())
+}
+
+// position is a place in an order of results.
+type position struct {
+	Keys           []sortValue
+	Collection, ID string
+	// Back says that the page before the place is wanted and not the one after.
+	Back bool
+}
+
+// sortValue is what one key orders by: Rank first (number, then text, then nothing), then its value.
+type sortValue struct {
+	Rank   int
+	Number float64
+	Time   int64
+	Text   string
+}
+
+// The ranks of values in an order; they are the same in both directions.
+const (
+	rankNumber = iota
+	rankText
+	rankNull
+)
+
+func (m *Memory) place(q catalog.Query, r record) position {
+	p := position{Collection: r.ref.Collection, ID: r.ref.ID}
+	if q.Sort == nil {
+		p.Keys = []sortValue{{Time: r.sort}}
+	}
+	for _, key := range q.Sort {
+		p.Keys = append(p.Keys, r.sortValue(key.Property))
+	}
+	return p
+}
+
+func (r record) sortValue(property string) sortValue {
+	if at, ok := r.moment(property); ok {
+		return sortValue{Number: float64(at.From)}
+	}
+	switch v := r.get(property).(type) {
+	case float64:
+		return sortValue{Number: v}
+	case bool:
+		if v {
+			return sortValue{Number: 1}
+		}
+		return sortValue{}
+	case string:
+		return sortValue{Rank: rankText, Text: v}
+	}
+	return sortValue{Rank: rankNull}
+}
+
+// compare is the order of results.
+func (m *Memory) compare(q catalog.Query, a, b position) int {
+	for i := range a.Keys {
+		x, y := a.Keys[i], b.Keys[i]
+		if c := cmp.Compare(x.Rank, y.Rank); c != 0 {
+			return c
+		}
+		c := cmp.Or(cmp.Compare(x.Number, y.Number), cmp.Compare(x.Time, y.Time), cmp.Compare(x.Text, y.Text))
+		if q.Sort == nil || q.Sort[i].Descending {
+			c = -c
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.ID, b.ID))
+}
+
+func (m *Memory) seal(ask string, p position, back bool) string {
+	p.Back = back
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // numbers and strings always marshal
+	}
+	return m.signer.Token(ask, catalog.Position{ID: string(text)})
+}
+
+func (m *Memory) open(ask, token string) (position, error) {
+	sealed, err := m.signer.Open(ask, token)
+	if err != nil {
+		return position{}, err
+	}
+	var p position
+	return p, json.Unmarshal([]byte(sealed.ID), &p)
+}

@@ -1,0 +1,230 @@
+package catalogtest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// Aggregate computes over the items that a query finds.
+func (m *Memory) Aggregate(ctx context.Context, s catalog.Scope, q catalog.Query, ask []catalog.Aggregation) ([]catalog.Aggregate, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	now, err := m.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hits := m.find(s, q, slices.Collect(maps.Values(now.items)))
+	out := make([]catalog.Aggregate, 0, len(ask))
+	for _, a := range ask {
+		one := catalog.Aggregate{Name: a.Name}
+		switch a.Kind {
+		case catalog.Count:
+			one.Value = len(hits)
+		case catalog.Least, catalog.Greatest:
+			one.Value = extreme(hits, a)
+		case catalog.Terms:
+			one.Buckets, one.Rest = terms(hits, a)
+		case catalog.Dates:
+			one.Buckets, err = dates(hits, a)
+		case catalog.Ranges:
+			one.Buckets, err = ranges(hits, a)
+		default:
+			err = fault.New(fault.Invalid, "aggregation %q is of no known kind", a.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// extreme is the least or greatest number, or moment where there are no numbers.
+func extreme(hits []record, a catalog.Aggregation) any {
+	var numbers []float64
+	var moments []int64
+	for _, r := range hits {
+		if at, ok := r.moment(a.Property); ok {
+			moments = append(moments, at.From)
+		} else if v, ok := r.get(a.Property).(float64); ok {
+			numbers = append(numbers, v)
+		}
+	}
+	least := a.Kind == catalog.Least
+	switch {
+	case len(numbers) > 0 && least:
+		return slices.Min(numbers)
+	case len(numbers) > 0:
+		return slices.Max(numbers)
+	case len(moments) > 0 && least:
+		return time.UnixMicro(slices.Min(moments)).UTC()
+	case len(moments) > 0:
+		return time.UnixMicro(slices.Max(moments)).UTC()
+	}
+	return nil
+}
+
+// term is a scalar as text.
+func term(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool, float64:
+		text, err := json.Marshal(v)
+		return string(text), err == nil
+	}
+	return "", false
+}
+
+func terms(hits []record, a catalog.Aggregation) (buckets []catalog.Bucket, rest int) {
+	counts := map[string]int{}
+	for _, r := range hits {
+		v := r.get(a.Property)
+		list, ok := v.([]any)
+		if !ok {
+			list = []any{v}
+		}
+		once := map[string]bool{}
+		for _, v := range list {
+			if key, ok := term(v); ok && !once[key] {
+				once[key] = true
+				counts[key]++
+			}
+		}
+	}
+	for key, n := range counts {
+		buckets = append(buckets, catalog.Bucket{Key: key, Count: n})
+	}
+	slices.SortFunc(buckets, func(x, y catalog.Bucket) int {
+		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Key, y.Key))
+	})
+	most := a.Most
+	if most <= 0 {
+		most = 100
+	}
+	for _, b := range buckets[min(most, len(buckets)):] {
+		rest += b.Count
+	}
+	return buckets[:min(most, len(buckets))], rest
+}
+
+func dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
+	counts := map[string]int{}
+	for _, r := range hits {
+		at, ok := r.moment(a.Property)
+		if !ok {
+			continue
+		}
+		t := time.UnixMicro(at.From).UTC()
+		switch a.Step {
+		case "year":
+			t = time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+		case "month":
+			t = time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+		case "day":
+			t = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+		case "hour":
+			t = t.Truncate(time.Hour)
+		}
+		counts[t.Format(time.RFC3339)]++
+	}
+	if !slices.Contains([]string{"year", "month", "day", "hour"}, a.Step) {
+		return nil, fault.New(fault.Invalid, "aggregation %q: the step %q is unknown", a.Name, a.Step).WithCure("use year, month, day or hour")
+	}
+	var out []catalog.Bucket
+	for _, key := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, catalog.Bucket{Key: key, Count: counts[key]})
+	}
+	return out, nil
+}
+
+func ranges(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
+	for i, e := range a.Edges {
+		if math.IsNaN(e) || math.IsInf(e, 0) || i > 0 && e <= a.Edges[i-1] {
+			return nil, fault.New(fault.Invalid, "aggregation %q: the edges do not ascend", a.Name).WithCure("give numbers, each greater than the one before")
+		}
+	}
+	var out []catalog.Bucket
+	for i := 1; i < len(a.Edges); i++ {
+		from, to := a.Edges[i-1], a.Edges[i]
+		lo, _ := term(from)
+		hi, _ := term(to)
+		b := catalog.Bucket{Key: lo + "-" + hi, From: &from, To: &to}
+		for _, r := range hits {
+			if v, ok := r.get(a.Property).(float64); ok && from <= v && v < to {
+				b.Count++
+			}
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// Queryables lists the properties that items have.
+func (m *Memory) Queryables(ctx context.Context, s catalog.Scope, collections []string) ([]catalog.Queryable, error) {
+	now, err := m.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string][]any{}
+	for _, r := range m.find(s, catalog.Query{Collections: collections}, slices.Collect(maps.Values(now.items))) {
+		for name, v := range r.members {
+			values[name] = append(values[name], v)
+		}
+	}
+	out := []catalog.Queryable{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if q := queryable(name, values[name]); len(q.Types) > 0 {
+			out = append(out, q)
+		}
+	}
+	return out, nil
+}
+
+func queryable(name string, values []any) catalog.Queryable {
+	types, formats := map[string]bool{}, map[string]bool{}
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			types["string"] = true
+			at, ok := catalog.ParseMoment(v)
+			switch {
+			case !ok:
+				formats[""] = true
+			case at.From < at.To:
+				formats["date"] = true
+			default:
+				formats["date-time"] = true
+			}
+		case float64:
+			if v == math.Trunc(v) {
+				types["integer"] = true
+			} else {
+				types["number"] = true
+			}
+		case bool:
+			types["boolean"] = true
+		case []any:
+			types["array"] = true
+		case map[string]any:
+			types["object"] = true
+		}
+	}
+	if types["number"] {
+		delete(types, "integer")
+	}
+	q := catalog.Queryable{Name: name, Types: slices.Sorted(maps.Keys(types))}
+	if len(formats) == 1 {
+		q.Format = slices.Collect(maps.Keys(formats))[0]
+	}
+	return q
+}
