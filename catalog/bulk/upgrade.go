@@ -1,0 +1,167 @@
+package bulk
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// stacVersion is the version that documents are brought to.
+const stacVersion = "1.1.0"
+
+// The versions of extensions whose fields Upgrade moves.
+const (
+	eoSchema         = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+	rasterSchema     = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
+	projectionSchema = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+)
+
+// Upgrade brings an item, collection or catalog of STAC 0.8 to 1.1.0-beta.1 to 1.1.0: eo:bands and raster:bands
+// become bands, with what all bands have in common at their asset; proj:epsg becomes proj:code; licences that
+// have other names get them; item_assets needs no extension. What it does not know stays as it is, in its
+// place, numbers with their digits. A document of 1.1.0 or later comes back unchanged, and so does one that is no STAC
+// document; an upgraded one is not changed by another call. It refuses what is no JSON and versions before 0.8.
+func Upgrade(doc json.RawMessage) (json.RawMessage, error) {
+	given := gjson.GetBytes(doc, "stac_version")
+	v, known := parseVersion(given.Str)
+	if known && !v.before(version{1, 1, 0, ""}) {
+		return doc, nil
+	}
+	var flat bytes.Buffer // so that equal values have equal text
+	if err := json.Compact(&flat, doc); err != nil {
+		return nil, fault.New(fault.Invalid, "it is no JSON document: %w", err).WithCure("send one STAC item or collection as JSON")
+	}
+	whole, ok := parseObject(flat.Bytes())
+	if !ok {
+		return doc, nil
+	}
+	if given.Exists() && !known || known && v.before(version{0, 8, 0, ""}) {
+		return nil, fault.New(fault.Unsupported, "stac_version %s is none that can be upgraded to %s", given.Raw, stacVersion).
+			WithCure("bring it to 0.8 or later first; the version is three numbers such as %s", stacVersion)
+	}
+	kind := whole.text("type")
+	if kind == "" && known && whole.has("description") && whole.has("links") { // only items had a type before 1.0.0
+		if kind = "Catalog"; whole.has("extent") {
+			kind = "Collection"
+		}
+		whole.set("type", quoted(kind))
+	}
+	if kind != "Feature" && kind != "Collection" && kind != "Catalog" {
+		return doc, nil
+	}
+	if known && v.before(version{1, 0, 0, ""}) {
+		upgradeOld(&whole, kind)
+	}
+	upgradeLicenses(&whole)
+	upgradeFields(&whole)
+	upgradeExtensions(&whole)
+	whole.set("stac_version", quoted(stacVersion))
+	return whole.json(), nil
+}
+
+// upgradeLicenses renames the licences that are no SPDX expressions.
+func upgradeLicenses(whole *object) {
+	rename := func(o *object) {
+		if l := o.text("license"); l == "various" || l == "proprietary" {
+			o.set("license", quoted("other"))
+		}
+	}
+	rename(whole)
+	whole.object("properties", rename)
+}
+
+// upgradeFields moves bands and codes of projections wherever they may stand.
+func upgradeFields(whole *object) {
+	for _, part := range []string{"properties", "summaries"} {
+		whole.object(part, func(o *object) {
+			upgradeBands(o, false)
+			upgradeProjection(o)
+		})
+	}
+	for _, part := range []string{"assets", "item_assets"} {
+		whole.each(part, func(o *object) {
+			upgradeBands(o, true)
+			upgradeProjection(o)
+		})
+	}
+	if whole.text("type") == "Collection" {
+		upgradeBands(whole, false)
+	}
+}
+
+// upgradeProjection makes proj:code of proj:epsg, and a list of the one of a list of the other.
+func upgradeProjection(o *object) {
+	at := o.at("proj:epsg")
+	if at < 0 {
+		return
+	}
+	code := func(raw []byte) (json.RawMessage, bool) {
+		switch v := gjson.ParseBytes(raw); {
+		case v.Type == gjson.Null:
+			return json.RawMessage("null"), true
+		case v.Type == gjson.Number && v.Num == float64(v.Int()):
+			return quoted("EPSG:" + strconv.FormatInt(v.Int(), 10)), true
+		}
+		return nil, false
+	}
+	value, ok := code((*o)[at].value)
+	if list, isList := parseList((*o)[at].value); isList {
+		ok = true
+		for i := range list {
+			var known bool
+			list[i], known = code(list[i])
+			ok = ok && known
+		}
+		value = listJSON(list)
+	}
+	if !ok { // a range of codes, say, means nothing as a range of names
+		return
+	}
+	if given := o.get("proj:code"); given != nil && string(given) == "null" {
+		o.drop("proj:code")
+		at = o.at("proj:epsg")
+	}
+	(*o)[at].value = value
+	o.move("proj:epsg", "proj:code")
+}
+
+// movedExtensions are those whose fields Upgrade moves: the beginnings of the names of older versions, the
+// version that has the fields now, and how those begin.
+var movedExtensions = []struct{ from, to, prefix string }{
+	{"https://stac-extensions.github.io/eo/v", eoSchema, "eo:"},
+	{"https://stac-extensions.github.io/raster/v", rasterSchema, "raster:"},
+	{"https://stac-extensions.github.io/projection/v", projectionSchema, "proj:"},
+	{"https://stac-extensions.github.io/item-assets/v", "", ""},
+}
+
+// upgradeExtensions names the versions that have the document's fields now. One none of whose fields is left
+// goes, as its schema asks for one.
+func upgradeExtensions(whole *object) {
+	list, ok := parseList(whole.get("stac_extensions"))
+	if !ok {
+		return
+	}
+	all := whole.json()
+	out := []json.RawMessage{}
+	for _, raw := range list {
+		uri := gjson.ParseBytes(raw).String()
+		for _, e := range movedExtensions {
+			if !strings.HasPrefix(uri, e.from) {
+				continue
+			}
+			if uri = e.to; !bytes.Contains(all, []byte(`"`+e.prefix)) {
+				uri = ""
+			}
+		}
+		if named := quoted(uri); uri != "" && !slices.ContainsFunc(out, func(o json.RawMessage) bool { return bytes.Equal(o, named) }) {
+			out = append(out, named)
+		}
+	}
+	whole.set("stac_extensions", listJSON(out))
+}

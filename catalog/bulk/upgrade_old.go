@@ -1,0 +1,117 @@
+package bulk
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+const extensions = "https://stac-extensions.github.io/"
+
+// shortExtensions are the names that extensions had before 1.0.0, with what they are called since; "" is gone.
+var shortExtensions = map[string]string{
+	"eo": "eo/v1.0.0", "proj": "projection/v1.0.0", "projection": "projection/v1.0.0", "raster": "raster/v1.0.0",
+	"view": "view/v1.0.0", "sat": "sat/v1.0.0", "sar": "sar/v1.0.0", "label": "label/v1.0.1", "file": "file/v1.0.0",
+	"checksum": "file/v1.0.0", "version": "version/v1.0.0", "scientific": "scientific/v1.0.0", "timestamps": "timestamps/v1.0.0",
+	"pointcloud": "pointcloud/v1.0.0", "datacube": "datacube/v1.0.0", "processing": "processing/v1.0.0",
+	"item-assets": "item-assets/v1.0.0", "asset": "item-assets/v1.0.0",
+	"commons": "", "collection-assets": "", "datetime-range": "", "dtr": "", "single-file-stac": "", "tiled-assets": "",
+}
+
+// ofItems are those that a collection only had for its items to inherit, which they no longer do.
+var ofItems = map[string]bool{
+	"eo": true, "file": true, "label": true, "pointcloud": true, "projection": true, "sar": true, "sat": true, "timestamps": true, "view": true,
+}
+
+// oldFields are the properties and asset fields that had other names before 1.0.0.
+var oldFields = map[string]string{
+	"dtr:start_datetime": "start_datetime", "dtr:end_datetime": "end_datetime",
+	"eo:platform": "platform", "eo:constellation": "constellation", "eo:gsd": "gsd", "eo:epsg": "proj:epsg",
+	"eo:off_nadir": "view:off_nadir", "eo:azimuth": "view:azimuth", "eo:incidence_angle": "view:incidence_angle",
+	"eo:sun_azimuth": "view:sun_azimuth", "eo:sun_elevation": "view:sun_elevation",
+	"label:property": "label:properties", "label:task": "label:tasks", "label:overview": "label:overviews", "label:method": "label:methods",
+	"checksum:multihash": "file:checksum",
+}
+
+// upgradeOld brings a document of 0.8 to the last candidate of 1.0.0 to the fields of 1.0.0.
+func upgradeOld(whole *object, kind string) {
+	if kind == "Collection" {
+		upgradeOldCollection(whole)
+	}
+	var bands []json.RawMessage
+	whole.object("properties", func(p *object) {
+		bands, _ = parseList(p.get("eo:bands"))
+		upgradeOldFields(p)
+	})
+	inAssets := false
+	whole.each("assets", func(asset *object) {
+		upgradeOldFields(asset)
+		inAssets = bandsByIndex(asset, bands) || inAssets
+	})
+	if inAssets { // they were listed for the assets to point at
+		whole.object("properties", func(p *object) { p.drop("eo:bands") })
+	}
+	list, ok := parseList(whole.get("stac_extensions"))
+	if !ok {
+		return
+	}
+	named := []json.RawMessage{}
+	for _, raw := range list {
+		uri := gjson.ParseBytes(raw).String()
+		now, short := shortExtensions[uri]
+		switch {
+		case !short:
+			named = append(named, raw)
+		case kind == "Collection" && ofItems[uri]:
+		case now != "":
+			named = append(named, quoted(extensions+now+"/schema.json"))
+		}
+	}
+	for _, since := range []struct{ prefix, folder string }{{"view:", "view/"}, {"proj:", "projection/"}} {
+		if strings.Contains(string(whole.get("properties")), `"`+since.prefix) && !strings.Contains(string(listJSON(named)), extensions+since.folder) {
+			named = append(named, quoted(extensions+since.folder+"v1.0.0/schema.json"))
+		}
+	}
+	whole.set("stac_extensions", listJSON(named))
+}
+
+func upgradeOldFields(o *object) {
+	for from, to := range oldFields {
+		o.move(from, to)
+	}
+	if name := o.get("eo:instrument"); name != nil {
+		o.set("eo:instrument", listJSON([]json.RawMessage{name}))
+		o.move("eo:instrument", "instruments")
+	}
+}
+
+// bandsByIndex puts the bands that an asset points at in the place of their indices.
+func bandsByIndex(asset *object, bands []json.RawMessage) bool {
+	list, ok := parseList(asset.get("eo:bands"))
+	if !ok || len(bands) == 0 || len(list) == 0 {
+		return false
+	}
+	for i, raw := range list {
+		at := gjson.ParseBytes(raw)
+		if at.Type != gjson.Number || at.Num != float64(at.Int()) || at.Int() < 0 || at.Int() >= int64(len(bands)) {
+			return false
+		}
+		list[i] = bands[at.Int()]
+	}
+	asset.set("eo:bands", listJSON(list))
+	return true
+}
+
+// upgradeOldCollection knows that item_assets were called assets while their extension was called asset.
+func upgradeOldCollection(whole *object) {
+	if strings.Contains(string(whole.get("stac_extensions")), `"asset"`) {
+		whole.move("assets", "item_assets")
+	}
+	whole.each("summaries", func(s *object) {
+		if s.has("min") && s.has("max") {
+			s.move("min", "minimum")
+			s.move("max", "maximum")
+		}
+	})
+}
