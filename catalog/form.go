@@ -12,9 +12,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The form of a stored document: compact JSON that begins with its type and its links,
+// The form of a stored document: compact JSON that begins with its type, its links and its name,
 //
-//	{"type":"Feature","links":[…],…
+//	{"type":"Feature","links":[…],"id":"…","collection":"…",…
 //
 // without the links that whoever serves it puts in (served), and with an href that is relative to the root
 // of the API marked by \u0000 in front, a character that documents may not hold otherwise. So serving
@@ -77,6 +77,23 @@ func (m members) text(name string) string {
 	return ""
 }
 
+// order is that of the members that come after type and links: first those that name the document, so that they are
+// found without reading all of it.
+func (m members) order() []string {
+	out := make([]string, 0, len(m.names)+2)
+	for _, name := range []string{"id", "collection"} {
+		if m.get(name).Exists() {
+			out = append(out, name)
+		}
+	}
+	for _, name := range m.names {
+		if !slices.Contains([]string{"type", "links", "id", "collection"}, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // form writes the document out in the form of this file.
 func (m members) form(kind string) (json.RawMessage, error) {
 	out := fmt.Appendf(nil, `{"type":%q,"links":[`, kind)
@@ -93,10 +110,7 @@ func (m members) form(kind string) (json.RawMessage, error) {
 		out, marked = withMark(out, l, marked)
 	}
 	out = append(out, ']')
-	for _, name := range m.names {
-		if name == "type" || name == "links" {
-			continue
-		}
+	for _, name := range m.order() {
 		key, err := json.Marshal(name)
 		if err != nil {
 			return nil, err
@@ -182,15 +196,19 @@ func nulls(doc []byte) int {
 // Serve returns a stored document with its own links first and every href under the base, an address without a
 // slash at its end. links are JSON objects with commas between them.
 func Serve(doc json.RawMessage, base, links string) json.RawMessage {
-	head := bytes.Index(doc, []byte(`"links":[`)) + len(`"links":[`)
-	out := make([]byte, 0, len(doc)+len(links)+256)
+	return AppendServed(make([]byte, 0, len(doc)+len(links)+256), doc, base, []byte(links))
+}
+
+// AppendServed puts what Serve returns at the end of a buffer.
+func AppendServed(out []byte, doc json.RawMessage, base string, links []byte) []byte {
+	head := bytes.Index(doc, linksMember) + len(linksMember)
 	out = append(append(out, doc[:head]...), links...)
-	if doc[head] != ']' && links != "" {
+	if doc[head] != ']' && len(links) > 0 {
 		out = append(out, ',')
 	}
 	rest := doc[head:]
 	for {
-		i := bytes.Index(rest, []byte(mark))
+		i := bytes.Index(rest, markBytes)
 		if i < 0 {
 			return append(out, rest...)
 		}
@@ -198,6 +216,8 @@ func Serve(doc json.RawMessage, base, links string) json.RawMessage {
 		rest = rest[i+len(mark):]
 	}
 }
+
+var linksMember, markBytes = []byte(`"links":[`), []byte(mark)
 
 // sound refuses values that a database would not take or would take for others.
 func sound(v gjson.Result, depth int) (err error) {
