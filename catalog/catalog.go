@@ -79,6 +79,9 @@ type Changes struct {
 	// Collections and Items are complete STAC documents, put in place of those with the same id. An
 	// item's collection has to exist when the item is put.
 	Collections, Items []json.RawMessage
+	// Entries are items that the caller has read with ParseItem already; they are put like Items, after them. So a
+	// load reads on one core while another writes. See Read.
+	Entries []Entry
 	// Marks are notes of whoever fills the catalog about how far it came, kept in the same
 	// transaction; an empty value removes a mark.
 	Marks map[string]string

@@ -74,6 +74,11 @@ func (c *change) apply(ch catalog.Changes) error {
 			return err
 		}
 	}
+	for _, e := range ch.Entries {
+		if err := c.putItem(e.Document); err != nil {
+			return err
+		}
+	}
 	for name, value := range ch.Marks {
 		if c.marks[name] = value; value == "" {
 			delete(c.marks, name)

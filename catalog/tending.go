@@ -1,0 +1,67 @@
+package catalog
+
+import (
+	"context"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// What whoever tends a catalog may ask of it: a Catalog that can has these methods as well.
+
+// Indexer makes properties fast to filter and sort by. Ingest never does: only a person asks for it.
+type Indexer interface {
+	// Index adds the index over a property, named as in SortKey. One that is there, from the start or by another
+	// call, is no error. Readers go on while it is made; writers do too where the database can do that.
+	Index(ctx context.Context, property string) error
+	// DropIndex removes it; an absent one is no error, one that the catalog needs itself is fault.Precondition.
+	DropIndex(ctx context.Context, property string) error
+	// Indexes lists the properties that have one, sorted.
+	Indexes(ctx context.Context) ([]string, error)
+}
+
+// Describer tells what the catalog is.
+type Describer interface {
+	Describe(ctx context.Context) (Description, error)
+}
+
+// Description is what a person wants to know of a catalog. It holds no secrets.
+type Description struct {
+	// BackEnd and Version are those of the database, such as "sqlite" and "3.54.1"; Location is its file or its
+	// host, port and name.
+	BackEnd, Version, Location string
+	// Schema is the number of the last migration.
+	Schema int
+	// Bytes is what it takes on disk, indexes included.
+	Bytes int64
+	// Revision is what Apply returned last.
+	Revision int64
+}
+
+// Saver writes a copy of the catalog, as it is at one moment, to a new file that Open takes. Readers and writers go on.
+type Saver interface {
+	Save(ctx context.Context, path string) error
+}
+
+// Read returns every item that the changes put: Items, which it reads with ParseItem on every core, and Entries.
+func (c Changes) Read() ([]Entry, error) {
+	out := make([]Entry, len(c.Items), len(c.Items)+len(c.Entries))
+	const each = 64
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < len(c.Items); from += each {
+		group.Go(func() error {
+			for i := from; i < min(from+each, len(c.Items)); i++ {
+				var err error
+				if out[i], err = ParseItem(c.Items[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return append(out, c.Entries...), nil
+}
