@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/paulmach/orb"
+	"github.com/tidwall/gjson"
 
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -20,130 +21,164 @@ const maxDepth = 8
 // than its east says that the geometry crosses the antimeridian where its longitudes jump.
 func Parse(geometry json.RawMessage, bbox []float64) (*Shape, error) {
 	r := reader{crossing: (len(bbox) == 4 && bbox[0] > bbox[2]) || (len(bbox) == 6 && bbox[0] > bbox[3])}
-	if err := r.geometry(geometry, 0); err != nil {
+	g, err := r.read(geometry)
+	if err != nil {
 		return nil, fault.New(fault.Invalid, "geometry: %w", err).WithCure("%s", cure)
 	}
-	return newShape(&r.shape), nil
+	return newShape(g), nil
 }
 
-type reader struct {
-	shape    Shape
-	crossing bool
+type reader struct{ crossing bool }
+
+func (r *reader) read(data []byte) (orb.Geometry, error) {
+	if !gjson.ValidBytes(data) {
+		return nil, fmt.Errorf("not a GeoJSON object: it is no JSON")
+	}
+	return r.geometry(gjson.ParseBytes(data), 0)
 }
 
-func (r *reader) geometry(data json.RawMessage, depth int) error {
-	var g struct {
-		Type        string            `json:"type"`
-		Coordinates json.RawMessage   `json:"coordinates"`
-		Geometries  []json.RawMessage `json:"geometries"`
+func (r *reader) geometry(g gjson.Result, depth int) (orb.Geometry, error) {
+	if !g.IsObject() {
+		return nil, fmt.Errorf("not a GeoJSON object")
 	}
-	if err := json.Unmarshal(data, &g); err != nil {
-		return fmt.Errorf("not a GeoJSON object: %w", err)
-	}
-	switch g.Type {
+	var kind, coordinates, geometries gjson.Result
+	g.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "type":
+			kind = value
+		case "coordinates":
+			coordinates = value
+		case "geometries":
+			geometries = value
+		}
+		return true
+	})
+	switch kind.Str {
 	case "Point":
-		return one(g.Coordinates, r.point)
+		p, err := position(coordinates)
+		return p, err
 	case "MultiPoint":
-		return each(g.Coordinates, r.point)
+		points, err := list(coordinates, position)
+		return orb.MultiPoint(points), err
 	case "LineString":
-		return one(g.Coordinates, r.line)
+		l, err := r.line(coordinates)
+		return l, err
 	case "MultiLineString":
-		return each(g.Coordinates, r.line)
+		lines, err := list(coordinates, r.line)
+		return orb.MultiLineString(lines), err
 	case "Polygon":
-		return one(g.Coordinates, r.area)
+		a, err := r.area(coordinates)
+		return a, err
 	case "MultiPolygon":
-		return each(g.Coordinates, r.area)
+		areas, err := list(coordinates, r.area)
+		return orb.MultiPolygon(areas), err
 	case "GeometryCollection":
 		if depth == maxDepth {
-			return fmt.Errorf("GeometryCollections are nested more than %d deep", maxDepth)
+			return nil, fmt.Errorf("GeometryCollections are nested more than %d deep", maxDepth)
 		}
-		if len(g.Geometries) == 0 {
-			return fmt.Errorf("GeometryCollection without geometries")
-		}
-		for i, child := range g.Geometries {
-			if err := r.geometry(child, depth+1); err != nil {
-				return fmt.Errorf("geometries[%d]: %w", i, err)
+		out, n := orb.Collection{}, 0
+		var err error
+		geometries.ForEach(func(_, child gjson.Result) bool {
+			var c orb.Geometry
+			if c, err = r.geometry(child, depth+1); err != nil {
+				err = fmt.Errorf("geometries[%d]: %w", n, err)
 			}
+			out, n = append(out, c), n+1
+			return err == nil
+		})
+		if err == nil && (n == 0 || !geometries.IsArray()) {
+			err = fmt.Errorf("GeometryCollection without geometries")
 		}
-		return nil
+		return out, err
 	case "":
-		return fmt.Errorf("it has no type")
+		return nil, fmt.Errorf("it has no type")
 	}
-	return fmt.Errorf("unknown type %q", g.Type)
+	return nil, fmt.Errorf("unknown type %q", kind.Str)
 }
 
-// one decodes coordinates and hands them on; each does so for the members of a list.
-func one[T any](data json.RawMessage, use func(T) error) error {
-	var v T
-	if len(data) == 0 {
+// list reads each member of a list of coordinates.
+func list[T any](coordinates gjson.Result, read func(gjson.Result) (T, error)) (out []T, err error) {
+	if err := isList(coordinates); err != nil {
+		return nil, err
+	}
+	coordinates.ForEach(func(_, v gjson.Result) bool {
+		var item T
+		if item, err = read(v); err != nil {
+			err = fmt.Errorf("coordinates[%d]: %w", len(out), err)
+		}
+		out = append(out, item)
+		return err == nil
+	})
+	if len(out) == 0 {
+		return nil, fmt.Errorf("coordinates are empty")
+	}
+	return out, err
+}
+
+func isList(coordinates gjson.Result) error {
+	if !coordinates.Exists() {
 		return fmt.Errorf("it has no coordinates")
 	}
-	if err := json.Unmarshal(data, &v); err != nil {
-		return fmt.Errorf("coordinates: %w", err)
+	if !coordinates.IsArray() {
+		return fmt.Errorf("coordinates: there is no list where one has to be")
 	}
-	return use(v)
-}
-
-func each[T any](data json.RawMessage, use func(T) error) error {
-	return one(data, func(list []T) error {
-		if len(list) == 0 {
-			return fmt.Errorf("coordinates are empty")
-		}
-		for i, v := range list {
-			if err := use(v); err != nil {
-				return fmt.Errorf("coordinates[%d]: %w", i, err)
-			}
-		}
-		return nil
-	})
-}
-
-func (r *reader) point(c []float64) error {
-	p, err := position(c)
-	if err == nil {
-		r.shape.points = append(r.shape.points, p)
-	}
-	return err
-}
-
-func (r *reader) line(c [][]float64) error {
-	points, err := positions(c)
-	if err != nil {
-		return err
-	}
-	if len(points) < 2 {
-		return fmt.Errorf("a line needs 2 positions and has %d", len(points))
-	}
-	r.shape.lines = append(r.shape.lines, r.unfold(points))
 	return nil
 }
 
-func (r *reader) area(c [][][]float64) error {
-	if len(c) == 0 {
-		return fmt.Errorf("a polygon without rings")
+func (r *reader) line(coordinates gjson.Result) (orb.LineString, error) {
+	points, err := positions(coordinates)
+	if err != nil {
+		return nil, err
 	}
-	area := make(orb.Polygon, len(c))
-	for i, ring := range c {
-		points, err := positions(ring)
+	return r.unfold(points), checkLine(points)
+}
+
+func (r *reader) area(coordinates gjson.Result) (orb.Polygon, error) {
+	if err := isList(coordinates); err != nil {
+		return nil, err
+	}
+	var area orb.Polygon
+	var err error
+	coordinates.ForEach(func(_, ring gjson.Result) bool {
+		var points []orb.Point
+		if points, err = positions(ring); err == nil {
+			err = checkRing(points)
+		}
 		if err != nil {
-			return fmt.Errorf("ring %d: %w", i, err)
+			err = fmt.Errorf("ring %d: %w", len(area), err)
 		}
-		if len(points) < 4 {
-			return fmt.Errorf("ring %d: a ring needs 4 positions and has %d", i, len(points))
-		}
-		if points[0] != points[len(points)-1] {
-			return fmt.Errorf("ring %d is not closed: it begins at %v and ends at %v", i, points[0], points[len(points)-1])
-		}
-		area[i] = r.unfold(points)
+		area = append(area, r.unfold(points))
+		return err == nil
+	})
+	if len(area) == 0 {
+		return nil, fmt.Errorf("a polygon without rings")
 	}
-	r.shape.areas = append(r.shape.areas, area)
+	return area, err
+}
+
+func checkLine(points []orb.Point) error {
+	if len(points) < 2 {
+		return fmt.Errorf("a line needs 2 positions and has %d", len(points))
+	}
+	return nil
+}
+
+func checkRing(points []orb.Point) error {
+	if len(points) < 4 {
+		return fmt.Errorf("a ring needs 4 positions and has %d", len(points))
+	}
+	if points[0] != points[len(points)-1] {
+		return fmt.Errorf("it is not closed: it begins at %v and ends at %v", points[0], points[len(points)-1])
+	}
 	return nil
 }
 
 // unfold lets longitudes run on past 180 where a crossing part jumps from one side to the other.
 func (r *reader) unfold(points []orb.Point) []orb.Point {
-	b := orb.MultiPoint(points).Bound()
-	if !r.crossing || b.Max[0]-b.Min[0] <= 180 {
+	if !r.crossing {
+		return points
+	}
+	if b := orb.MultiPoint(points).Bound(); b.Max[0]-b.Min[0] <= 180 {
 		return points
 	}
 	for i := range points {
@@ -154,27 +189,53 @@ func (r *reader) unfold(points []orb.Point) []orb.Point {
 	return points
 }
 
-func positions(c [][]float64) ([]orb.Point, error) {
-	out := make([]orb.Point, len(c))
-	for i, v := range c {
-		p, err := position(v)
-		if err != nil {
-			return nil, fmt.Errorf("position %d: %w", i, err)
-		}
-		out[i] = p
+func positions(coordinates gjson.Result) (out []orb.Point, err error) {
+	if err := isList(coordinates); err != nil {
+		return nil, err
 	}
-	return out, nil
+	out = make([]orb.Point, 0, 5)
+	coordinates.ForEach(func(_, v gjson.Result) bool {
+		var p orb.Point
+		if p, err = position(v); err != nil {
+			err = fmt.Errorf("position %d: %w", len(out), err)
+		}
+		out = append(out, p)
+		return err == nil
+	})
+	return out, err
 }
 
-func position(c []float64) (orb.Point, error) {
-	if len(c) < 2 {
-		return orb.Point{}, fmt.Errorf("a position needs 2 numbers and has %d", len(c))
+func position(coordinates gjson.Result) (p orb.Point, err error) {
+	if err := isList(coordinates); err != nil {
+		return p, err
 	}
-	if math.Abs(c[1]) > 90 {
-		return orb.Point{}, fmt.Errorf("latitude %g is beyond ±90", c[1])
+	n := 0
+	coordinates.ForEach(func(_, v gjson.Result) bool {
+		if v.Type != gjson.Number {
+			err = fmt.Errorf("coordinates: %s is no number", v.Raw)
+			return false
+		}
+		if n < 2 {
+			p[n] = v.Num
+		}
+		n++
+		return true
+	})
+	if err == nil && n < 2 {
+		err = fmt.Errorf("a position needs 2 numbers and has %d", n)
 	}
-	if math.Abs(c[0]) > 360 {
-		return orb.Point{}, fmt.Errorf("longitude %g is beyond ±360", c[0])
+	if err != nil {
+		return p, err
 	}
-	return orb.Point{c[0], c[1]}, nil
+	return p, checkPosition(p)
+}
+
+func checkPosition(p orb.Point) error {
+	if !(math.Abs(p[1]) <= 90) {
+		return fmt.Errorf("latitude %g is beyond ±90", p[1])
+	}
+	if !(math.Abs(p[0]) <= 360) {
+		return fmt.Errorf("longitude %g is beyond ±360", p[0])
+	}
+	return nil
 }

@@ -1,0 +1,169 @@
+package geo
+
+import "github.com/paulmach/orb"
+
+// Intersects reports whether two shapes share at least a point, within longitudes −180 to 180. Shapes that only end
+// at ±180 are not looked at across it.
+func (s *Shape) Intersects(o *Shape) bool {
+	if !s.whole.Intersects(o.whole) {
+		return false
+	}
+	return s.holdsPoint(o) || o.holdsPoint(s) || s.linesMeet(o) || s.lineMeetsArea(o) || o.lineMeetsArea(s) || s.areasMeet(o)
+}
+
+// holdsPoint reports whether one of the other's single points is on the shape.
+func (s *Shape) holdsPoint(o *Shape) bool {
+	for _, p := range o.points {
+		if !s.whole.Contains(p) {
+			continue
+		}
+		for _, q := range s.points {
+			if p == q {
+				return true
+			}
+		}
+		for i, l := range s.lines {
+			if s.lineBoxes[i].Contains(p) && pointOnLine(p, l) {
+				return true
+			}
+		}
+		for i, a := range s.areas {
+			if s.areaBoxes[i].Contains(p) && pointInArea(p, a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *Shape) linesMeet(o *Shape) bool {
+	for i, l := range s.lines {
+		for j, m := range o.lines {
+			if s.lineBoxes[i].Intersects(o.lineBoxes[j]) && linesMeet(l, m, o.lineBoxes[j]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *Shape) lineMeetsArea(o *Shape) bool {
+	for i, l := range s.lines {
+		for j, a := range o.areas {
+			if !s.lineBoxes[i].Intersects(o.areaBoxes[j]) {
+				continue
+			}
+			if pointInArea(l[0], a) {
+				return true
+			}
+			for _, r := range a {
+				if linesMeet(r, l, s.lineBoxes[i]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (s *Shape) areasMeet(o *Shape) bool {
+	for i, a := range s.areas {
+		for j, b := range o.areas {
+			if s.areaBoxes[i].Intersects(o.areaBoxes[j]) && areasMeet(a, b, o.areaBoxes[j]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// areasMeet: if no outlines meet, one area is within the other or they are apart, and a corner tells.
+func areasMeet(a, b orb.Polygon, around orb.Bound) bool {
+	if pointInArea(a[0][0], b) || pointInArea(b[0][0], a) {
+		return true
+	}
+	for i, r := range a {
+		for j, q := range b {
+			box := around
+			if j > 0 {
+				box = q.Bound()
+			}
+			if i > 0 && !box.Intersects(r.Bound()) {
+				continue
+			}
+			if linesMeet(orb.LineString(r), orb.LineString(q), box) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// linesMeet is told the bounds of its second line.
+func linesMeet[L ~[]orb.Point, M ~[]orb.Point](l L, m M, around orb.Bound) bool {
+	for i := 1; i < len(l); i++ {
+		a, b := l[i-1], l[i]
+		if max(a[0], b[0]) < around.Min[0] || min(a[0], b[0]) > around.Max[0] ||
+			max(a[1], b[1]) < around.Min[1] || min(a[1], b[1]) > around.Max[1] {
+			continue
+		}
+		for j := 1; j < len(m); j++ {
+			if segmentsMeet(a, b, m[j-1], m[j]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func segmentsMeet(a, b, c, d orb.Point) bool {
+	if max(a[0], b[0]) < min(c[0], d[0]) || min(a[0], b[0]) > max(c[0], d[0]) ||
+		max(a[1], b[1]) < min(c[1], d[1]) || min(a[1], b[1]) > max(c[1], d[1]) {
+		return false
+	}
+	// The bounds meet, so segments in one line meet as well.
+	return turn(a, b, c)*turn(a, b, d) <= 0 && turn(c, d, a)*turn(c, d, b) <= 0
+}
+
+func pointOnLine(p orb.Point, l orb.LineString) bool {
+	for i := 1; i < len(l); i++ {
+		if onSegment(p, l[i-1], l[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// pointInArea counts the outline and the outlines of holes as inside.
+func pointInArea(p orb.Point, a orb.Polygon) bool {
+	inside, edge := pointInRing(p, a[0])
+	if edge || !inside {
+		return edge
+	}
+	for _, hole := range a[1:] {
+		if in, edge := pointInRing(p, hole); edge {
+			return true
+		} else if in {
+			return false
+		}
+	}
+	return true
+}
+
+// pointInRing counts how often the outline passes east of the point.
+func pointInRing(p orb.Point, r orb.Ring) (inside, edge bool) {
+	for i := 1; i < len(r); i++ {
+		a, b := r[i-1], r[i]
+		if a[1] > p[1] && b[1] > p[1] || a[1] < p[1] && b[1] < p[1] || a[0] < p[0] && b[0] < p[0] {
+			continue
+		}
+		t := turn(a, b, p)
+		if t == 0 && segmentBound(a, b).Contains(p) {
+			return false, true
+		}
+		if (a[1] > p[1]) != (b[1] > p[1]) && (t > 0) == (b[1] > a[1]) {
+			inside = !inside
+		}
+	}
+	return inside, false
+}
