@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -123,6 +124,9 @@ func (m members) form(kind string) (json.RawMessage, error) {
 		}
 	}
 	out = append(out, '}')
+	if halved(out) {
+		return nil, fmt.Errorf("a string holds half of a surrogate pair, which is no character")
+	}
 	if n := nulls(out); n != marked {
 		return nil, fmt.Errorf("a string holds the character U+0000, which databases cannot keep")
 	}
@@ -226,8 +230,6 @@ func sound(v gjson.Result, depth int) (err error) {
 		return fmt.Errorf("lists and objects are nested more than %d deep", maxDepth)
 	case v.Type == gjson.Number && math.IsInf(v.Num, 0):
 		return fmt.Errorf("the number %s is out of range", v.Raw)
-	case v.Type == gjson.String && strings.Contains(v.Raw, `\u`) && replaced(v.Str) > replaced(v.Raw)+strings.Count(strings.ToLower(v.Raw), `\ufffd`):
-		return fmt.Errorf("the string %s holds half of a surrogate pair", v.Raw)
 	case v.Type == gjson.JSON:
 		v.ForEach(func(_, child gjson.Result) bool {
 			err = sound(child, depth+1)
@@ -237,4 +239,31 @@ func sound(v gjson.Result, depth int) (err error) {
 	return err
 }
 
-func replaced(s string) int { return strings.Count(s, string(utf8.RuneError)) }
+// halved reports whether a string of a JSON text escapes half of a surrogate pair.
+func halved(doc []byte) bool {
+	unit := func(s []byte) uint64 {
+		if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+			return 0
+		}
+		n, _ := strconv.ParseUint(string(s[2:6]), 16, 32) // which valid JSON has
+		return n
+	}
+	for {
+		i := bytes.IndexByte(doc, '\\')
+		if i < 0 {
+			return false
+		}
+		doc = doc[i:]
+		switch n := unit(doc); {
+		case n >= 0xD800 && n <= 0xDBFF:
+			if low := unit(doc[6:]); low < 0xDC00 || low > 0xDFFF {
+				return true
+			}
+			doc = doc[12:]
+		case n >= 0xDC00 && n <= 0xDFFF:
+			return true
+		default:
+			doc = doc[2:]
+		}
+	}
+}

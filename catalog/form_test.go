@@ -13,7 +13,9 @@ import (
 
 const bare = `"type":"Feature","id":"a","collection":"c","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"%s}`
 
-func item(more string) json.RawMessage { return json.RawMessage("{" + fmt.Sprintf(bare, "") + more + "}") }
+func item(more string) json.RawMessage {
+	return json.RawMessage("{" + fmt.Sprintf(bare, "") + more + "}")
+}
 
 func TestFormIsServedByCopying(t *testing.T) {
 	e, err := ParseItem(item(`, "links": [
@@ -63,6 +65,9 @@ func TestDocumentsThatNoDatabaseWouldKeep(t *testing.T) {
 		"NUL in a name":        `{` + fmt.Sprintf(bare, "") + `,"\u0000":1}`,
 		"half a pair":          `{` + fmt.Sprintf(bare, `,"x":"\ud83d"`) + `}`,
 		"half a pair, deep":    `{` + fmt.Sprintf(bare, `,"x":{"y":["\ude00x"]}`) + `}`,
+		"half a pair, a name":  `{` + fmt.Sprintf(bare, `,"\ud83d":1`) + `}`,
+		"half a pair, hidden":  `{` + fmt.Sprintf(bare, `,"x":"\\ufffd\ud83d"`) + `}`,
+		"half a pair, an id":   `{"type":"Feature","id":"\udfff\ud83d","collection":"c","properties":{}}`,
 		"out of range":         `{` + fmt.Sprintf(bare, `,"x":1e400`) + `}`,
 		"out of range, deep":   `{` + fmt.Sprintf(bare, `,"x":[{"y":-1e999}]`) + `}`,
 		"too deep":             `{` + fmt.Sprintf(bare, `,"x":`+deep) + `}`,
@@ -79,6 +84,7 @@ func TestDocumentsThatNoDatabaseWouldKeep(t *testing.T) {
 	for name, doc := range map[string]string{
 		"a backslash before u0000": `{` + fmt.Sprintf(bare, `,"x":"\\u0000"`) + `}`,
 		"a whole pair":             `{` + fmt.Sprintf(bare, `,"x":"\ud83d\ude00"`) + `}`,
+		"backslashes":              `{` + fmt.Sprintf(bare, `,"x":"\\\\ud83d\\"`) + `}`,
 		"U+FFFD itself":            `{` + fmt.Sprintf(bare, `,"x":"�\u00e9 \uFFFD"`) + `}`,
 	} {
 		_, err := ParseItem(json.RawMessage(doc))
