@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
 )
@@ -132,7 +134,7 @@ const (
 
 func (m *Memory) place(q catalog.Query, r record) position {
 	p := position{Collection: r.ref.Collection, ID: r.ref.ID}
-	if q.Sort == nil {
+	if len(q.Sort) == 0 {
 		p.Keys = []sortValue{{Time: r.sort}}
 	}
 	for _, key := range q.Sort {
@@ -142,19 +144,18 @@ func (m *Memory) place(q catalog.Query, r record) position {
 }
 
 func (r record) sortValue(property string) sortValue {
-	if at, ok := r.moment(property); ok {
-		return sortValue{Number: float64(at.From)}
+	if from, _, ok := r.Moment(property); ok {
+		return sortValue{Number: float64(from)}
 	}
-	switch v := r.get(property).(type) {
-	case float64:
-		return sortValue{Number: v}
-	case bool:
-		if v {
-			return sortValue{Number: 1}
-		}
+	switch v := r.Value(property); v.Type {
+	case gjson.Number:
+		return sortValue{Number: v.Num}
+	case gjson.True:
+		return sortValue{Number: 1}
+	case gjson.False:
 		return sortValue{}
-	case string:
-		return sortValue{Rank: rankText, Text: v}
+	case gjson.String:
+		return sortValue{Rank: rankText, Text: v.Str}
 	}
 	return sortValue{Rank: rankNull}
 }
@@ -167,7 +168,7 @@ func (m *Memory) compare(q catalog.Query, a, b position) int {
 			return c
 		}
 		c := cmp.Or(cmp.Compare(x.Number, y.Number), cmp.Compare(x.Time, y.Time), cmp.Compare(x.Text, y.Text))
-		if q.Sort == nil || q.Sort[i].Descending {
+		if len(q.Sort) == 0 || q.Sort[i].Descending {
 			c = -c
 		}
 		if c != 0 {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -53,10 +55,10 @@ func extreme(hits []record, a catalog.Aggregation) any {
 	var numbers []float64
 	var moments []int64
 	for _, r := range hits {
-		if at, ok := r.moment(a.Property); ok {
-			moments = append(moments, at.From)
-		} else if v, ok := r.get(a.Property).(float64); ok {
-			numbers = append(numbers, v)
+		if from, _, ok := r.Moment(a.Property); ok {
+			moments = append(moments, from)
+		} else if v := r.Value(a.Property); v.Type == gjson.Number {
+			numbers = append(numbers, v.Num)
 		}
 	}
 	least := a.Kind == catalog.Least
@@ -74,24 +76,33 @@ func extreme(hits []record, a catalog.Aggregation) any {
 }
 
 // term is a scalar as text.
-func term(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case bool, float64:
-		text, err := json.Marshal(v)
-		return string(text), err == nil
+func term(v gjson.Result) (string, bool) {
+	switch v.Type {
+	case gjson.String:
+		return v.Str, true
+	case gjson.True, gjson.False:
+		return v.Raw, true
+	case gjson.Number:
+		return number(v.Num), true
 	}
 	return "", false
+}
+
+// number is the shortest text of a number, as JSON has it.
+func number(v float64) string {
+	out, err := json.Marshal(v + 0) // no -0
+	if err != nil {
+		panic(err) // documents and checked edges hold finite numbers
+	}
+	return string(out)
 }
 
 func terms(hits []record, a catalog.Aggregation) (buckets []catalog.Bucket, rest int) {
 	counts := map[string]int{}
 	for _, r := range hits {
-		v := r.get(a.Property)
-		list, ok := v.([]any)
-		if !ok {
-			list = []any{v}
+		list := []gjson.Result{r.Value(a.Property)}
+		if list[0].IsArray() {
+			list = list[0].Array()
 		}
 		once := map[string]bool{}
 		for _, v := range list {
@@ -120,11 +131,11 @@ func terms(hits []record, a catalog.Aggregation) (buckets []catalog.Bucket, rest
 func dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
 	counts := map[string]int{}
 	for _, r := range hits {
-		at, ok := r.moment(a.Property)
+		from, _, ok := r.Moment(a.Property)
 		if !ok {
 			continue
 		}
-		t := time.UnixMicro(at.From).UTC()
+		t := time.UnixMicro(from).UTC()
 		switch a.Step {
 		case "year":
 			t = time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
@@ -156,11 +167,9 @@ func ranges(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
 	var out []catalog.Bucket
 	for i := 1; i < len(a.Edges); i++ {
 		from, to := a.Edges[i-1], a.Edges[i]
-		lo, _ := term(from)
-		hi, _ := term(to)
-		b := catalog.Bucket{Key: lo + "-" + hi, From: &from, To: &to}
+		b := catalog.Bucket{Key: number(from) + "-" + number(to), From: &from, To: &to}
 		for _, r := range hits {
-			if v, ok := r.get(a.Property).(float64); ok && from <= v && v < to {
+			if v := r.Value(a.Property); v.Type == gjson.Number && from <= v.Num && v.Num < to {
 				b.Count++
 			}
 		}
@@ -175,7 +184,7 @@ func (m *Memory) Queryables(ctx context.Context, s catalog.Scope, collections []
 	if err != nil {
 		return nil, err
 	}
-	values := map[string][]any{}
+	values := map[string][]gjson.Result{}
 	for _, r := range m.find(s, catalog.Query{Collections: collections}, slices.Collect(maps.Values(now.items))) {
 		for name, v := range r.members {
 			values[name] = append(values[name], v)
@@ -190,13 +199,13 @@ func (m *Memory) Queryables(ctx context.Context, s catalog.Scope, collections []
 	return out, nil
 }
 
-func queryable(name string, values []any) catalog.Queryable {
+func queryable(name string, values []gjson.Result) catalog.Queryable {
 	types, formats := map[string]bool{}, map[string]bool{}
 	for _, v := range values {
-		switch v := v.(type) {
-		case string:
+		switch {
+		case v.Type == gjson.String:
 			types["string"] = true
-			at, ok := catalog.ParseMoment(v)
+			at, ok := catalog.ParseMoment(v.Str)
 			switch {
 			case !ok:
 				formats[""] = true
@@ -205,17 +214,15 @@ func queryable(name string, values []any) catalog.Queryable {
 			default:
 				formats["date-time"] = true
 			}
-		case float64:
-			if v == math.Trunc(v) {
-				types["integer"] = true
-			} else {
-				types["number"] = true
-			}
-		case bool:
+		case v.Type == gjson.Number && v.Num == math.Trunc(v.Num):
+			types["integer"] = true
+		case v.Type == gjson.Number:
+			types["number"] = true
+		case v.IsBool():
 			types["boolean"] = true
-		case []any:
+		case v.IsArray():
 			types["array"] = true
-		case map[string]any:
+		case v.IsObject():
 			types["object"] = true
 		}
 	}

@@ -3,7 +3,10 @@ package catalogtest
 import (
 	"encoding/json"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
 )
 
@@ -13,7 +16,7 @@ type record struct {
 	origin   catalog.Origin
 	document json.RawMessage
 	// members are an item's properties, or what stands at the top of a collection.
-	members    map[string]any
+	members    map[string]gjson.Result
 	moments    map[string]catalog.Moment
 	words      [][]string
 	shape      *geo.Shape
@@ -29,7 +32,8 @@ func itemRecord(doc json.RawMessage, from catalog.Origin) (record, error) {
 	}
 	r := record{ref: e.Ref, origin: from, document: e.Document, moments: e.Moments, words: e.Words, shape: e.Shape,
 		start: e.Start, end: e.End, timed: e.Timed, sort: e.Sort}
-	return r, json.Unmarshal(e.Properties, &r.members)
+	r.members = membersOf(e.Properties)
+	return r, nil
 }
 
 func collectionRecord(doc json.RawMessage, from catalog.Origin) (record, error) {
@@ -46,40 +50,51 @@ func collectionRecord(doc json.RawMessage, from catalog.Origin) (record, error) 
 		us := c.Time.End.UnixMicro()
 		r.end = &us
 	}
-	if err := json.Unmarshal(c.Document, &r.members); err != nil {
-		return record{}, err
-	}
+	r.members = membersOf(c.Document)
 	r.moments = map[string]catalog.Moment{}
 	for name, v := range r.members {
-		if text, ok := v.(string); ok {
-			if at, ok := catalog.ParseMoment(text); ok {
-				r.moments[name] = at
-			}
+		if at, ok := catalog.ParseMoment(v.Str); ok && v.Type == gjson.String {
+			r.moments[name] = at
 		}
 	}
 	return r, nil
 }
 
-// get is the value of a property as encoding/json decodes it: nil, bool, float64, string, []any or map[string]any.
-func (r record) get(name string) any {
+func membersOf(object json.RawMessage) map[string]gjson.Result {
+	out := map[string]gjson.Result{}
+	gjson.ParseBytes(object).ForEach(func(name, v gjson.Result) bool {
+		out[name.String()] = v
+		return true
+	})
+	return out
+}
+
+// Value is a property as filters and orders name it.
+func (r record) Value(name string) gjson.Result {
+	own := func(s string) gjson.Result { return gjson.Result{Type: gjson.String, Str: s, Raw: text(s)} }
 	switch {
-	case name == "id" && r.ref.ID != "":
-		return r.ref.ID
-	case name == "id":
-		return r.ref.Collection
-	case name == "collection" && r.ref.ID != "":
-		return r.ref.Collection
-	case name == "collection", name == "geometry":
-		return nil
+	case name == cql2.ID && r.ref.ID != "":
+		return own(r.ref.ID)
+	case name == cql2.ID:
+		return own(r.ref.Collection)
+	case name == cql2.Collection && r.ref.ID != "":
+		return own(r.ref.Collection)
+	case name == cql2.Collection, name == cql2.Location:
+		return gjson.Result{}
 	}
 	return r.members[name]
 }
 
-// moment is the value of a property that is a time or a date.
-func (r record) moment(name string) (catalog.Moment, bool) {
-	if _, ok := r.get(name).(string); !ok || name == "id" || name == "collection" {
-		return catalog.Moment{}, false
+// Moment is a property that is a time or a date.
+func (r record) Moment(name string) (from, to int64, ok bool) {
+	if name == cql2.ID || name == cql2.Collection || name == cql2.Location {
+		return 0, 0, false
 	}
 	at, ok := r.moments[name]
-	return at, ok
+	return at.From, at.To, ok
 }
+
+// Shape is where the document lies.
+func (r record) Shape() *geo.Shape { return r.shape }
+
+var _ cql2.Document = record{}
