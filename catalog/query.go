@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"math"
-	"slices"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
@@ -130,21 +128,8 @@ func (q Query) Check() error {
 
 // CheckBBox refuses what is not a bounding box of 4 or 6 numbers.
 func CheckBBox(b []float64) error {
-	cure := "give west,south,east,north or west,south,low,east,north,high in degrees"
-	if len(b) != 4 && len(b) != 6 {
-		return fault.New(fault.Invalid, "bbox has %d numbers", len(b)).WithCure("%s", cure)
-	}
-	if slices.ContainsFunc(b, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
-		return fault.New(fault.Invalid, "bbox holds a number that is not finite").WithCure("%s", cure)
-	}
-	half := len(b) / 2
-	if b[1] > b[half+1] {
-		return fault.New(fault.Invalid, "bbox: south %g is greater than north %g", b[1], b[half+1]).WithCure("%s", cure)
-	}
-	if half == 3 && b[2] > b[5] {
-		return fault.New(fault.Invalid, "bbox: low %g is greater than high %g", b[2], b[5]).WithCure("%s", cure)
-	}
-	return nil
+	_, err := geo.ParseBox(b)
+	return err
 }
 
 // Shape is the geometry an item must meet, from Intersects or BBox; nil means none is asked for.

@@ -1,31 +1,20 @@
 package catalog
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// rfc3339 is stricter than Go's parser where that is lenient (a comma for the fraction).
-var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$`)
-
 // ParseTime reads an RFC 3339 moment, to the microsecond. A leap second counts as the second after.
 func ParseTime(s string) (time.Time, error) {
-	bad := fault.New(fault.Invalid, "time %q is not RFC 3339", s).WithCure("write it like 2021-03-01T10:50:31Z, with a time zone")
-	if !rfc3339.MatchString(s) {
-		return time.Time{}, bad
+	t, ok := cql2.ParseTime(s)
+	if !ok {
+		return time.Time{}, fault.New(fault.Invalid, "time %q is not RFC 3339", s).WithCure("write it like 2021-03-01T10:50:31Z, with a time zone")
 	}
-	text, leap := strings.ToUpper(s), time.Duration(0)
-	if text[17:19] == "60" {
-		text, leap = text[:17]+"59"+text[19:], time.Second
-	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return time.Time{}, bad
-	}
-	return t.Add(leap).UTC().Truncate(time.Microsecond), nil
+	return t, nil
 }
 
 // ParseInterval reads a datetime parameter: one moment, or two with a slash between, of which one may
