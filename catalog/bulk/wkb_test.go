@@ -84,7 +84,7 @@ func TestWKBIsWhatShapelyReads(t *testing.T) {
 		}
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		if g := gjson.GetBytes(text, "geometry"); g.IsObject() && d.Name() != "roads_item.json" { // whose ring is not closed
+		if g := gjson.GetBytes(text, "geometry"); g.IsObject() {
 			add(g.Raw)
 		}
 		return nil
@@ -104,12 +104,21 @@ import json, sys, shapely, shapely.geometry
 out = []
 for geojson, wkb in json.load(open(sys.argv[1])):
     given = shapely.geometry.shape(json.loads(geojson))
-    assert shapely.to_wkb(given, flavor="iso") == shapely.to_wkb(shapely.from_wkb(bytes.fromhex(wkb)), flavor="iso"), geojson
+    try:
+        ours = shapely.from_wkb(bytes.fromhex(wkb))
+    except shapely.errors.GEOSException as e:  # shape() closes rings itself
+        assert "closed" in str(e), geojson
+        out.append("")
+        continue
+    assert shapely.to_wkb(given, flavor="iso") == shapely.to_wkb(ours, flavor="iso"), geojson
     out.append(shapely.to_wkb(given, flavor="extended", include_srid=True, byte_order=0, hex=True))
 print(json.dumps(out))`, file)
 	var theirs []string
 	require.NoError(t, json.Unmarshal([]byte(back), &theirs))
 	for i, text := range theirs {
+		if text == "" {
+			continue
+		}
 		wkb, err := hex.DecodeString(text)
 		require.NoError(t, err)
 		got, err := fromWKB(wkb)
