@@ -1,7 +1,6 @@
 package catalogtest
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
@@ -40,9 +39,4 @@ func answers(q words.Question, texts [][]string) bool {
 		return !answers(q.Arg, texts)
 	}
 	return false
-}
-
-// asked is the question of a query as tokens are bound to it.
-func asked(q catalog.Query) string {
-	return q.Ask() + fmt.Sprintf("%#v %#v %#v %v", q.Filter, q.Words, q.Sort, q.Origin != nil && *q.Origin == catalog.Posted)
 }

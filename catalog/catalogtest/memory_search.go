@@ -33,14 +33,14 @@ func (m *Memory) page(ctx context.Context, s catalog.Scope, q catalog.Query, kin
 	}
 	var at position
 	if q.Token != "" {
-		if at, err = m.open(kind+asked(q), q.Token); err != nil {
+		if at, err = m.open(kind+q.Ask(), q.Token); err != nil {
 			return catalog.Result{}, err
 		}
 	}
 	hits := m.find(s, q, of(now))
 	places := make([]position, len(hits))
 	for i, r := range hits {
-		places[i] = m.place(q, r)
+		places[i] = place(q, r)
 	}
 	order := func(i, j int) int { return m.compare(q, places[i], places[j]) }
 	sorted := make([]int, len(hits))
@@ -69,10 +69,10 @@ func (m *Memory) page(ctx context.Context, s catalog.Scope, q catalog.Query, kin
 		out.Documents = append(out.Documents, slices.Clone(hits[i].document))
 	}
 	if from < to && to < len(sorted) {
-		out.Next = m.seal(kind+asked(q), places[sorted[to-1]], false)
+		out.Next = m.seal(kind+q.Ask(), places[sorted[to-1]], false)
 	}
 	if from < to && from > 0 {
-		out.Prev = m.seal(kind+asked(q), places[sorted[from]], true)
+		out.Prev = m.seal(kind+q.Ask(), places[sorted[from]], true)
 	}
 	return out, nil
 }
@@ -132,7 +132,8 @@ const (
 	rankNull
 )
 
-func (m *Memory) place(q catalog.Query, r record) position {
+// place is where a record stands in the order of a query.
+func place(q catalog.Query, r record) position {
 	p := position{Collection: r.ref.Collection, ID: r.ref.ID}
 	if len(q.Sort) == 0 {
 		p.Keys = []sortValue{{Time: r.sort}}
@@ -184,7 +185,7 @@ func (m *Memory) seal(ask string, p position, back bool) string {
 	if err != nil {
 		panic(err) // numbers and strings always marshal
 	}
-	return m.signer.Token(ask, catalog.Position{ID: string(text)})
+	return m.signer.Token(ask, catalog.Position{Values: []any{string(text)}})
 }
 
 func (m *Memory) open(ask, token string) (position, error) {
@@ -193,5 +194,9 @@ func (m *Memory) open(ask, token string) (position, error) {
 		return position{}, err
 	}
 	var p position
-	return p, json.Unmarshal([]byte(sealed.ID), &p)
+	text, err := sealed.Of([]catalog.ValueKind{catalog.TextValue})
+	if err != nil {
+		return position{}, err
+	}
+	return p, json.Unmarshal([]byte(text[0].(string)), &p)
 }

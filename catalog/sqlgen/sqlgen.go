@@ -31,8 +31,8 @@
 //
 // # Tallies
 //
-// Writers count items in tally: rows of the same key add up. Each item is counted in step 0 (start is 0), and, if it has a
-// time, in step 1 (start is its month, year*12 + month-1) and in step 2 (start is its day, floor(sort / 86,400,000,000)).
+// Writers count items in tally: rows of the same key add up. Each item is counted in step Whole (start is 0), and, if it has a
+// time, in the steps Month and Day (start is Step.Start of its sort).
 package sqlgen
 
 import (
@@ -40,7 +40,6 @@ import (
 
 	"github.com/paulmach/orb"
 
-	"github.com/terrapin-eo/terrapin/catalog/geo"
 	"github.com/terrapin-eo/terrapin/catalog/words"
 )
 
@@ -59,17 +58,17 @@ const (
 	To
 	// Integer is int8.
 	Integer
-	// List is a JSON array, in the dialect's own type.
+	// List is a JSON array, in the dialect's own type, Scalar a JSON text, number or boolean as MakeList takes it.
 	List
+	Scalar
 	// Shape is a geometry, in the dialect's own type.
 	Shape
-	// Texts and Integers are lists of arguments for AmongTexts and the like.
+	// Texts is a list of texts, for Among.
 	Texts
-	Integers
 )
 
-// Args adds an argument to the statement and returns its placeholder, typed. Values are float64 (Number), string (Text,
-// List as JSON), bool (Bool), int64 (From, To, Integer), *geo.Shape (Shape), []string (Texts), []int64 (Integers).
+// Args adds an argument to the statement and returns its placeholder, typed. Values are float64 (Number), string (Text, and
+// List as JSON), bool (Bool), int64 (From, To, Integer), *geo.Shape (Shape) and []string (Texts).
 type Args func(k Kind, value any) string
 
 // Dialect writes what differs between databases. Expressions are SQL, in brackets where they need them; all are
@@ -85,9 +84,12 @@ type Dialect interface {
 
 // Values reads items.
 type Values interface {
-	// Property is a member of an item's properties as a value of the kind, or NULL where it is of another: Number, Text (any string), Bool, From and
-	// To (of strings that are moments), List.
+	// Property is a member of an item's properties as a value of the kind, or NULL where it is of another: Number, Text (any
+	// string), Bool, From and To (of strings that are moments), List, Scalar.
 	Property(k Kind, name string, arg Args) string
+	// Rank is a member of the properties as catalog.SortKey orders by it: a Number (of numbers, moments and booleans), else a
+	// Text, else both are NULL. Where the property has an index, these are the expressions in it.
+	Rank(name string, arg Args) (number, text string)
 	// Has is a condition, never unknown: the member is there and not null.
 	Has(name string, arg Args) string
 	// Location is the item's shape, or NULL.
@@ -116,7 +118,7 @@ type Operators interface {
 
 // Element is a value with its kind.
 type Element struct {
-	Kind Kind // Number, Text or Bool
+	Kind Kind // Number, Text, Bool or Scalar
 	SQL  string
 }
 
@@ -125,11 +127,12 @@ type Sources interface {
 	// Candidates gives the FROM clause that yields the items of a path as i, each once, and the conditions that go with it ("" for
 	// none). It may yield more than the path says, never less.
 	Candidates(p Path, arg Args) (from, where string)
-	// Some is a statement that yields a row for each candidate, without looking at the items.
+	// Some is a statement that yields a row for each candidate of ByPlace or ByWords, without looking at the items; "" where no index leads
+	// to them.
 	Some(p Path, arg Args) string
-	// Elements gives FROM items (to follow the item with a comma or join of its own) that yield the elements of a property that is a list, as columns
-	// e.number, e.text and e.flag, of which one is not NULL; other elements yield none or all NULL.
-	Elements(name string, arg Args) string
+	// Elements gives a FROM item, to be cross-joined behind i, that yields the elements of a property that is a list, and an element
+	// as Number, Text and Bool, at most one of them not NULL.
+	Elements(name string, arg Args) (from, number, text, flag string)
 	// Late reports whether documents are to be joined to the finished page instead of going through its sort.
 	Late() bool
 }
@@ -137,16 +140,15 @@ type Sources interface {
 // Path is a way to items by one index.
 type Path struct {
 	Kind PathKind
-	// Collection is that of Newest and Ranked, "" for all.
+	// Collection is that of Newest, "" for all.
 	Collection string
 	// Property is that of Ranked.
 	Property string
 	// IDs are those of ByID.
 	IDs []string
-	// Near are boxes of which the item's box must meet one, nil for anywhere, nowhere included; Begin and End (included) must
-	// meet the hull of the item's sort, begins and ends. For ByPlace.
+	// ByPlace: Near are boxes of which one of the item's must meet one, nil for anywhere and nowhere. The hull of the item's sort,
+	// begins and ends (sort alone for no time) must begin at Begin or before and end at End or after; Begin may be after End or before.
 	Near       []orb.Bound
-	Shape      *geo.Shape
 	Begin, End int64
 	// Question is that of ByWords.
 	Question words.Question
@@ -158,10 +160,12 @@ type PathKind int
 const (
 	// Any is what the database likes.
 	Any PathKind = iota
-	// Newest is by (sort, collection, id), or in one collection by (sort, id).
+	// Newest is by (sort DESC, collection, id), or in one collection by (sort DESC, id).
 	Newest
-	// Ranked is by a property that Indexed names: (number, text, collection, id), or in one collection without that.
+	// Ranked is by a property that Indexed names: (number, text, collection, id) as Rank has them.
 	Ranked
+	// Named is by (id, collection).
+	Named
 	// ByID, ByPlace and ByWords look up.
 	ByID
 	ByPlace
@@ -176,6 +180,6 @@ type Reader interface {
 	Indexed(property string) bool
 }
 
-// Row is a row of a result. Into are *int64, *float64, *string, *[]byte (which the caller keeps), or *any for
-// what may be NULL, of which it makes nil, int64, float64, string, bool or []byte.
+// Row is a row of a result. Into are *int64, *[]byte for a document (which the caller keeps), or *any for what may
+// be NULL, of which it makes nil, int64, float64, string or (for Bool) bool or int64.
 type Row interface{ Scan(into ...any) error }

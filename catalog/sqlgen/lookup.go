@@ -1,0 +1,168 @@
+package sqlgen
+
+import (
+	"context"
+	"errors"
+
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
+)
+
+// lookup is a question being answered in one read.
+type lookup struct {
+	Engine
+	ctx context.Context
+	r   Reader
+	w   wanted
+}
+
+const (
+	// countable is how many items are looked at to count them.
+	countable = 1000
+	// sortable is how many candidates are sorted before an index in the order that is wanted is walked instead.
+	sortable = 20_000
+)
+
+// few is the path of an index that leads to no more than a number of candidates, if there is one.
+func (l lookup) few(most int) (Path, bool, error) {
+	if l.w.ids != nil {
+		return Path{Kind: ByID, IDs: l.w.ids}, true, nil
+	}
+	for _, p := range l.w.lookups() {
+		if n, err := l.probe(p, most+1); err != nil || n <= most {
+			return p, err == nil, err
+		}
+	}
+	if l.w.collections == nil {
+		return Path{}, false, nil
+	}
+	n, err := l.total()
+	return Path{Kind: Newest}, err == nil && n <= most, err
+}
+
+// lookups are the paths that know something of what is wanted.
+func (w wanted) lookups() (out []Path) {
+	if w.q.Words != nil {
+		out = append(out, Path{Kind: ByWords, Question: w.q.Words})
+	}
+	if w.placed() || w.timed() {
+		out = append(out, w.place(w.time.and(w.sort)))
+	}
+	return out
+}
+
+// place is the path to what is near and whose time meets a span.
+func (w wanted) place(at window) Path {
+	return Path{Kind: ByPlace, Near: w.near, Begin: at.to, End: at.from}
+}
+
+// probe counts candidates, up to a number.
+func (l lookup) probe(p Path, most int) (n int, err error) {
+	st := &statement{Dialect: l.Dialect}
+	candidates := st.Some(p, st.arg)
+	if candidates == "" {
+		return most, nil
+	}
+	err = l.one("SELECT count(*) FROM (SELECT 1 FROM ("+candidates+") AS c LIMIT "+st.arg(Integer, int64(most))+") AS s", st.args, &n)
+	return n, err
+}
+
+// one reads a single number.
+func (l lookup) one(text string, args []any, n *int) error {
+	var v int64
+	err := l.r.Query(l.ctx, text, args, func(row Row) error { return row.Scan(&v) })
+	*n = int(v)
+	return err
+}
+
+// choose is the path of a search in an order.
+func (l lookup) choose(o order) (Path, error) {
+	ranked := o[0].property != "" && l.r.Indexed(o[0].property)
+	most := countable
+	if ranked {
+		most = sortable
+	}
+	if p, ok, err := l.few(most); err != nil || ok {
+		return p, err
+	}
+	switch {
+	case o.byTime():
+		return Path{Kind: Newest}, nil
+	case ranked:
+		return Path{Kind: Ranked, Property: o[0].property}, nil
+	case o[0].property == cql2.ID:
+		return Path{Kind: Named}, nil
+	case l.w.placed():
+		return l.w.place(l.w.time.and(l.w.sort)), nil
+	}
+	return Path{Kind: Any}, nil
+}
+
+// matched is the number of items wanted, or nil where that is dear to find out.
+func (l lookup) matched() (*int, error) {
+	if l.w.nothing() {
+		return new(int), nil
+	}
+	if l.w.plain() {
+		n, err := l.total()
+		return &n, err
+	}
+	p, ok, err := l.few(countable)
+	if err != nil {
+		return nil, err
+	}
+	if !ok && l.w.collections == nil {
+		n, err := l.total()
+		if err != nil {
+			return nil, err
+		}
+		ok = n <= countable
+	}
+	if !ok {
+		return nil, nil
+	}
+	if p.Kind == ByID && len(p.IDs) > countable {
+		return nil, nil
+	}
+	n, err := l.count(p)
+	return &n, err
+}
+
+// count counts the items of a path that are wanted.
+func (l lookup) count(p Path) (n int, err error) {
+	st := &statement{Dialect: l.Dialect}
+	err = l.one("SELECT count(*) FROM "+l.source(st, anywhere(p), ""), st.args, &n)
+	return n, err
+}
+
+// anywhere leaves the collections of a path without one to the database: what is computed over all needs no order.
+func anywhere(p Path) Path {
+	if p.Kind == Newest && p.Collection == "" {
+		return Path{Kind: Any}
+	}
+	return p
+}
+
+// source is the FROM clause, with what it is joined to, and the WHERE clause for what is wanted, and further conditions.
+func (l lookup) source(st *statement, p Path, join string, further ...string) string {
+	from, where := st.Candidates(p, st.arg)
+	from += join
+	conditions := append(l.w.conditions(st, p), further...)
+	if where != "" {
+		conditions = append(conditions, where)
+	}
+	if l.w.sort != always {
+		conditions = append(conditions, "i.sort >= "+st.arg(Integer, l.w.sort.from), "i.sort <= "+st.arg(Integer, l.w.sort.to))
+	}
+	if len(conditions) == 0 {
+		return from
+	}
+	return from + " WHERE " + all(conditions)
+}
+
+// stopped forgets that a visitor had enough.
+func stopped(err error) error {
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,31 @@
+package sqlgen
+
+import "strings"
+
+// statement is the text of a statement being written, and its arguments.
+type statement struct {
+	Dialect
+	args []any
+}
+
+func (s *statement) arg(k Kind, value any) string {
+	s.args = append(s.args, s.Argument(k, value))
+	return s.Placeholder(len(s.args), k)
+}
+
+// unknown is the third value of a condition.
+const unknown = "CAST(NULL AS boolean)"
+
+// all and any combine conditions; of none, all are true and any is false.
+func all(conditions []string) string  { return combine(conditions, " AND ", "TRUE") }
+func some(conditions []string) string { return combine(conditions, " OR ", "FALSE") }
+
+func combine(conditions []string, by, none string) string {
+	switch len(conditions) {
+	case 0:
+		return none
+	case 1:
+		return conditions[0]
+	}
+	return "(" + strings.Join(conditions, by) + ")"
+}
