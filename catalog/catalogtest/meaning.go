@@ -3,7 +3,6 @@ package catalogtest
 import (
 	"slices"
 
-	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/catalog/words"
 )
