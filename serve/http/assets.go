@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/serve/reply"
 	"github.com/terrapin-eo/terrapin/store"
 )
 
@@ -25,7 +26,7 @@ var unchanging = regexp.MustCompile(`^cubes/[^/]+/(chunks|manifests|snapshots|tr
 
 // types are media types by a name's ending, where the system may not know them.
 var types = map[string]string{
-	".json": typeJSON, ".geojson": typeGeoJSON, ".parquet": "application/vnd.apache.parquet",
+	".json": reply.JSON, ".geojson": reply.GeoJSON, ".parquet": "application/vnd.apache.parquet",
 	".tif": "image/tiff; application=geotiff; profile=cloud-optimized", ".yaml": "application/yaml", ".png": "image/png",
 	".html": "text/plain; charset=utf-8", // an object is no page of ours
 }
@@ -41,7 +42,7 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) error {
 	immutable := true
 	if names[0] == "cubes" {
 		if len(names) == 2 && names[1] != "" {
-			http.Redirect(w, r, collectionURL(base(r), names[1]), http.StatusSeeOther)
+			http.Redirect(w, r, reply.Base(r)+"/collections/"+url.PathEscape(names[1]), http.StatusSeeOther)
 			return nil
 		}
 		immutable = unchanging.MatchString(key)
@@ -58,7 +59,7 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) error {
 	if fault.Is(err, fault.NotFound) {
 		// A Zarr array or group is a folder: whoever follows its href gets to what describes it.
 		if _, err := s.Root.Stat(r.Context(), key+"/zarr.json"); err == nil {
-			http.Redirect(w, r, base(r)+(&url.URL{Path: r.URL.Path}).EscapedPath()+"/zarr.json", http.StatusSeeOther)
+			http.Redirect(w, r, reply.Base(r)+(&url.URL{Path: r.URL.Path}).EscapedPath()+"/zarr.json", http.StatusSeeOther)
 			return nil
 		}
 	}

@@ -1,12 +1,13 @@
-// Package http serves what the catalog and the bucket hold over HTTP: a STAC API with OGC API
-// Features, the objects behind its links, and the verbs that a client sends to the server. It owns
-// URLs, media types and status codes; it refuses what it does not know instead of passing over it,
-// and it never opens a link that somebody else wrote. The invariant: every link it gives out leads
-// back to it under the address that the client used.
+// Package http is the HTTP server: the STAC API of serve/stac, the objects behind its links, the verbs that a
+// client sends, and whatever else is mounted below a path. It owns the access log, what happens to a panic, and the
+// URLs of assets and verbs; it refuses what it does not know instead of passing over it, and it never opens a
+// link that somebody else wrote. The invariant: every request leaves one line in the log, with who changed
+// something.
 package http
 
 import (
 	"context"
+	_ "embed"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/serve/reply"
+	"github.com/terrapin-eo/terrapin/serve/stac"
 	"github.com/terrapin-eo/terrapin/store"
 )
 
@@ -33,6 +36,8 @@ type Config struct {
 	Log *slog.Logger
 	// Title and Description head the API; both have defaults.
 	Title, Description string
+	// Timeouts bound what the catalog is asked; zero ones have defaults.
+	Timeouts stac.Timeouts
 	// TempDir is where uploads wait for their verb; "" is the system's.
 	TempDir string
 	// MaxUpload bounds the bytes of one call of a verb; 0 means 64 GiB.
@@ -45,10 +50,13 @@ type Config struct {
 // maxBody bounds a request that is one JSON document.
 const maxBody = 4 << 20
 
+//go:embed openapi.json
+var operations []byte
+
 type server struct {
 	Config
-	// scope says what the caller may see.
-	scope func(*http.Request) catalog.Scope
+	reply.Writer
+	api http.Handler
 }
 
 // New returns the handler of all routes.
@@ -56,16 +64,13 @@ func New(cfg Config) http.Handler {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	if cfg.Title == "" {
-		cfg.Title = "Terrapin"
-	}
-	if cfg.Description == "" {
-		cfg.Description = "Data cubes, labels, dataset versions, models and predictions, as a STAC API."
-	}
 	if cfg.MaxUpload == 0 {
 		cfg.MaxUpload = 64 << 30
 	}
-	s := &server{Config: cfg, scope: func(*http.Request) catalog.Scope { return catalog.Everything() }}
+	s := &server{Config: cfg, Writer: reply.Writer{Log: cfg.Log}}
+	s.api = stac.New(stac.Config{
+		Catalog: cfg.Catalog, Log: cfg.Log, Title: cfg.Title, Description: cfg.Description, Timeouts: cfg.Timeouts, Operations: operations,
+	})
 	return s.access(s.recovered(s.below(s.routes())))
 }
 
@@ -88,60 +93,35 @@ func Server(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 256 << 10}
 }
 
+// routes are this package's own; everything else is the API's.
 func (s *server) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(shared, middleware.GetHead)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, fault.New(fault.NotFound, "there is nothing at %s", r.URL.Path).WithCure("begin at the landing page, /"))
-	})
+	r.NotFound(s.api.ServeHTTP)
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		s.write(w, r, http.StatusMethodNotAllowed, typeJSON, failure("invalid", r.Method+" is not for "+r.URL.Path, "see /api for what is"))
+		s.ErrorAs(w, r, http.StatusMethodNotAllowed, fault.New(fault.Invalid, "%s is not for %s", r.Method, r.URL.Path).WithCure("see /api for what is"))
 	})
-	r.Get("/", s.handle(s.landing))
-	r.Get("/conformance", s.handle(s.conformance))
-	r.Get("/api", s.handle(s.openAPI))
-	r.Get("/api.html", s.handle(s.apiPage))
-	r.Get("/collections", s.handle(s.collections))
-	r.Get("/collections/{collection}", s.handle(s.collection))
-	r.Get("/collections/{collection}/items", s.handle(s.items))
-	r.Get("/collections/{collection}/items/{item}", s.handle(s.item))
-	r.Get("/search", s.handle(s.searchGet))
-	r.Post("/search", s.handle(s.searchPost))
-	r.Get("/assets/*", s.handle(s.asset))
-	r.Get("/healthz", s.handle(s.health))
-	r.Get("/v1/server", s.handle(s.info))
-	r.Post("/v1/verbs/{verb}", s.handle(s.verb))
+	own := r.With(shared, middleware.GetHead)
+	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{"/assets/*": s.asset, "/healthz": s.health, "/v1/server": s.info} {
+		own.Get(path, s.Handler(h))
+		own.Head(path, s.Handler(h))
+		own.Options(path, allow("GET, HEAD, OPTIONS"))
+	}
+	r.Post("/v1/verbs/{verb}", s.Handler(s.verb))
+	r.Options("/v1/verbs/{verb}", allow("POST, OPTIONS"))
 	return r
 }
 
-// handle answers with the handler's error, if it has one.
-func (s *server) handle(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			s.fail(w, r, err)
-		}
-	}
-}
-
-// shared lets pages of any origin read, and answers what browsers ask beforehand. Verbs are not
-// shared, as they change things.
+// shared lets pages of any origin read. Verbs are not shared, as they change things.
 func shared(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		if !strings.HasPrefix(r.URL.Path, "/v1/verbs/") {
-			h.Set("Access-Control-Allow-Origin", "*")
-			h.Set("Access-Control-Expose-Headers", "Link, ETag, Allow, Content-Crs, Location, Content-Range, Accept-Ranges, Content-Length")
-		}
-		if r.Method != http.MethodOptions {
-			next.ServeHTTP(w, r)
-			return
-		}
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-None-Match, Range")
-		h.Set("Access-Control-Max-Age", "86400")
-		h.Set("Allow", "GET, HEAD, POST, OPTIONS")
-		w.WriteHeader(http.StatusNoContent)
+		reply.Share(w, r)
+		next.ServeHTTP(w, r)
 	})
+}
+
+// allow answers what browsers ask beforehand.
+func allow(methods string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { reply.Preflight(w, methods, methods) }
 }
 
 func (s *server) health(w http.ResponseWriter, r *http.Request) error {
@@ -150,7 +130,7 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Catalog.Ping(ctx); err != nil {
 		return fault.New(fault.Unavailable, "the catalog does not answer: %w", err)
 	}
-	s.write(w, r, http.StatusOK, typeJSON, map[string]any{"status": "ok"})
+	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"status": "ok"})
 	return nil
 }
 
@@ -159,6 +139,6 @@ func (s *server) info(w http.ResponseWriter, r *http.Request) error {
 	if s.Info != nil {
 		doc = s.Info()
 	}
-	s.write(w, r, http.StatusOK, typeJSON, doc)
+	s.Document(w, r, http.StatusOK, reply.JSON, doc)
 	return nil
 }

@@ -23,8 +23,8 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
-	"github.com/terrapin-eo/terrapin/catalog/sqlite"
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/serve/reply"
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/file"
 )
@@ -56,9 +56,7 @@ func (s *syncBuffer) String() string {
 
 func start(t *testing.T, verbs map[string]Verb) *fixture {
 	t.Helper()
-	ctx, dir := context.Background(), t.TempDir()
-	cat, err := sqlite.Open(ctx, filepath.Join(dir, "catalog.sqlite"))
-	require.NoError(t, err)
+	dir, cat := t.TempDir(), catalogtest.NewMemory()
 	t.Cleanup(func() { require.NoError(t, cat.Close()) })
 	driver, err := file.New(filepath.Join(dir, "data"))
 	require.NoError(t, err)
@@ -170,7 +168,7 @@ func TestEveryLinkOfTheLandingPageAnswers(t *testing.T) {
 		require.Equal(t, strings.Split(l["type"].(string), ";")[0], strings.Split(a.header.Get("Content-Type"), ";")[0], l)
 		n++
 	}
-	require.Equal(t, 11, n)
+	require.Equal(t, 18, n)
 	require.Equal(t, doc["conformsTo"], f.get(t, "/conformance").json(t)["conformsTo"])
 }
 
@@ -258,12 +256,12 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 	f.fill(t)
 	status := map[string]int{}
 	for _, q := range []string{"bbox=1,2,3", "bbox=[1,2,3,4]", "bbox=1,5,2,4", "bbox=", "bbox=a,b,c,d", "bbox=NaN,0,1,1", "limit=0", "limit=-1", "limit=x", "datetime=2020-01-01",
-		"datetime=", "datetime=../..", "token=x", "token=", "filter=x", "limit=1&limit=2", "bbox=0,0,1,1&sortby=id"} {
+		"datetime=", "datetime=../..", "token=x", "token=", "filter=(", "limit=1&limit=2", "bbox=0,0,1,1&sortby=", "filter-lang=sql", "fields=id&page=2"} {
 		status["/search?"+q], status["/collections/s2/items?"+q] = 400, 400
 	}
 	status["/search?bbox=0,0,1,1&intersects="+url.QueryEscape(`{"type":"Point","coordinates":[0,0]}`)] = 400
 	status["/search?intersects=nonsense"] = 400
-	status["/collections?q=x"] = 400
+	status["/collections?ids=x"], status["/collections/s2?x=1"], status["/conformance?f=json"] = 400, 400, 400
 	status["/collections/none"], status["/collections/none/items"], status["/collections/s2/items/none"], status["/nothing"] = 404, 404, 404, 404
 	for path, want := range status {
 		a := f.get(t, path)
@@ -277,13 +275,13 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 			require.NotEmpty(t, doc["cure"], path)
 		}
 	}
-	for _, body := range []string{``, `[]`, `{"limit":0}`, `{"limit":-1}`, `{"bbox":"1,2,3,4"}`, `{"bbox":[1,2,3]}`, `{"filter":{}}`, `{"datetime":"2020-01-01"}`,
+	for _, body := range []string{``, `[]`, `{"limit":0}`, `{"limit":-1}`, `{"bbox":"1,2,3,4"}`, `{"bbox":[1,2,3]}`, `{"filter":{"op":"nonsense"}}`, `{"page":1}`, `{"datetime":"2020-01-01"}`,
 		`{"intersects":{"type":"Polygon","coordinates":[[[0,0],[1,1]]]}}`, `{"bbox":[0,0,1,1],"intersects":{"type":"Point","coordinates":[0,0]}}`, `{}{}`, `{"token":"x"}`} {
 		require.Equal(t, 400, f.post(t, "/search", body).status, body)
 	}
 	require.Equal(t, 400, f.do(t, "POST", "/search", strings.NewReader("{}"), "Content-Type", "text/plain").status)
 	require.Equal(t, 413, f.post(t, "/search", `{"ids":["`+strings.Repeat("x", maxBody)+`"]}`).status)
-	require.Equal(t, 405, f.do(t, "DELETE", "/collections/s2", nil).status)
+	require.Equal(t, 405, f.do(t, "DELETE", "/search", nil).status)
 	require.Equal(t, 200, f.get(t, "/search?limit=1000000").status)
 	require.Equal(t, 200, f.post(t, "/search", `{"bbox":null,"intersects":null,"ids":null,"token":null}`).status)
 	require.Len(t, f.get(t, "/search?ids=scene+01,none").json(t)["features"], 2)
@@ -313,7 +311,7 @@ func TestPagesForPeople(t *testing.T) {
 	require.Contains(t, string(a.body), "Nothing here yet")
 	f.fill(t)
 	a = f.get(t, "/", "Accept", "text/html,application/xhtml+xml")
-	require.Equal(t, typeHTML, a.header.Get("Content-Type"))
+	require.Equal(t, reply.HTML, a.header.Get("Content-Type"))
 	require.Contains(t, string(a.body), f.url+"/collections/s2/items")
 	require.Contains(t, string(a.body), "dataset version")
 	require.NotContains(t, string(a.body), "Scenes <b>", "text of documents is escaped")
@@ -323,7 +321,7 @@ func TestPagesForPeople(t *testing.T) {
 func TestOpenAPIDescribesTheRoutes(t *testing.T) {
 	f := start(t, nil)
 	a := f.get(t, "/api")
-	require.Equal(t, typeOpenAPI, a.header.Get("Content-Type"))
+	require.Equal(t, reply.OpenAPI, a.header.Get("Content-Type"))
 	doc := a.json(t)
 	require.Equal(t, "3.0.3", doc["openapi"])
 	require.Equal(t, f.url, doc["servers"].([]any)[0].(map[string]any)["url"])

@@ -26,11 +26,9 @@ func (s *server) serveRanges(w http.ResponseWriter, r *http.Request, info store.
 	if !held.refused {
 		return
 	}
-	for _, header := range []string{"Cache-Control", "ETag", "Last-Modified", "Content-Length"} {
-		w.Header().Del(header) // of the object, not of this answer
-	}
-	doc := failure(fault.Invalid.String(), "there is no "+given+" in "+info.Key, "ask for ranges of bytes such as bytes=0-99 inside of the size that Content-Range says")
-	s.write(w, r, http.StatusRequestedRangeNotSatisfiable, typeJSON, doc)
+	w.Header().Del("Content-Length") // of the object, not of this answer
+	s.ErrorAs(w, r, http.StatusRequestedRangeNotSatisfiable, fault.New(fault.Invalid, "there is no %s in %s", given, info.Key).
+		WithCure("ask for ranges of bytes such as bytes=0-99 inside of the size that Content-Range says"))
 }
 
 // rangeWriter holds the answer to a range that cannot be had back.

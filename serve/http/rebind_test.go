@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/serve/origin"
 )
 
 // A page whose own name leads to this machine may set any header, but its name gives it away.
@@ -44,7 +46,7 @@ func TestVerbsFromOtherMachines(t *testing.T) {
 	for ip, want := range map[string]int{"192.0.2.7": 200, "127.0.0.1": 400, "127.0.1.1": 400, "::1": 400} {
 		r := httptest.NewRequest(http.MethodPost, "http://eo.example.org/v1/verbs/x", strings.NewReader("{}"))
 		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set(actorHeader, "ada")
+		r.Header.Set(origin.Header, "ada")
 		at := &net.TCPAddr{IP: net.ParseIP(ip), Port: 8080}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, at)))

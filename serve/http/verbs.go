@@ -15,12 +15,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/terrapin-eo/terrapin/fault"
-)
+	"github.com/go-chi/chi/v5"
 
-// actorHeader names who calls a verb. A page of another origin cannot set it unasked, so requiring it
-// keeps such pages from changing anything.
-const actorHeader = "Terrapin-Actor"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/serve/origin"
+	"github.com/terrapin-eo/terrapin/serve/reply"
+)
 
 // Verb runs one verb for a client: doc is what the command line prints with --json, and exit its
 // status, 0 or 1. An error means that there is no document.
@@ -39,18 +39,20 @@ type VerbRequest struct {
 // that name too, is where it lies now.
 type Upload struct{ Name, Path string }
 
+// verb runs a verb. A page of another origin cannot set the header of the actor unasked, so requiring it keeps such
+// pages from changing anything.
 func (s *server) verb(w http.ResponseWriter, r *http.Request) error {
-	if err := ownPage(r); err != nil {
+	if err := origin.Check(r, "a verb"); err != nil {
 		return err
 	}
-	name := name(r, "verb")
+	name := chi.URLParam(r, "verb")
 	verb, ok := s.Verbs[name]
 	if !ok {
 		return fault.New(fault.NotFound, "unknown verb %q", name).WithCure("known: %s", strings.Join(slices.Sorted(maps.Keys(s.Verbs)), ", "))
 	}
-	q := VerbRequest{Args: json.RawMessage("{}"), Actor: strings.TrimSpace(r.Header.Get(actorHeader))}
+	q := VerbRequest{Args: json.RawMessage("{}"), Actor: origin.Actor(r)}
 	if q.Actor == "" {
-		return fault.New(fault.Invalid, "the header %s is missing", actorHeader).WithCure("say there who is calling")
+		return fault.New(fault.Invalid, "the header %s is missing", origin.Header).WithCure("say there who is calling")
 	}
 	dir, err := os.MkdirTemp(s.TempDir, "terrapin-upload-")
 	if err != nil {
@@ -69,8 +71,8 @@ func (s *server) verb(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.Log.InfoContext(r.Context(), "verb", "verb", name, "actor", q.Actor, "exit", exit, "files", len(q.Files))
-	s.write(w, r, http.StatusOK, typeJSON, map[string]any{"exit": exit, "document": doc})
+	s.Config.Log.InfoContext(r.Context(), "verb", "verb", name, "actor", q.Actor, "exit", exit, "files", len(q.Files))
+	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"exit": exit, "document": doc})
 	return nil
 }
 
@@ -78,7 +80,7 @@ func (s *server) verb(w http.ResponseWriter, r *http.Request) error {
 func (s *server) receive(r *http.Request, dir string, q *VerbRequest) error {
 	mt, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
-	case err == nil && mt == typeJSON:
+	case err == nil && mt == reply.JSON:
 		args, err := all(r.Body, "the body")
 		if err == nil && len(args) > 0 {
 			q.Args = args

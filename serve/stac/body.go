@@ -1,0 +1,166 @@
+package stac
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/serve/reply"
+)
+
+// searchBody is the body of POST /search.
+type searchBody struct {
+	question
+	Limit  json.RawMessage `json:"limit"`
+	Token  *string         `json:"token"`
+	Sort   []sortBody      `json:"sortby"`
+	Fields json.RawMessage `json:"fields"`
+}
+
+// question is what the bodies of searches and aggregations have in common.
+type question struct {
+	Collections nameList        `json:"collections"`
+	IDs         nameList        `json:"ids"`
+	BBox        *[]float64      `json:"bbox"`
+	Datetime    *string         `json:"datetime"`
+	Intersects  json.RawMessage `json:"intersects"`
+	Words       json.RawMessage `json:"q"`
+	Filter      json.RawMessage `json:"filter"`
+	FilterLang  *string         `json:"filter-lang"`
+	FilterCRS   *string         `json:"filter-crs"`
+	Query       json.RawMessage `json:"query"`
+}
+
+// nameList is a list of strings, for which one string may stand, as some clients send it.
+type nameList []string
+
+// UnmarshalJSON takes a list or a string.
+func (s *nameList) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		*s = make(nameList, 1)
+		return json.Unmarshal(data, &(*s)[0])
+	}
+	return json.Unmarshal(data, (*[]string)(s))
+}
+
+func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
+func (b searchBody) ask() (q ask, err error) {
+	if q.Query, err = b.question.query(); err != nil {
+		return q, err
+	}
+	if given(b.Limit) {
+		if q.Limit, err = limitNumber(json.Number(b.Limit)); err != nil {
+			return q, err
+		}
+	}
+	if b.Token != nil {
+		q.Token = *b.Token
+	}
+	if q.Sort, err = sortList(b.Sort); err != nil {
+		return q, err
+	}
+	if b.Fields != nil {
+		if q.fields, err = fieldsBody(b.Fields, itemFields); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
+}
+
+func limitNumber(n json.Number) (int, error) {
+	v, err := n.Int64()
+	f, ferr := n.Float64()
+	switch {
+	case err == nil && v >= 1:
+		return int(min(v, catalog.MaxLimit)), nil
+	case err != nil && ferr == nil && f >= catalog.MaxLimit: // a whole number or not, it is more than there is on a page
+		return catalog.MaxLimit, nil
+	}
+	return 0, badLimit(n)
+}
+
+func (b question) query() (q catalog.Query, err error) {
+	q.Collections, q.IDs = b.Collections, b.IDs
+	if b.BBox != nil {
+		q.BBox = *b.BBox
+	}
+	if b.Datetime != nil {
+		if q.Time, err = catalog.ParseInterval(*b.Datetime); err != nil {
+			return q, err
+		}
+	}
+	if given(b.Intersects) {
+		if q.Intersects, err = geo.Parse(b.Intersects, nil); err != nil {
+			return q, err
+		}
+	}
+	if given(b.Words) {
+		if q.Words, err = wordsBody(b.Words); err != nil {
+			return q, err
+		}
+	}
+	c := condition{query: b.Query}
+	if b.FilterLang != nil {
+		c.lang = *b.FilterLang
+	}
+	if b.FilterCRS != nil {
+		c.crs = *b.FilterCRS
+	}
+	if given(b.Filter) {
+		c.json = b.Filter
+	}
+	if q.Filter, err = c.expr(langJSON); err != nil {
+		return q, err
+	}
+	return q, q.Check()
+}
+
+// mediaType is the body's, without its parameters.
+func mediaType(r *http.Request) string {
+	mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return mt
+}
+
+// read takes the whole body, which is of one of the media types and no larger than most bytes.
+func read(w http.ResponseWriter, r *http.Request, most int64, types ...string) ([]byte, error) {
+	if !slices.Contains(types, mediaType(r)) {
+		return nil, fault.New(fault.Invalid, "the body's type is %q", r.Header.Get("Content-Type")).WithCure("send JSON with Content-Type: %s", types[0])
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, fault.New(fault.TooLarge, "the body is larger than %d bytes", most).WithCure("send it in smaller parts")
+	case err != nil:
+		return nil, fault.New(fault.Canceled, "read the body: %w", err)
+	}
+	return body, nil
+}
+
+// decode reads one JSON object without members that nobody knows.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	body, err := read(w, r, maxAsked, reply.JSON, reply.GeoJSON)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fault.New(fault.Invalid, "the body: %w", err).WithCure("send one JSON object; /api tells its members")
+	}
+	if dec.More() || !bytes.HasPrefix(bytes.TrimSpace(body), []byte{'{'}) {
+		return fault.New(fault.Invalid, "the body is not one JSON object").WithCure("send one JSON object; /api tells its members")
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package stac
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/serve/reply"
+)
+
+// landing is the root: a catalog with a link to everything there is, or a page for people.
+func (a *api) landing(w http.ResponseWriter, r *request) error {
+	w.Header().Add("Vary", "Accept")
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return a.landingPage(w, r)
+	}
+	links := []link{
+		{Rel: "self", Href: r.at + "/", Type: reply.JSON, Title: a.Title},
+		rootLink(r.at),
+		{Rel: "conformance", Href: r.at + "/conformance", Type: reply.JSON, Title: "Conformance classes"},
+		{Rel: "data", Href: r.at + "/collections", Type: reply.JSON, Title: "Collections"},
+		{Rel: "children", Href: r.at + "/children", Type: reply.JSON, Title: "Collections, as children"},
+		{Rel: "search", Href: r.at + "/search", Type: reply.GeoJSON, Title: "Item search", Method: "GET"},
+		{Rel: "search", Href: r.at + "/search", Type: reply.GeoJSON, Title: "Item search", Method: "POST"},
+		{Rel: relQueryables, Href: r.at + "/queryables", Type: reply.Schema, Title: "Properties that filters may name"},
+		{Rel: relSortables, Href: r.at + "/sortables", Type: reply.Schema, Title: "Properties to order by"},
+		{Rel: relFunctions, Href: r.at + "/functions", Type: reply.JSON, Title: "Functions that filters may call"},
+		{Rel: "aggregate", Href: r.at + "/aggregate", Type: reply.JSON, Title: "Counts over items", Method: "GET"},
+		{Rel: "aggregate", Href: r.at + "/aggregate", Type: reply.JSON, Title: "Counts over items", Method: "POST"},
+		{Rel: "aggregations", Href: r.at + "/aggregations", Type: reply.JSON, Title: "What can be counted"},
+		{Rel: "service-desc", Href: r.at + "/api", Type: reply.OpenAPI, Title: "OpenAPI document"},
+		{Rel: "service-doc", Href: r.at + "/api.html", Type: "text/html", Title: "What this API offers"},
+		{Rel: "alternate", Href: r.at + "/", Type: "text/html", Title: "This page for people"},
+	}
+	for i := range links {
+		links[i].Lang = english[0]
+	}
+	err := a.eachCollection(r, catalog.Query{}, func(doc json.RawMessage) {
+		c := gjson.GetManyBytes(doc, "id", "title")
+		links = append(links, link{Rel: "child", Href: collectionURL(r.at, c[0].Str), Type: reply.JSON, Title: c[1].Str})
+	})
+	if err != nil {
+		return err
+	}
+	a.Document(w, r.Request, http.StatusOK, reply.JSON, map[string]any{
+		"type": "Catalog", "stac_version": "1.1.0", "id": "terrapin", "title": a.Title, "description": a.Description,
+		"conformsTo": conformsTo, "links": links,
+		"stac_extensions": []string{"https://stac-extensions.github.io/language/v1.0.0/schema.json"},
+		"language":        map[string]string{"code": english[0], "name": "English"},
+	})
+	return nil
+}
+
+// eachCollection calls with every collection that a question finds, through all pages.
+func (a *api) eachCollection(r *request, q catalog.Query, do func(json.RawMessage)) error {
+	q.Limit = catalog.MaxLimit
+	for {
+		res, err := a.Catalog.Collections(r.Context(), a.scope(r.Request), q)
+		if err != nil {
+			return err
+		}
+		for _, doc := range res.Documents {
+			do(doc)
+		}
+		if q.Token = res.Next; q.Token == "" {
+			return nil
+		}
+	}
+}
+
+// children are the documents behind the landing page's child links.
+func (a *api) children(w http.ResponseWriter, r *request) error {
+	p, err := page(r.given)
+	if err != nil {
+		return err
+	}
+	if p.Limit == 0 {
+		p.Limit = catalog.MaxLimit
+	}
+	var res catalog.Result
+	switch kind := r.given.Get("type"); kind {
+	case "", "Collection":
+		if res, err = a.Catalog.Collections(r.Context(), a.scope(r.Request), catalog.Query{Page: p}); err != nil {
+			return err
+		}
+	case "Catalog": // there are none
+	default:
+		return fault.New(fault.Invalid, "type %q is none of a child", kind).WithCure("ask for Catalog or Collection")
+	}
+	links := []link{{Rel: "self", Href: reply.Self(r.Request), Type: reply.JSON}, rootLink(r.at), {Rel: "parent", Href: r.at + "/", Type: reply.JSON}}
+	return a.list(w, r, listing{open: `{"children":[`, media: reply.JSON, one: newPresenter(r.at, nil).collectionDoc, res: res, links: append(links, pageLinks(r, res, reply.JSON)...)})
+}
+
+func (a *api) conformance(w http.ResponseWriter, r *request) error {
+	a.Document(w, r.Request, http.StatusOK, reply.JSON, map[string]any{"conformsTo": conformsTo})
+	return nil
+}

@@ -1,0 +1,194 @@
+package stac
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/bulk"
+	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+const (
+	// maxName bounds an id, in bytes.
+	maxName = 512
+	// maxPosted bounds the documents of one request.
+	maxPosted = 10_000
+)
+
+// postedItem reads an item that a client sent for a place: its collection, and its id unless that is "". What an item
+// may leave out because the place or the geometry says it is put in; older versions of STAC are brought to 1.1.
+func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) {
+	refuse := func(err error) (catalog.Entry, error) {
+		name := gjson.GetBytes(raw, "id").String()
+		if name == "" {
+			name = at.ID
+		}
+		cure := fault.CureOf(err)
+		if cure == "" {
+			cure = "make it a valid STAC item; the specification is item-spec of STAC 1.1.0"
+		}
+		return catalog.Entry{}, fault.New(fault.Invalid, "item %q: %w", name, err).WithCure("%s", cure)
+	}
+	doc, err := upgraded(raw, "Feature")
+	if err != nil {
+		return refuse(err)
+	}
+	top := gjson.ParseBytes(doc)
+	var more []byte
+	if more, err = named(more, top, "id", at.ID); err != nil {
+		return refuse(err)
+	}
+	if more, err = named(more, top, "collection", at.Collection); err != nil {
+		return refuse(err)
+	}
+	if err := checkTimes(top.Get("properties")); err != nil {
+		return refuse(err)
+	}
+	switch assets := top.Get("assets"); {
+	case !assets.Exists():
+		more = append(more, `"assets":{},`...)
+	case !assets.IsObject():
+		return refuse(fault.New(fault.Invalid, "assets is no object"))
+	}
+	if g := top.Get("geometry"); !g.Exists() {
+		more = append(more, `"geometry":null,`...)
+	} else if g.IsObject() && !top.Get("bbox").Exists() {
+		shape, err := geo.Parse(json.RawMessage(g.Raw), nil)
+		if err != nil {
+			return refuse(err)
+		}
+		more = append(appendBox(append(more, `"bbox":`...), shape), ',')
+	}
+	e, err := catalog.ParseItem(joined(more, doc))
+	if err != nil {
+		return catalog.Entry{}, err
+	}
+	return e, nil
+}
+
+// upgraded checks that a document is JSON of a type, and brings it to STAC 1.1.
+func upgraded(raw json.RawMessage, kind string) (json.RawMessage, error) {
+	if !gjson.ValidBytes(raw) || !gjson.ParseBytes(raw).IsObject() {
+		return nil, fault.New(fault.Invalid, "it is no JSON object")
+	}
+	if given := gjson.GetBytes(raw, "type").String(); given != kind {
+		return nil, fault.New(fault.Invalid, "type is %q, not %s", given, kind)
+	}
+	doc, err := bulk.Upgrade(raw)
+	if err != nil {
+		return nil, err
+	}
+	if v := gjson.GetBytes(doc, "stac_version").String(); !strings.HasPrefix(v, "1.") {
+		return nil, fault.New(fault.Invalid, "stac_version is %q", v).WithCure("send a document of STAC 1.0 or 1.1")
+	}
+	return doc, nil
+}
+
+// named sees that a member that names the document says what the place says; where it is left out, the place's is
+// put to those to add.
+func named(more []byte, top gjson.Result, member, want string) ([]byte, error) {
+	given := top.Get(member)
+	switch {
+	case !given.Exists() && want != "":
+		return append(gjson.AppendJSONString(append(more, `"`+member+`":`...), want), ','), nil
+	case given.Type != gjson.String || given.Str == "":
+		return nil, fault.New(fault.Invalid, "it has no %s that is a string", member)
+	case want != "" && given.Str != want:
+		return nil, fault.New(fault.Invalid, "its %s is %q, and it was sent to %q", member, given.Str, want).WithCure("send it to where it belongs, or leave %s out", member)
+	case len(given.Str) > maxName:
+		return nil, fault.New(fault.Invalid, "its %s has %d bytes", member, len(given.Str)).WithCure("choose one of up to %d", maxName)
+	case given.Str == "." || given.Str == "..":
+		return nil, fault.New(fault.Invalid, "its %s is %q, which no address can end in", member, given.Str).WithCure("choose another")
+	}
+	return more, nil
+}
+
+// checkTimes holds an item to having a time, as every STAC item does.
+func checkTimes(properties gjson.Result) error {
+	at := properties.Get("datetime")
+	if !at.Exists() || at.Type == gjson.Null && !(properties.Get("start_datetime").Exists() && properties.Get("end_datetime").Exists()) {
+		return fault.New(fault.Invalid, "properties have no datetime").WithCure("give datetime, or null for it with start_datetime and end_datetime")
+	}
+	return nil
+}
+
+// appendBox writes the bounding box of a shape; west is greater than east where it crosses the antimeridian.
+func appendBox(out []byte, shape *geo.Shape) []byte {
+	bounds := shape.Bounds()
+	all := bounds[0]
+	for _, b := range bounds[1:] {
+		all = all.Union(b)
+	}
+	west, east := all.Min[0], all.Max[0]
+	if len(bounds) == 2 && west == -180 && east == 180 {
+		if west, east = bounds[0].Min[0], bounds[1].Max[0]; west == -180 {
+			west, east = bounds[1].Min[0], bounds[0].Max[0]
+		}
+	}
+	for i, v := range []float64{west, all.Min[1], east, all.Max[1]} {
+		out = append(out, "[,,,"[i])
+		out = strconv.AppendFloat(out, v, 'f', -1, 64)
+	}
+	return append(out, ']')
+}
+
+// joined puts members, each with a comma after it, in front of those of an object that has some.
+func joined(more []byte, object json.RawMessage) json.RawMessage {
+	if len(more) == 0 {
+		return object
+	}
+	rest := object[strings.IndexByte(string(object), '{')+1:]
+	return append(append([]byte{'{'}, more...), rest...)
+}
+
+// postedCollection reads a collection that a client sent, for a place if id is not "".
+func postedCollection(raw json.RawMessage, id string) (catalog.CollectionEntry, error) {
+	refuse := func(err error) (catalog.CollectionEntry, error) {
+		cure := fault.CureOf(err)
+		if cure == "" {
+			cure = "make it a valid STAC collection; the specification is collection-spec of STAC 1.1.0"
+		}
+		return catalog.CollectionEntry{}, fault.New(fault.Invalid, "collection %q: %w", gjson.GetBytes(raw, "id").String(), err).WithCure("%s", cure)
+	}
+	doc, err := upgraded(raw, "Collection")
+	if err != nil {
+		return refuse(err)
+	}
+	top := gjson.ParseBytes(doc)
+	more, err := named(nil, top, "id", id)
+	if err != nil {
+		return refuse(err)
+	}
+	for _, member := range []string{"description", "license"} {
+		if v := top.Get(member); v.Type != gjson.String || v.Str == "" {
+			return refuse(fault.New(fault.Invalid, "it has no %s that is a string", member))
+		}
+	}
+	if !top.Get("extent.spatial.bbox.0").IsArray() || !top.Get("extent.temporal.interval.0").IsArray() {
+		return refuse(fault.New(fault.Invalid, "extent has no spatial.bbox or no temporal.interval").
+			WithCure(`give {"spatial": {"bbox": [[w, s, e, n]]}, "temporal": {"interval": [[from, to]]}}; an end of time may be null`))
+	}
+	c, err := catalog.ParseCollection(joined(more, doc))
+	if err != nil {
+		return catalog.CollectionEntry{}, err
+	}
+	return c, reserved(c.ID)
+}
+
+// reserved refuses the names that belong to what the bucket holds.
+func reserved(id string) error {
+	for _, prefix := range []string{"labels-", "dataset-", "predictions-"} {
+		if strings.HasPrefix(id, prefix) {
+			return fault.New(fault.Conflict, "collection %q: names that begin with %s belong to what Terrapin makes itself", id, prefix).WithCure("choose another name")
+		}
+	}
+	if id == "models" {
+		return fault.New(fault.Conflict, "collection %q: the name belongs to the models that are registered", id).WithCure("choose another name")
+	}
+	return nil
+}
