@@ -74,6 +74,13 @@ bench: build ## benchmarks: our side beside its limit in one run, as ratios
 bench-cube: build ## benchmarks: the cube beside c-blosc, tensorstore, zarrs and xarray (CUBE=FOLDER keeps its 4 GB of pixels)
 	@.ci/setup codecs; python=$$(.ci/setup bench); "$$python" benchmarks/cube/cube.py $(if $(CUBE),--cube "$(CUBE)")
 
+ENGINES ?= pgstac,sqlite,postgres
+CASES ?=
+.PHONY: bench-catalog
+bench-catalog: build ## benchmarks: our STAC API beside stac-fastapi-pgstac (ITEMS=100000,1000000 ENGINES=… CASES=… WORK=FOLDER keeps the databases)
+	@python=$$(.ci/setup bench-catalog); go run -tags catalogbench ./benchmarks/catalog -binary $(BIN) -python "$$python" \
+		-n $(or $(ITEMS),100000) -engines "$(ENGINES)" -cases "$(CASES)" $(if $(WORK),-work "$(WORK)" -keep)
+
 .PHONY: clean
 clean: ## remove what was built here (the cache outside the tree stays)
 	rm -rf bin demo-out bench-out

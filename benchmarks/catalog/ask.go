@@ -54,43 +54,54 @@ type counts interface {
 	months(ctx context.Context) (ids []string, run func(clients int, seconds float64) (measurement, error), err error)
 }
 
-// ask asks the sample, then times the cases, the walk and the mixed load, which changes what is there, at last.
-func (o options) ask(ctx context.Context, e engine, base string, d *dataset, r *result) error {
+// ask has the servers take turns: the sample and the times of each case, the walk, and at last the mixed load, which
+// changes what is there.
+func (o options) ask(ctx context.Context, all []*running, d *dataset) error {
 	wanted := func(name string) bool {
-		return o.cases == "" || slices.Contains(strings.Split(o.cases, ","), name)
+		return ctx.Err() == nil && (o.cases == "" || slices.Contains(strings.Split(o.cases, ","), name))
 	}
 	for _, c := range d.cases() {
-		if !wanted(c.name) {
-			continue
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		out := caseResult{Name: c.name, What: c.what}
-		if direct, ok := e.(counts); ok && c.name == "months" {
-			out.What += " (SQL on its database: it has no endpoint for it)"
-			o.direct(ctx, direct, &out)
-		} else if out.sample(base, c); out.Failed == "" {
-			for _, clients := range o.parallel() {
-				out.Runs = append(out.Runs, measure(ctx, base, c.queries, clients, o.warm, o.seconds, e.roots()))
+		for _, run := range all {
+			if wanted(c.name) {
+				out := o.one(ctx, run, c)
+				say("%s: %s", run.name(), out.line())
+				run.result.Cases = append(run.result.Cases, out)
 			}
 		}
-		say("%s: %s", e.name(), out.line())
-		r.Cases = append(r.Cases, out)
 	}
-	if wanted("deep") {
-		walked := walk(ctx, base, o.pages, o.seconds, e.roots())
-		say("%s: %d pages of %d items, %d twice, first %.1f ms, last %.1f ms %s", e.name(), walked.Pages, walked.Items,
-			walked.Duplicates, walked.First.P50, walked.Last.P50, walked.Stopped)
-		r.Deep = &walked
+	for _, run := range all {
+		if wanted("deep") {
+			w := walk(ctx, run.base, o.pages, o.seconds, run.roots())
+			say("%s: %d pages of %d items, %d twice, first %.1f ms, last %.1f ms %s", run.name(), w.Pages, w.Items, w.Duplicates,
+				w.First.P50, w.Last.P50, w.Stopped)
+			run.result.Deep = &w
+		}
 	}
-	if wanted("mixed") {
-		m := runMixed(ctx, base, d, o.mixed, e.roots())
-		say("%s: 16 searching %.1f/s (%d errors), 4 ingesting %.1f items/s, %d of %d taken, %d lost, statuses %v", e.name(),
-			m.Search.PerSecond, m.Search.Errors, m.PerSec, m.Acked, m.Attempts, m.Lost, m.Statuses)
-		r.Mixed = &m
+	for _, run := range all {
+		if wanted("mixed") {
+			m := runMixed(ctx, run.base, d, o.mixed, run.roots())
+			say("%s: 16 searching %.1f/s (%d errors), 4 ingesting %.1f items/s, %d of %d taken, %d lost, statuses %v %s", run.name(),
+				m.Search.PerSecond, m.Search.Errors, m.PerSec, m.Acked, m.Attempts, m.Lost, m.Statuses, m.Undeleted)
+			run.result.Mixed = &m
+		}
 	}
-	return nil
+	return ctx.Err()
+}
+
+// one is one case of one server.
+func (o options) one(ctx context.Context, run *running, c testCase) caseResult {
+	out := caseResult{Name: c.name, What: c.what}
+	if direct, ok := run.engine.(counts); ok && c.name == "months" {
+		out.What += " (SQL on its database: it has no endpoint for it)"
+		o.direct(ctx, direct, &out)
+		return out
+	}
+	if out.sample(run.base, c); out.Failed == "" {
+		for _, clients := range o.parallel() {
+			out.Runs = append(out.Runs, measure(ctx, run.base, c.queries, clients, o.warm, o.seconds, run.roots()))
+		}
+	}
+	return out
 }
 
 func (o options) parallel() (out []int) {

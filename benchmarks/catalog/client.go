@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -28,8 +30,18 @@ type client struct {
 // patience is how long one request may take.
 const patience = 60 * time.Second
 
-// do sends a request and reads the answer; keep says whether the body is wanted.
+// do sends a request and reads the answer; keep says whether the body is wanted. A connection that the server closed
+// after the answer before, as uvicorn does after an error of its own, is no error of this request: it is sent again.
 func (c *client) do(request []byte, keep bool) (status int, size int64, body []byte, err error) {
+	used := c.conn != nil
+	status, size, body, err = c.once(request, keep)
+	if used && status == 0 && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+		return c.once(request, keep)
+	}
+	return status, size, body, err
+}
+
+func (c *client) once(request []byte, keep bool) (status int, size int64, body []byte, err error) {
 	defer func() {
 		if err != nil {
 			c.close()
@@ -78,7 +90,10 @@ func (q query) request(base string) (host string, raw []byte) {
 	}
 	var b bytes.Buffer
 	method := "GET"
-	if q.Body != "" {
+	switch {
+	case q.Delete:
+		method = "DELETE"
+	case q.Body != "":
 		method = "POST"
 	}
 	fmt.Fprintf(&b, "%s %s%s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n", method, u.Path, q.Path, u.Host)

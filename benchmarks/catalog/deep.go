@@ -34,7 +34,7 @@ type link struct {
 	Merge             bool
 }
 
-// walk follows next links from the newest hundred items, for at most so many pages and ten minutes.
+// walk follows next links from the newest hundred items, for at most so many pages and half an hour.
 func walk(ctx context.Context, base string, pages int, seconds float64, roots []int) deep {
 	var out deep
 	at := query{Path: "/search?limit=100&sortby=-properties.datetime"}
@@ -45,8 +45,8 @@ func walk(ctx context.Context, base string, pages int, seconds float64, roots []
 	seen, digest := map[string]bool{}, sha256.New()
 	var took []float64
 	for begun := time.Now(); out.Pages < pages; {
-		if ctx.Err() != nil || time.Since(begun) > 10*time.Minute {
-			out.Stopped = "ten minutes are over"
+		if ctx.Err() != nil || time.Since(begun) > 30*time.Minute {
+			out.Stopped = "half an hour is over"
 			break
 		}
 		_, raw := at.request(base)

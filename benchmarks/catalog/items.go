@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"os"
@@ -214,7 +215,7 @@ func (d *dataset) write(dir string) (files, error) {
 	out := files{Collections: filepath.Join(dir, "collections.ndjson"),
 		Items: []string{filepath.Join(dir, "items-0.ndjson"), filepath.Join(dir, "items-1.ndjson")}}
 	done := filepath.Join(dir, "complete")
-	stamp := fmt.Sprintf("%d items, seed %d\n", d.n, d.seed)
+	stamp := d.stamp()
 	if have, err := os.ReadFile(done); err != nil || string(have) != stamp {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return out, err
@@ -234,6 +235,12 @@ func (d *dataset) write(dir string) (files, error) {
 		out.Bytes += info.Size()
 	}
 	return out, nil
+}
+
+// stamp tells a dataset from others, of another make too.
+func (d *dataset) stamp() string {
+	probe := bytes.Join([][]byte{d.item(nil, 0), d.item(nil, d.n/2), d.item(nil, d.n-1), bytes.Join(d.documents, nil)}, nil)
+	return fmt.Sprintf("%d items, seed %d, %x\n", d.n, d.seed, sha256.Sum256(probe))
 }
 
 func (d *dataset) writeAll(out files) error {

@@ -4,13 +4,14 @@
 // from real ones, the same requests, one machine, one run, and prints ratios.
 //
 //	make bench-catalog                                    10⁵ items, everything
-//	make bench-catalog N=100000,1000000                   and how flat each server is in the number of items
+//	make bench-catalog ITEMS=100000,1000000                and how flat each server is in the number of items
 //	make bench-catalog ENGINES=pgstac CASES=lookup,cloud  parts of it
 //
-// Every server is started alone, loaded, asked a fixed sample of queries whose ids are kept, and only then timed: by
-// one and by eight clients over connections that stay, after a warm-up. The report says where two servers answered
-// with other ids, and whether only the order of equal sort keys differs. It owns no claim: seconds of a shared machine
-// mean nothing, only ratios of one run do, and the load average stands beside each figure.
+// Every server is loaded while the others are idle; then they take turns, case by case: a fixed sample of queries
+// whose ids are kept, and then, after a warm-up, one and eight clients over connections that stay. The report says
+// where two servers answered with other ids, and whether only the order of equal sort keys differs. It owns no claim:
+// seconds of a shared machine mean nothing, only ratios of one run do; the processor time of a server and all its
+// databases is least disturbed by other work, and the load average stands beside each figure.
 //
 // engines: pgstac (pgstac.go), sqlite and postgres (terrapin.go); a fourth is a type with the methods of engine.
 // cases: queries.go; paging 1,000 deep: deep.go; 16 searching while 4 ingest: mixed.go; bulk load: each engine's load.
@@ -54,6 +55,7 @@ type loaded struct {
 	Upkeep  float64 `json:"upkeep_seconds"` // statistics, afterwards
 	Bytes   int64   `json:"bytes"`          // on disk
 	Stored  string  `json:"stored"`         // what the server says it has
+	Stamp   string  `json:"stamp"`          // of the items
 }
 
 type options struct {
@@ -158,21 +160,48 @@ func (o options) size(ctx context.Context, n int) error {
 		return nil
 	}
 	var wrong []error
+	var all []*running
 	for _, name := range strings.Split(o.engines, ",") {
-		r, err := o.engine(ctx, name, filepath.Join(dir, name), d, f)
-		if err != nil {
-			err = fmt.Errorf("%s at %d items: %w", name, n, err)
-			say("%v", err)
-			wrong, r.Failed = append(wrong, err), err.Error()
+		run := &running{result: newResult(name, d)}
+		defer run.close()
+		if err := o.start(ctx, run, filepath.Join(dir, name), d, f); err != nil {
+			run.result.Failed = err.Error()
+			wrong = append(wrong, fmt.Errorf("%s at %d items: %w", name, n, err), run.result.write(o.out))
+			say("%v", wrong[len(wrong)-2])
+			continue
 		}
-		if !o.serve {
-			wrong = append(wrong, r.write(o.out))
+		all = append(all, run)
+	}
+	if o.serve {
+		for _, run := range all {
+			say("%s with %d items at %s/ until Ctrl-C", run.result.Engine, n, run.base)
 		}
+		<-ctx.Done()
+		return errors.Join(wrong...)
+	}
+	wrong = append(wrong, o.ask(ctx, all, d))
+	for _, run := range all {
+		wrong = append(wrong, run.result.write(o.out))
+		run.close()
 	}
 	if !o.keep {
 		wrong = append(wrong, os.RemoveAll(dir))
 	}
 	return errors.Join(wrong...)
+}
+
+// running is a server that was loaded and answers.
+type running struct {
+	engine
+	base   string
+	result *result
+}
+
+func (r *running) close() {
+	if r.engine != nil {
+		r.engine.close()
+		r.engine = nil
+	}
 }
 
 func (o options) make(name, dir string) (engine, error) {
@@ -189,55 +218,45 @@ func (o options) make(name, dir string) (engine, error) {
 	return nil, fmt.Errorf("no engine %q: pgstac, sqlite or postgres", name)
 }
 
-// engine loads, asks and measures one server.
-func (o options) engine(ctx context.Context, name, dir string, d *dataset, f files) (*result, error) {
-	r := newResult(name, d)
-	e, err := o.make(name, dir)
-	if err != nil {
-		return r, err
+// start loads a server, unless it was kept, and has it serve.
+func (o options) start(ctx context.Context, run *running, dir string, d *dataset, f files) (err error) {
+	r := run.result
+	if run.engine, err = o.make(r.Engine, dir); err != nil {
+		return err
 	}
-	r.Settings = e.settings()
+	r.Settings = run.settings()
 	done := filepath.Join(dir, "loaded.json")
-	kept, _ := os.ReadFile(done) // absent: load
-	if kept == nil {
+	kept := false
+	if body, err := os.ReadFile(done); err == nil {
+		kept = json.Unmarshal(body, &r.Load) == nil && r.Load.Stamp == d.stamp()
+	}
+	if !kept {
 		if err := os.RemoveAll(dir); err != nil {
-			return r, err
+			return err
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return r, err
+		return err
 	}
-	if !o.keep {
-		defer os.RemoveAll(dir) //nolint:errcheck // room for the next engine; size says what could not be removed
+	if err := run.open(ctx); err != nil {
+		return err
 	}
-	defer e.close()
-	if err := e.open(ctx); err != nil {
-		return r, err
-	}
-	if kept == nil {
-		if r.Load, err = e.load(ctx, d, f); err != nil {
-			return r, err
+	if !kept {
+		if r.Load, err = run.load(ctx, d, f); err != nil {
+			return err
 		}
-		say("%s: %d items loaded, %.0f a second", name, d.n, float64(d.n)/r.Load.Seconds)
-		if kept, err = json.Marshal(r.Load); err != nil {
-			return r, err
+		say("%s: %d items loaded, %.0f a second", r.Engine, d.n, float64(d.n)/r.Load.Seconds)
+		r.Load.Stamp = d.stamp()
+		body, err := json.Marshal(r.Load)
+		if err != nil {
+			return err
 		}
-		if err := os.WriteFile(done, kept, 0o644); err != nil {
-			return r, err
+		if err := os.WriteFile(done, body, 0o644); err != nil {
+			return err
 		}
-	} else if err := json.Unmarshal(kept, &r.Load); err != nil {
-		return r, err
 	}
-	base, err := e.serve(ctx)
-	if err != nil {
-		return r, err
-	}
-	if o.serve {
-		say("%s with %d items at %s/ until Ctrl-C", name, d.n, base)
-		<-ctx.Done()
-		return r, nil
-	}
-	return r, o.ask(ctx, e, base, d, r)
+	run.base, err = run.engine.serve(ctx)
+	return err
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "catalog: "+format+"\n", args...) }

@@ -24,6 +24,8 @@ type mixed struct {
 	PerSec   float64        `json:"items_per_second"`
 	Statuses map[string]int `json:"statuses"` // of ingest requests
 	LostIDs  []string       `json:"lost_ids,omitempty"`
+	// Undeleted is the last that could not be taken away again.
+	Undeleted string `json:"undeleted,omitempty"`
 }
 
 const (
@@ -43,8 +45,8 @@ type ingest struct {
 	trouble  map[string]string
 }
 
-// mix runs 16 clients that search and 4 that ingest new items, two one by one and two fifty at a time, and then asks
-// for every item that was sent. New items are later than all others, as new scenes are.
+// runMixed runs 16 clients that search and 4 that ingest new items, two one by one and two fifty at a time, asks for
+// every item that was sent, and takes them away again. New items are later than all others, as new scenes are.
 func runMixed(ctx context.Context, base string, d *dataset, seconds float64, roots []int) mixed {
 	in := &ingest{d: d, base: base, acked: map[string]bool{}, statuses: map[string]int{}, trouble: map[string]string{}}
 	in.next.Store(int64(d.fresh()))
@@ -156,7 +158,7 @@ func (in *ingest) send(c *client, q query, collection string, ids []string, s *s
 	in.statuses[key]++
 }
 
-// count asks for every item that was sent, twice where an acknowledged one is missing.
+// count asks for every item that was sent, twice where an acknowledged one is missing, and deletes what is there.
 func (in *ingest) count(out *mixed) {
 	var c client
 	defer c.close()
@@ -180,6 +182,12 @@ func (in *ingest) count(out *mixed) {
 		}
 		if acked {
 			out.Acked++
+		}
+		if found {
+			_, raw := query{Path: "/collections/" + path, Delete: true}.request(in.base)
+			if status, _, body, err := c.do(raw, false); err != nil || status >= 300 {
+				out.Undeleted = fmt.Sprintf("%s: %d %v %.200s", path, status, err, body)
+			}
 		}
 	}
 	out.PerSec = float64(out.Acked) / out.Search.Seconds

@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// query is one request; Body, if there is one, is JSON and makes it a POST.
-type query struct{ Path, Body string }
+// query is one request; Body, if there is one, is JSON and makes it a POST, Delete a DELETE.
+type query struct {
+	Path, Body string
+	Delete     bool
+}
 
 // answer is what a query gave: ids in order, and beside each what the page is sorted by, so that two servers that
 // order equal keys differently can be told from two that find different things.
