@@ -63,6 +63,10 @@ func Run(t *testing.T, cfg Config) {
 			test(t, cfg.New(t))
 		})
 	}
+	t.Run("generated", func(t *testing.T) {
+		t.Parallel()
+		Compare(t, cfg.New(t), NewMemory())
+	})
 	t.Run("foreign tokens", func(t *testing.T) {
 		t.Parallel()
 		testForeignTokens(t, cfg.New(t), cfg.New(t))

@@ -10,7 +10,7 @@ import (
 	"github.com/terrapin-eo/terrapin/catalog/words"
 )
 
-func property(name string) cql2.Property { return cql2.Property{Name: name} }
+func property(name string) cql2.Expr { return cql2.Property{Name: name} }
 
 // literal is a value as a filter has it.
 func literal(v any) cql2.Expr {

@@ -21,8 +21,8 @@ type Memory struct {
 	revision int64
 	signer   catalog.Signer
 	closed   bool
-	// wrong plants faults, for the test of the differential test itself.
-	wrong faults
+	// wrong is a mistake that is planted, for the test of Compare.
+	wrong mistake
 }
 
 // state is what a set of changes replaces as a whole.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/catalog/words"
 )
 
 // Collections returns a page of collections.
@@ -50,8 +51,7 @@ func (m *Memory) page(ctx context.Context, s catalog.Scope, q catalog.Query, kin
 	slices.SortFunc(sorted, order)
 	var out catalog.Result
 	if q.Count {
-		n := len(hits)
-		out.Matched = &n
+		out.Matched = ptr(len(hits))
 	}
 	from, to := 0, min(q.Size(), len(sorted))
 	if q.Token != "" {
@@ -65,8 +65,12 @@ func (m *Memory) page(ctx context.Context, s catalog.Scope, q catalog.Query, kin
 			from, to = max(0, before-q.Size()), before
 		}
 	}
+	from, to = m.wrong.window(at.Back, q.Token != "", from, to)
 	for _, i := range sorted[from:to] {
 		out.Documents = append(out.Documents, slices.Clone(hits[i].document))
+	}
+	if m.wrong == pageMatched && q.Count {
+		out.Matched = ptr(to - from)
 	}
 	if from < to && to < len(sorted) {
 		out.Next = m.seal(kind+q.Ask(), places[sorted[to-1]], false)
@@ -82,7 +86,7 @@ func (m *Memory) find(s catalog.Scope, q catalog.Query, of []record) []record {
 	if !s.SeesAll() {
 		return nil
 	}
-	shape := q.Shape()
+	shape := m.wrong.place(q)
 	return slices.DeleteFunc(of, func(r record) bool { return !m.matches(q, shape, r) })
 }
 
@@ -93,12 +97,15 @@ func (m *Memory) matches(q catalog.Query, shape *geo.Shape, r record) bool {
 	}
 	return (q.Collections == nil || slices.Contains(q.Collections, r.ref.Collection)) &&
 		(q.IDs == nil || slices.Contains(q.IDs, id)) &&
-		(shape == nil || r.shape != nil && r.shape.Intersects(shape)) &&
-		r.overlaps(q.Time) &&
-		(q.Filter == nil || m.holds(q.Filter, r)) &&
-		(q.Words == nil || answers(q.Words, r.words)) &&
-		(q.Origin == nil || *q.Origin == r.origin)
+		(shape == nil || r.shape != nil && m.wrong.meets(r.shape, shape)) &&
+		(r.overlaps(q.Time) && (m.wrong != openIsNever || q.Time.Open() || r.start != nil && r.end != nil)) &&
+		(q.Filter == nil || is(m.wrong.truth(q.Filter, r))) &&
+		(q.Words == nil || words.Match(m.wrong.question(q.Words), r.words)) &&
+		(q.Origin == nil || *q.Origin == r.origin || m.wrong == anyOrigin)
 }
+
+// is reports whether an answer is true, and not false or unknown.
+func is(truth *bool) bool { return truth != nil && *truth }
 
 // overlaps reports whether the record's time and the interval share a moment.
 func (r record) overlaps(i catalog.Interval) bool {
@@ -165,16 +172,20 @@ func (r record) sortValue(property string) sortValue {
 func (m *Memory) compare(q catalog.Query, a, b position) int {
 	for i := range a.Keys {
 		x, y := a.Keys[i], b.Keys[i]
-		if c := cmp.Compare(x.Rank, y.Rank); c != 0 {
+		descending := len(q.Sort) == 0 || q.Sort[i].Descending
+		if c := cmp.Compare(m.wrong.rank(x.Rank, descending), m.wrong.rank(y.Rank, descending)); c != 0 {
 			return c
 		}
 		c := cmp.Or(cmp.Compare(x.Number, y.Number), cmp.Compare(x.Time, y.Time), cmp.Compare(x.Text, y.Text))
-		if len(q.Sort) == 0 || q.Sort[i].Descending {
+		if descending {
 			c = -c
 		}
 		if c != 0 {
 			return c
 		}
+	}
+	if m.wrong.turned(q) {
+		a, b = b, a
 	}
 	return cmp.Or(cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.ID, b.ID))
 }

@@ -34,11 +34,11 @@ func (m *Memory) Aggregate(ctx context.Context, s catalog.Scope, q catalog.Query
 		case catalog.Least, catalog.Greatest:
 			one.Value = extreme(hits, a)
 		case catalog.Terms:
-			one.Buckets, one.Rest = terms(hits, a)
+			one.Buckets, one.Rest = m.terms(hits, a)
 		case catalog.Dates:
-			one.Buckets, err = dates(hits, a)
+			one.Buckets, err = m.dates(hits, a)
 		case catalog.Ranges:
-			one.Buckets, err = ranges(hits, a)
+			one.Buckets, err = m.ranges(hits, a)
 		default:
 			err = fault.New(fault.Invalid, "aggregation %q is of no known kind", a.Name)
 		}
@@ -97,7 +97,7 @@ func number(v float64) string {
 	return string(out)
 }
 
-func terms(hits []record, a catalog.Aggregation) (buckets []catalog.Bucket, rest int) {
+func (m *Memory) terms(hits []record, a catalog.Aggregation) (buckets []catalog.Bucket, rest int) {
 	counts := map[string]int{}
 	for _, r := range hits {
 		list := []gjson.Result{r.Value(a.Property)}
@@ -106,7 +106,7 @@ func terms(hits []record, a catalog.Aggregation) (buckets []catalog.Bucket, rest
 		}
 		once := map[string]bool{}
 		for _, v := range list {
-			if key, ok := term(v); ok && !once[key] {
+			if key, ok := term(v); ok && (!once[key] || m.wrong == termsTwice) {
 				once[key] = true
 				counts[key]++
 			}
@@ -128,14 +128,14 @@ func terms(hits []record, a catalog.Aggregation) (buckets []catalog.Bucket, rest
 	return buckets[:min(most, len(buckets))], rest
 }
 
-func dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
+func (m *Memory) dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
 	counts := map[string]int{}
 	for _, r := range hits {
 		from, _, ok := r.Moment(a.Property)
 		if !ok {
 			continue
 		}
-		t := time.UnixMicro(from).UTC()
+		t := time.UnixMicro(from).In(m.wrong.zone())
 		switch a.Step {
 		case "year":
 			t = time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
@@ -158,7 +158,7 @@ func dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
 	return out, nil
 }
 
-func ranges(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
+func (m *Memory) ranges(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
 	for i, e := range a.Edges {
 		if math.IsNaN(e) || math.IsInf(e, 0) || i > 0 && e <= a.Edges[i-1] {
 			return nil, fault.New(fault.Invalid, "aggregation %q: the edges do not ascend", a.Name).WithCure("give numbers, each greater than the one before")
@@ -169,7 +169,7 @@ func ranges(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {
 		from, to := a.Edges[i-1], a.Edges[i]
 		b := catalog.Bucket{Key: number(from) + "-" + number(to), From: &from, To: &to}
 		for _, r := range hits {
-			if v := r.Value(a.Property); v.Type == gjson.Number && from <= v.Num && v.Num < to {
+			if v := r.Value(a.Property); v.Type == gjson.Number && from <= v.Num && (v.Num < to || m.wrong == edgeIncluded && v.Num == to) {
 				b.Count++
 			}
 		}
