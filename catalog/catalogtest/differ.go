@@ -3,6 +3,7 @@ package catalogtest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -68,6 +69,9 @@ func examine(ctx context.Context, seed uint64, questions int, left, right catalo
 			if _, err := c.Apply(ctx, ch); err != nil {
 				return fmt.Errorf("round %d: %w", round, err)
 			}
+			if err := index(ctx, c, round); err != nil {
+				return fmt.Errorf("round %d: %w", round, err)
+			}
 		}
 		known, err := p.same(ctx)
 		if err != nil {
@@ -87,6 +91,15 @@ func examine(ctx context.Context, seed uint64, questions int, left, right catalo
 		}
 	}
 	return nil
+}
+
+// index makes an index over two properties after the first round, where a catalog has such.
+func index(ctx context.Context, c catalog.Catalog, round int) error {
+	x, ok := c.(catalog.Indexer)
+	if !ok || round != 1 {
+		return nil
+	}
+	return errors.Join(x.Index(ctx, "n"), x.Index(ctx, "mixed"))
 }
 
 // pair is two catalogs with the same documents.

@@ -31,7 +31,7 @@ func literal(v any) cql2.Expr {
 	panic("catalogtest: no literal of this type")
 }
 
-func compare(op string, left cql2.Expr, right any) cql2.Expr {
+func is(op string, left cql2.Expr, right any) cql2.Expr {
 	return cql2.Compare{Op: op, Left: left, Right: literal(right)}
 }
 
@@ -49,26 +49,26 @@ func testFilter(t *testing.T, c catalog.Catalog) {
 		Item("a", "none", square, then),
 	)
 	n, s, b, when, l := property("n"), property("s"), property("b"), property("t"), property("l")
-	five, none := compare("=", n, 5), compare("=", property("nothing"), 1)
+	five, none := is("=", n, 5), is("=", property("nothing"), 1)
 	ask := func(e cql2.Expr) catalog.Query { return catalog.Query{Filter: e} }
 	noon := instant("2020-05-05T12:00:00Z")
 	date := cql2.Date{Value: instant("2020-05-05T00:00:00Z")}
 	finds(t, c, map[string]found{
 		"equal":                       {ask(five), []string{"five"}},
-		"unequal, not of other types": {ask(compare("<>", n, 5)), []string{"six"}},
+		"unequal, not of other types": {ask(is("<>", n, 5)), []string{"six"}},
 		"not of unknown":              {ask(not(five)), []string{"six"}},
 		"not not":                     {ask(not(not(five))), []string{"five"}},
 		"unknown or true":             {ask(cql2.Or{Args: []cql2.Expr{none, five}}), []string{"five"}},
 		"unknown and true":            {ask(cql2.And{Args: []cql2.Expr{none, five}}), nil},
-		"not (unknown and false)":     {ask(not(cql2.And{Args: []cql2.Expr{none, compare("=", n, 7)}})), []string{"five", "six"}},
-		"not (unknown or false)":      {ask(not(cql2.Or{Args: []cql2.Expr{none, compare("=", n, 7)}})), nil},
-		"text is no number":           {ask(compare("=", n, "5")), []string{"text"}},
+		"not (unknown and false)":     {ask(not(cql2.And{Args: []cql2.Expr{none, is("=", n, 7)}})), []string{"five", "six"}},
+		"not (unknown or false)":      {ask(not(cql2.Or{Args: []cql2.Expr{none, is("=", n, 7)}})), nil},
+		"text is no number":           {ask(is("=", n, "5")), []string{"text"}},
 		"null is null":                {ask(cql2.IsNull{Arg: n}), []string{"none", "null"}},
 		"not null":                    {ask(not(cql2.IsNull{Arg: n})), []string{"five", "six", "text"}},
 		"nowhere is null":             {ask(cql2.IsNull{Arg: property("geometry")}), []string{"six"}},
 		"bool":                        {ask(b), []string{"five"}},
 		"not bool":                    {ask(not(b)), []string{"six"}},
-		"bool compared":               {ask(compare("<", b, true)), []string{"six"}},
+		"bool compared":               {ask(is("<", b, true)), []string{"six"}},
 		"always":                      {ask(literal(true)), []string{"five", "none", "null", "six", "text"}},
 		"never":                       {ask(literal(false)), nil},
 		"between, ends included":      {ask(cql2.Between{Value: n, Low: literal(5), High: literal(6.5)}), []string{"five", "six"}},
@@ -79,15 +79,15 @@ func testFilter(t *testing.T, c catalog.Catalog) {
 		"like one character":          {ask(cql2.Like{Value: s, Pattern: literal("F_nf")}), []string{"six"}},
 		"like escaped":                {ask(cql2.Like{Value: s, Pattern: literal(`5\%\_\\`)}), []string{"text"}},
 		"not like":                    {ask(not(cql2.Like{Value: s, Pattern: literal("f%")})), []string{"six", "text"}},
-		"case and accents":            {ask(compare("=", cql2.Func{Name: "accenti", Args: []cql2.Expr{cql2.Func{Name: "casei", Args: []cql2.Expr{s}}}}, "funf")), []string{"six"}},
-		"time":                        {ask(compare("=", when, noon)), []string{"five", "six"}},
-		"time before":                 {ask(compare("<", when, instant("2020-05-05T23:00:00Z"))), []string{"five"}},
-		"day":                         {ask(compare("=", when, date)), []string{"five", "six", "text"}},
-		"property of the item":        {ask(compare("=", property("id"), "six")), []string{"six"}},
-		"collection":                  {ask(compare("<>", property("collection"), "a")), nil},
-		"property, property":          {ask(compare("=", n, n)), []string{"five", "six", "text"}},
-		"arithmetic":                  {ask(compare("=", cql2.Arith{Op: "*", Left: n, Right: literal(2)}, 13)), []string{"six"}},
-		"division by zero":            {ask(not(compare("=", cql2.Arith{Op: "/", Left: n, Right: literal(0)}, 13))), nil},
+		"case and accents":            {ask(is("=", cql2.Func{Name: "accenti", Args: []cql2.Expr{cql2.Func{Name: "casei", Args: []cql2.Expr{s}}}}, "funf")), []string{"six"}},
+		"time":                        {ask(is("=", when, noon)), []string{"five", "six"}},
+		"time before":                 {ask(is("<", when, instant("2020-05-05T23:00:00Z"))), []string{"five"}},
+		"day":                         {ask(is("=", when, date)), []string{"five", "six", "text"}},
+		"property of the item":        {ask(is("=", property("id"), "six")), []string{"six"}},
+		"collection":                  {ask(is("<>", property("collection"), "a")), nil},
+		"property, property":          {ask(is("=", n, n)), []string{"five", "six", "text"}},
+		"arithmetic":                  {ask(is("=", cql2.Arith{Op: "*", Left: n, Right: literal(2)}, 13)), []string{"six"}},
+		"division by zero":            {ask(not(is("=", cql2.Arith{Op: "/", Left: n, Right: literal(0)}, 13))), nil},
 		"array":                       {ask(cql2.Array{Op: "a_contains", Left: l, Right: cql2.List{Items: []cql2.Expr{literal("x"), literal(1)}}}), []string{"five"}},
 		"no array":                    {ask(not(cql2.Array{Op: "a_contains", Left: l, Right: cql2.List{Items: []cql2.Expr{literal("x")}}})), []string{"six"}},
 		"empty array":                 {ask(cql2.Array{Op: "a_containedby", Left: l, Right: cql2.List{}}), []string{"six"}},
@@ -129,7 +129,7 @@ func testWords(t *testing.T, c catalog.Catalog) {
 		"nested":                    {ask(all(any(word("water"), phrase("wide", "and", "slow")), except(all(word("green"), word("a"))))), []string{"keys"}},
 		"words that are operators":  {ask(any(word("and"), word("near"), word("or"))), []string{"both"}},
 		"no such word":              {ask(word("nothing")), nil},
-		"with a place and a filter": {catalog.Query{Words: word("river"), BBox: []float64{0, 0, 1, 1}, Filter: compare("=", property("title"), "water")}, []string{"keys"}},
+		"with a place and a filter": {catalog.Query{Words: word("river"), BBox: []float64{0, 0, 1, 1}, Filter: is("=", property("title"), "water")}, []string{"keys"}},
 	})
 	// What is not there any more is not found any more.
 	apply(t, c, catalog.Changes{Items: documents(Item("a", "both", "null", then+`,"title":"Desert"`)), DeleteItems: []catalog.ItemRef{{Collection: "a", ID: "keys"}}})

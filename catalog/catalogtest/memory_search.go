@@ -99,13 +99,13 @@ func (m *Memory) matches(q catalog.Query, shape *geo.Shape, r record) bool {
 		(q.IDs == nil || slices.Contains(q.IDs, id)) &&
 		(shape == nil || r.shape != nil && m.wrong.meets(r.shape, shape)) &&
 		(r.overlaps(q.Time) && (m.wrong != openIsNever || q.Time.Open() || r.start != nil && r.end != nil)) &&
-		(q.Filter == nil || is(m.wrong.truth(q.Filter, r))) &&
+		(q.Filter == nil || holds(m.wrong.truth(q.Filter, r))) &&
 		(q.Words == nil || words.Match(m.wrong.question(q.Words), r.words)) &&
 		(q.Origin == nil || *q.Origin == r.origin || m.wrong == anyOrigin)
 }
 
-// is reports whether an answer is true, and not false or unknown.
-func is(truth *bool) bool { return truth != nil && *truth }
+// holds reports whether an answer is true, and not false or unknown.
+func holds(truth *bool) bool { return truth != nil && *truth }
 
 // overlaps reports whether the record's time and the interval share a moment.
 func (r record) overlaps(i catalog.Interval) bool {

@@ -59,7 +59,7 @@ func testOddIDs(t *testing.T, c catalog.Catalog) {
 	for _, name := range oddNames {
 		require.Len(t, walk(t, c, catalog.Query{Collections: []string{name}}), 2, "%q", name)
 		require.Len(t, walk(t, c, catalog.Query{IDs: []string{name}, BBox: []float64{0, 0, 1, 1}}), 2, "%q", name)
-		require.Len(t, walk(t, c, catalog.Query{Filter: compare("=", property(cql2.ID), name)}), 2, "%q", name)
+		require.Len(t, walk(t, c, catalog.Query{Filter: is("=", property(cql2.ID), name)}), 2, "%q", name)
 		require.Len(t, walk(t, c, catalog.Query{Filter: cql2.Like{Value: property(cql2.Collection), Pattern: literal(strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(name))}}), 2, "%q", name)
 		doc, err := c.Collection(t.Context(), all, name)
 		require.NoError(t, err, "%q", name)
@@ -88,7 +88,7 @@ func testOddProperties(t *testing.T, c catalog.Catalog) {
 	apply(t, c, ch)
 	for i, name := range odd {
 		want := []string{fmt.Sprintf("a/%03d", i)}
-		require.Equal(t, want, walk(t, c, catalog.Query{Filter: compare("=", property(name), 7)}), "%q", name)
+		require.Equal(t, want, walk(t, c, catalog.Query{Filter: is("=", property(name), 7)}), "%q", name)
 		require.Equal(t, want, walk(t, c, catalog.Query{Filter: not(cql2.IsNull{Arg: property(name)})}), "%q", name)
 		sorted, _ := search(t, c, catalog.Query{Sort: []catalog.SortKey{{Property: name, Descending: true}}, Page: catalog.Page{Limit: 1}})
 		require.Equal(t, want, sorted, "%q", name)
@@ -96,7 +96,7 @@ func testOddProperties(t *testing.T, c catalog.Catalog) {
 		require.Equal(t, 7.0, aggregate(t, c, catalog.Query{}, catalog.Aggregation{Kind: catalog.Least, Property: name}).Value, "%q", name)
 	}
 	for name, value := range map[string]string{"café": "café", "sl/ash": "sl/ash"} {
-		require.Equal(t, []string{"a/escaped"}, walk(t, c, catalog.Query{Filter: compare("=", property(name), value)}), name)
+		require.Equal(t, []string{"a/escaped"}, walk(t, c, catalog.Query{Filter: is("=", property(name), value)}), name)
 		require.Equal(t, []string{value + "=1"}, counted(aggregate(t, c, catalog.Query{}, catalog.Aggregation{Kind: catalog.Terms, Property: name})))
 	}
 	list, err := c.Queryables(t.Context(), all, []string{"a"})
@@ -132,11 +132,11 @@ func testOddValues(t *testing.T, c catalog.Catalog) {
 	for i, line := range same {
 		var v any
 		require.NoError(t, json.Unmarshal([]byte(line[0]), &v))
-		q := catalog.Query{Filter: compare("=", property("v"), v), Page: catalog.Page{Limit: 100}}
+		q := catalog.Query{Filter: is("=", property("v"), v), Page: catalog.Page{Limit: 100}}
 		require.Equal(t, want[i], walk(t, c, q), line[0])
 		q.Filter = cql2.Array{Op: "a_equals", Left: cql2.List{Items: []cql2.Expr{property("v")}}, Right: cql2.List{Items: []cql2.Expr{literal(v)}}}
 		require.Equal(t, want[i], walk(t, c, q), line[0])
-		q.Filter = cql2.And{Args: []cql2.Expr{compare("<=", property("v"), v), compare(">=", property("v"), v)}}
+		q.Filter = cql2.And{Args: []cql2.Expr{is("<=", property("v"), v), is(">=", property("v"), v)}}
 		require.Equal(t, want[i], walk(t, c, q), line[0])
 	}
 	buckets := map[string]int{}
@@ -176,7 +176,7 @@ func testBigDocuments(t *testing.T, c catalog.Catalog) {
 		"the last word":   {catalog.Query{Words: word("description")}, []string{"wordy"}},
 		"list":            {catalog.Query{Filter: cql2.Array{Op: "a_contains", Left: property("list"), Right: cql2.List{Items: []cql2.Expr{literal(2)}}}}, []string{"big"}},
 		"text of a MB":    {catalog.Query{Filter: cql2.Like{Value: property("text"), Pattern: literal(noise(64) + "%")}}, []string{"big"}},
-		"length of a MB":  {catalog.Query{Filter: compare("=", cql2.Func{Name: "length", Args: []cql2.Expr{property("text")}}, 960_000)}, []string{"big"}},
+		"length of a MB":  {catalog.Query{Filter: is("=", cql2.Func{Name: "length", Args: []cql2.Expr{property("text")}}, 960_000)}, []string{"big"}},
 		"sorted by a MB":  {catalog.Query{Sort: []catalog.SortKey{{Property: "text"}}}, []string{"big", "wordy"}},
 		"paged by a MB":   {catalog.Query{Sort: []catalog.SortKey{{Property: "text"}, {Property: "id"}}, Page: catalog.Page{Limit: 5}}, []string{"big", "wordy"}},
 		"the other first": {catalog.Query{Sort: []catalog.SortKey{{Property: "description"}}}, []string{"wordy", "big"}},

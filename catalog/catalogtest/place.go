@@ -183,8 +183,8 @@ func testCollectionSearch(t *testing.T, c catalog.Catalog) {
 		"time before":         {catalog.Query{Time: catalog.Interval{End: day("2017-01-01")}}, []string{"high", "no extent"}},
 		"words":               {catalog.Query{Words: word("forests")}, []string{"europe", "fiji"}},
 		"words, accents":      {catalog.Query{Words: word("alps")}, []string{"high"}},
-		"filter":              {catalog.Query{Filter: compare("=", property("description"), "forest")}, []string{"no extent"}},
-		"filter by id":        {catalog.Query{Filter: compare("<", property("id"), "g")}, []string{"europe", "fiji"}},
+		"filter":              {catalog.Query{Filter: is("=", property("description"), "forest")}, []string{"no extent"}},
+		"filter by id":        {catalog.Query{Filter: is("<", property("id"), "g")}, []string{"europe", "fiji"}},
 	} {
 		one.q.Count = true
 		r, err := c.Collections(t.Context(), all, one.q)

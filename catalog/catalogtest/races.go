@@ -80,7 +80,7 @@ func testRaces(t *testing.T, c catalog.Catalog) {
 		})
 	}
 	wg.Wait()
-	require.Equal(t, []string{"a/n"}, walk(t, c, catalog.Query{Filter: compare("=", property("n"), writers*steps)}))
+	require.Equal(t, []string{"a/n"}, walk(t, c, catalog.Query{Filter: is("=", property("n"), writers*steps)}))
 }
 
 // testReadersAndWriters lets writers put and delete pairs while readers look: a pair is seen whole or not at all,
@@ -121,7 +121,7 @@ func testReadersAndWriters(t *testing.T, c catalog.Catalog) {
 	}
 	for r := range readers {
 		reading.Go(func() {
-			q := []catalog.Query{{BBox: []float64{0, 0, 1, 1}}, {Words: word("pair")}, {Filter: compare(">=", property("w"), 0)}, {Sort: []catalog.SortKey{{Property: "w"}}}}[r%4]
+			q := []catalog.Query{{BBox: []float64{0, 0, 1, 1}}, {Words: word("pair")}, {Filter: is(">=", property("w"), 0)}, {Sort: []catalog.SortKey{{Property: "w"}}}}[r%4]
 			q.Limit, q.Count = catalog.MaxLimit, true
 			for {
 				select {

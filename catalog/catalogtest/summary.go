@@ -64,7 +64,7 @@ func testAggregate(t *testing.T, c catalog.Catalog) {
 	require.Equal(t, 4.0, value(catalog.Query{}, catalog.Count, ""))
 	require.Equal(t, 3.0, value(only, catalog.Count, ""), "page and order do not matter")
 	require.Equal(t, 1.0, value(catalog.Query{BBox: []float64{0, 0, 1, 1}, Collections: []string{"b"}}, catalog.Count, ""))
-	require.Equal(t, 2.0, value(catalog.Query{Filter: compare(">", property("n"), -100)}, catalog.Count, ""))
+	require.Equal(t, 2.0, value(catalog.Query{Filter: is(">", property("n"), -100)}, catalog.Count, ""))
 	require.Equal(t, 0.0, value(none, catalog.Count, ""))
 	require.Equal(t, -2.5, value(catalog.Query{}, catalog.Least, "n"))
 	require.Equal(t, 5.0, value(catalog.Query{}, catalog.Greatest, "n"))
