@@ -1,0 +1,159 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// How writers keep out of each other's way. A set of changes takes its locks in this order, each kind sorted by key:
+//
+//  1. collections that are there (locks.go), 2. collections that are new,
+//  3. items that are there, 4. items that are new, 5. properties, 6. marks, 7. the shelf.
+//
+// It never goes back: where somebody else was faster with something new, everything is undone and begun again. So those who
+// wait do so for someone who is further, and nobody waits in a circle. Counts are appended and the revision is a
+// sequence, which nobody waits for.
+
+// attempts is how often a set of changes is tried against others, and pause how long it stands back at most the first time.
+const (
+	attempts = 30
+	pause    = 4 * time.Millisecond
+)
+
+// errAgain says that somebody else was faster.
+var errAgain = fault.New(fault.Unavailable, "others are changing the same documents").WithCure("do it again")
+
+// Apply makes a set of changes in one transaction.
+func (c *Catalog) Apply(ctx context.Context, ch catalog.Changes) (int64, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, c.limits.Apply, errLimit{"changes", c.limits.Apply})
+	defer cancel()
+	wish, err := read(ch)
+	if err != nil {
+		return 0, c.wrap(limited, "apply changes", err)
+	}
+	for attempt := 1; ; attempt++ {
+		revision, err := c.attempt(limited, wish)
+		if err == nil || attempt == attempts || limited.Err() != nil || !again(err) {
+			return revision, c.wrap(limited, "apply changes", err)
+		}
+		select {
+		case <-limited.Done():
+		case <-time.After(rand.N(pause << min(attempt, 7))):
+		}
+	}
+}
+
+// again reports whether changes that failed left nothing behind and may succeed now.
+func again(err error) bool {
+	if errors.Is(err, errUnknownEnd) {
+		return false
+	}
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		switch e.Code {
+		case "40001", "40P01", "23505", "55P03":
+			return true
+		}
+	}
+	return errors.Is(err, errAgain) || lost(err)
+}
+
+// errUnknownEnd is the loss of the connection at the very end: the changes may have been made.
+var errUnknownEnd = fault.New(fault.Unavailable, "the connection was lost while the changes were being committed").
+	WithCure("do it again: what was made already is no change then")
+
+func (c *Catalog) attempt(ctx context.Context, wish wish) (int64, error) {
+	conn, err := c.write.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Release()
+	w := &writer{c: c, ctx: ctx, conn: conn, wish: wish}
+	revision, err := w.apply()
+	if err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		_, _ = conn.Exec(undo, "ROLLBACK") // else the connection is thrown away, and the server does it
+		return 0, err
+	}
+	c.seen.add(w.learned)
+	c.tally.appended(len(w.tallies))
+	return revision, nil
+}
+
+// writer is one attempt at a set of changes.
+type writer struct {
+	c    *Catalog
+	ctx  context.Context
+	conn *pgxpool.Conn
+	wish
+
+	held
+	changed bool
+	tallies map[count]int64
+	learned []kindOf
+}
+
+func (w *writer) apply() (int64, error) {
+	if err := w.lockCollections(); err != nil { // with its BEGIN
+		return 0, err
+	}
+	if err := w.lockItems(); err != nil {
+		return 0, err
+	}
+	if err := w.checkConditions(); err != nil {
+		return 0, err
+	}
+	due, err := w.decide()
+	if err != nil {
+		return 0, err
+	}
+	w.changed = due.changes()
+	for _, do := range []func(work) error{w.writeCollections, w.writeItems, w.writeProperties, w.writeTallies, w.writeMarks, w.countShelf} {
+		if err := do(due); err != nil {
+			return 0, err
+		}
+	}
+	return w.commit(due)
+}
+
+// commit ends the transaction. The revision is taken last, so that one that was not made took none.
+func (w *writer) commit(due work) (revision int64, err error) {
+	if !w.changed && !due.marked() {
+		err = w.conn.QueryRow(w.ctx, `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revision`).Scan(&revision)
+		if err == nil {
+			_, err = w.conn.Exec(w.ctx, "ROLLBACK")
+		}
+		return revision, err
+	}
+	next := `SELECT nextval('revision')`
+	if !w.changed {
+		next = `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revision`
+	}
+	var batch pgx.Batch
+	batch.Queue(next).QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
+	if err := w.conn.SendBatch(w.ctx, &batch).Close(); err != nil {
+		return 0, err
+	}
+	if _, err := w.conn.Exec(w.ctx, "COMMIT"); err != nil {
+		if lost(err) || w.ctx.Err() != nil {
+			return 0, errors.Join(errUnknownEnd, err)
+		}
+		return 0, err
+	}
+	return revision, nil
+}
+
+func (w *writer) exec(text string, args ...any) error {
+	_, err := w.conn.Exec(w.ctx, text, args...)
+	return err
+}

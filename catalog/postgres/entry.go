@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
+)
+
+// columns are those of the item table that are written, in the order of a record's fields.
+const columns = "collection, id, origin, sort, dated, begins, ends, etag, document, properties, moments, shape, place, texts, words"
+
+// record is an item as its row has it.
+type record struct {
+	ref          catalog.ItemRef
+	origin       catalog.Origin
+	sort         int64
+	dated        int16
+	begins, ends int64
+	etag         []byte
+	document     json.RawMessage
+	properties   []byte
+	moments      []byte
+	shape, place []byte // well-known binary; shape is nil for nowhere
+	texts        string
+	words        []string
+}
+
+func newRecord(e catalog.Entry, from catalog.Origin) record {
+	r := record{
+		ref: e.Ref, origin: from, sort: e.Sort, document: e.Document, etag: etagOf(e.Document),
+		properties: doubles(e.Properties), moments: momentsOf(e.Moments), place: placeOf(e.Shape, hullOf(e)),
+	}
+	if _, ok := e.Moments[sqlgen.Datetime]; ok {
+		r.dated = 1
+	}
+	r.begins, r.ends = span(e)
+	if e.Shape != nil {
+		r.shape = e.Shape.WKB()
+	}
+	lines := make([]string, len(e.Words))
+	for i, words := range e.Words {
+		lines[i] = " " + strings.Join(words, " ") + " "
+		for _, w := range words {
+			r.words = append(r.words, cut(w))
+		}
+	}
+	slices.Sort(r.words)
+	r.texts, r.words = strings.Join(lines, "\n"), slices.Compact(r.words)
+	return r
+}
+
+// etagOf is a document's ETag as it is stored: equal documents have equal ones.
+func etagOf(document json.RawMessage) []byte {
+	raw, err := hex.DecodeString(catalog.ETag(document))
+	if err != nil {
+		panic(err) // an ETag is hexadecimal
+	}
+	return raw
+}
+
+// span is an entry's time as the table has it.
+func span(e catalog.Entry) (begins, ends int64) {
+	if !e.Timed {
+		return math.MaxInt64, math.MinInt64
+	}
+	begins, ends = math.MinInt64, math.MaxInt64
+	if e.Start != nil {
+		begins = *e.Start
+	}
+	if e.End != nil {
+		ends = *e.End
+	}
+	return begins, ends
+}
+
+func momentsOf(moments map[string]catalog.Moment) []byte {
+	pairs := make(map[string][2]int64, len(moments))
+	for name, m := range moments {
+		pairs[name] = [2]int64{m.From, m.To}
+	}
+	out, err := json.Marshal(pairs)
+	if err != nil {
+		panic(err) // names and whole numbers always marshal
+	}
+	return out
+}
+
+// doubles writes every number of a JSON text that is long or has an exponent as the double that it is read as everywhere
+// else. PostgreSQL keeps decimals, which would make equal numbers different, and refuses very small ones.
+func doubles(text []byte) []byte {
+	const short = 15 // digits and signs, which a double holds as they are
+	var out []byte
+	kept := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '"' {
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			continue
+		}
+		if c != '-' && (c < '0' || c > '9') {
+			continue
+		}
+		end := i
+		for end < len(text) && bytes.IndexByte([]byte("+-.0123456789eE"), text[end]) >= 0 {
+			end++
+		}
+		number := text[i:end]
+		if len(number) > short || bytes.ContainsAny(number, "eE") {
+			if v, err := strconv.ParseFloat(string(number), 64); err == nil {
+				out = strconv.AppendFloat(append(out, text[kept:i]...), v, 'g', -1, 64)
+				kept = end
+			}
+		}
+		i = end - 1
+	}
+	if out == nil {
+		return text
+	}
+	return append(out, text[kept:]...)
+}
+
+// The encoding of COPY … (FORMAT binary).
+
+var (
+	copyHead = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	copyTail = []byte{0xff, 0xff}
+)
+
+// copied appends the record as COPY reads it.
+func (r record) copied(out []byte) []byte {
+	out = binary.BigEndian.AppendUint16(out, 15)
+	out = field(field(out, r.ref.Collection), r.ref.ID)
+	out = small(out, int16(r.origin))
+	out = small(large(out, r.sort), r.dated)
+	out = large(large(out, r.begins), r.ends)
+	out = field(field(out, r.etag), r.document)
+	out = object(object(out, r.properties), r.moments)
+	if r.shape == nil {
+		out = binary.BigEndian.AppendUint32(out, math.MaxUint32)
+	} else {
+		out = field(out, located(r.shape))
+	}
+	out = field(field(out, r.place), r.texts)
+	return list(out, r.words)
+}
+
+func field[T ~string | ~[]byte](out []byte, v T) []byte {
+	return append(binary.BigEndian.AppendUint32(out, uint32(len(v))), v...)
+}
+
+func small(out []byte, v int16) []byte {
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(out, 2), uint16(v))
+}
+
+func large(out []byte, v int64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(out, 8), uint64(v))
+}
+
+// object is a jsonb: a version and the text.
+func object(out, text []byte) []byte {
+	return append(append(binary.BigEndian.AppendUint32(out, uint32(len(text)+1)), 1), text...)
+}
+
+// list is a text[].
+func list(out []byte, texts []string) []byte {
+	const text = 25 // the type's number
+	at := len(out)
+	out = append(out, 0, 0, 0, 0)
+	if len(texts) == 0 {
+		out = append(out, 0, 0, 0, 0, 0, 0, 0, 0)
+		out = binary.BigEndian.AppendUint32(out, text)
+	} else {
+		for _, v := range []uint32{1, 0, text, uint32(len(texts)), 1} {
+			out = binary.BigEndian.AppendUint32(out, v)
+		}
+		for _, t := range texts {
+			out = field(out, t)
+		}
+	}
+	binary.BigEndian.PutUint32(out[at:], uint32(len(out)-at-4))
+	return out
+}
+
+// located names the reference system in well-known binary that has none.
+func located(wkb []byte) []byte {
+	const flag, wgs84 = 0x20000000, 4326
+	kind := binary.LittleEndian.Uint32(wkb[1:])
+	out := binary.LittleEndian.AppendUint32(append(make([]byte, 0, len(wkb)+4), wkb[0]), kind|flag)
+	return append(binary.LittleEndian.AppendUint32(out, wgs84), wkb[5:]...)
+}

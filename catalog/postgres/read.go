@@ -1,0 +1,189 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// Collection returns one collection's document.
+func (c *Catalog) Collection(ctx context.Context, s catalog.Scope, id string) (doc json.RawMessage, err error) {
+	err = c.one(ctx, "read a collection", &doc, `SELECT document FROM collection WHERE id = $1 AND `+visible(s), id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fault.New(fault.NotFound, "collection %q: %w", id, catalog.ErrNotFound)
+	}
+	return doc, err
+}
+
+// Item returns one item's document.
+func (c *Catalog) Item(ctx context.Context, s catalog.Scope, ref catalog.ItemRef) (doc json.RawMessage, err error) {
+	err = c.one(ctx, "read an item", &doc, `SELECT document FROM item WHERE id = $1 AND collection = $2 AND `+visible(s), ref.ID, ref.Collection)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fault.New(fault.NotFound, "item %q of collection %q: %w", ref.ID, ref.Collection, catalog.ErrNotFound)
+	}
+	return doc, err
+}
+
+// one reads a document; pgx.ErrNoRows says that there is none.
+func (c *Catalog) one(ctx context.Context, op string, doc *json.RawMessage, text string, args ...any) error {
+	found := true
+	err := c.looking(ctx, op, c.limits.Look, func(ctx context.Context) error {
+		err := c.read.QueryRow(ctx, text, args...).Scan((*[]byte)(doc))
+		if found = !errors.Is(err, pgx.ErrNoRows); !found {
+			return nil
+		}
+		return err
+	})
+	if err == nil && !found {
+		return pgx.ErrNoRows
+	}
+	return err
+}
+
+// Marks returns every mark.
+func (c *Catalog) Marks(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	err := c.looking(ctx, "read marks", c.limits.Look, func(ctx context.Context) error {
+		rows, err := c.read.Query(ctx, `SELECT name, value FROM mark`)
+		if err != nil {
+			return err
+		}
+		var name, value string
+		_, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error {
+			out[name] = value
+			return nil
+		})
+		return err
+	})
+	return out, err
+}
+
+// visible is the condition that holds for what a scope may see.
+func visible(s catalog.Scope) string {
+	if s.SeesAll() {
+		return "TRUE"
+	}
+	return "FALSE"
+}
+
+// Search returns a page of items.
+func (c *Catalog) Search(ctx context.Context, s catalog.Scope, q catalog.Query) (out catalog.Result, err error) {
+	err = c.asking(ctx, "search", c.limits.Search, func(ctx context.Context, r sqlgen.Reader) error {
+		out, err = c.engine().Search(ctx, r, s, q)
+		return err
+	})
+	return out, err
+}
+
+// Aggregate computes over items.
+func (c *Catalog) Aggregate(ctx context.Context, s catalog.Scope, q catalog.Query, ask []catalog.Aggregation) (out []catalog.Aggregate, err error) {
+	err = c.asking(ctx, "aggregate", c.limits.Aggregate, func(ctx context.Context, r sqlgen.Reader) error {
+		out, err = c.engine().Aggregate(ctx, r, s, q, ask)
+		return err
+	})
+	return out, err
+}
+
+func (c *Catalog) engine() sqlgen.Engine { return sqlgen.Engine{Dialect: dialect{}, Signer: c.signer} }
+
+// asking runs a read of several statements that see one state.
+func (c *Catalog) asking(ctx context.Context, op string, most time.Duration, ask func(context.Context, sqlgen.Reader) error) error {
+	return c.looking(ctx, op, most, func(ctx context.Context) error {
+		conn, err := c.read.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		s := &session{conn: conn, ranked: *c.ranked.Load()}
+		defer s.end()
+		return ask(ctx, s)
+	})
+}
+
+// session is a read on one connection; its first statement begins the transaction.
+type session struct {
+	conn   *pgxpool.Conn
+	begun  bool
+	ranked map[string]bool
+}
+
+func (s *session) Indexed(property string) bool { return s.ranked[property] }
+
+func (s *session) Query(ctx context.Context, text string, args []any, visit func(sqlgen.Row) error) error {
+	if s.begun {
+		rows, err := s.conn.Query(ctx, text, args...)
+		if err != nil {
+			return err
+		}
+		return each(rows, visit)
+	}
+	s.begun = true
+	var batch pgx.Batch // both go at once
+	batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	batch.Queue(text, args...)
+	results := s.conn.SendBatch(ctx, &batch)
+	if _, err := results.Exec(); err != nil {
+		return errors.Join(err, results.Close())
+	}
+	rows, err := results.Query()
+	if err == nil {
+		err = each(rows, visit)
+	}
+	if closing := results.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+func each(rows pgx.Rows, visit func(sqlgen.Row) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := visit(row{rows}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// end gives the connection back. Nobody has to wait for that.
+func (s *session) end() {
+	if !s.begun {
+		s.conn.Release()
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_, _ = s.conn.Exec(ctx, "ROLLBACK") // nothing was written; a connection that is still in a transaction is thrown away
+		s.conn.Release()
+	}()
+}
+
+// row brings values into the types of sqlgen.Row.
+type row struct{ rows pgx.Rows }
+
+func (r row) Scan(into ...any) error {
+	if err := r.rows.Scan(into...); err != nil {
+		return err
+	}
+	for _, p := range into {
+		v, ok := p.(*any)
+		if !ok {
+			continue
+		}
+		switch n := (*v).(type) {
+		case int16:
+			*v = int64(n)
+		case int32:
+			*v = int64(n)
+		}
+	}
+	return nil
+}

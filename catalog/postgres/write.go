@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// writeCollections removes and puts collections. Items of one that is removed go with it, as nobody can put others meanwhile.
+func (w *writer) writeCollections(due work) error {
+	for _, id := range due.gone {
+		for _, text := range []string{
+			`INSERT INTO tally (step, start, collection, dated, n)
+				SELECT step, start, collection, dated, -sum(n) FROM tally WHERE collection = $1 GROUP BY step, start, collection, dated HAVING sum(n) <> 0`,
+			`DELETE FROM item WHERE collection = $1`,
+			`DELETE FROM property WHERE collection = $1`,
+			`DELETE FROM collection WHERE id = $1`,
+		} {
+			if err := w.exec(text, id); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range due.changedCollections {
+		if err := w.exec(`UPDATE collection SET document = $2, etag = $3 WHERE id = $1`, c.ID, string(c.Document), etagOf(c.Document)); err != nil {
+			return err
+		}
+	}
+	for _, c := range due.newCollections {
+		h := heldCollection{origin: w.Origin, etag: etagOf(c.Document)}
+		if err := w.conn.QueryRow(w.ctx, `INSERT INTO collection (id, origin, etag, document) VALUES ($1, $2, $3, $4) RETURNING row`,
+			c.ID, h.origin, h.etag, string(c.Document)).Scan(&h.row); err != nil {
+			return err
+		}
+		w.held.collections[c.ID] = h
+	}
+	return nil
+}
+
+// countShelf tells that collections changed. Those who do wait for each other, for nothing but their end.
+func (w *writer) countShelf(due work) error {
+	if len(due.gone)+len(due.newCollections)+len(due.changedCollections) == 0 {
+		return nil
+	}
+	return w.exec(`UPDATE shelf SET revision = revision + 1`)
+}
+
+// copyBytes is how much one COPY carries.
+const copyBytes = 8 << 20
+
+// writeItems removes, puts and changes items. Those that are new go by COPY, in order of their keys: where another was faster
+// with one of them, the server refuses it and all is begun again.
+func (w *writer) writeItems(due work) error {
+	if len(due.goneItems) > 0 {
+		rows := make([]int64, len(due.goneItems))
+		for i, gone := range due.goneItems {
+			rows[i] = gone.old.row
+		}
+		if err := w.exec(`DELETE FROM item WHERE row = ANY ($1)`, rows); err != nil {
+			return err
+		}
+	}
+	if err := w.mend(due); err != nil {
+		return err
+	}
+	if err := w.copy(due.newItems); err != nil {
+		return err
+	}
+	for items := due.changedItems; len(items) > 0; {
+		n := min(len(items), 500)
+		if err := w.update(items[:n]); err != nil {
+			return err
+		}
+		items = items[n:]
+	}
+	return nil
+}
+
+// mend brings shapes into a form that PostGIS takes, where that is not sure already.
+func (w *writer) mend(due work) error {
+	var doubtful []*record
+	var shapes [][]byte
+	look := func(r *record) {
+		if r.shape != nil && !surelyValid(r.shape) {
+			doubtful, shapes = append(doubtful, r), append(shapes, r.shape)
+		}
+	}
+	for i := range due.newItems {
+		look(&due.newItems[i])
+	}
+	for i := range due.changedItems {
+		look(&due.changedItems[i].record)
+	}
+	if len(shapes) == 0 {
+		return nil
+	}
+	rows, err := w.conn.Query(w.ctx, `SELECT n, ST_AsBinary(sound(g), 'NDR') FROM (
+			SELECT n, ST_GeomFromWKB(w) AS g FROM unnest($1::bytea[]) WITH ORDINALITY AS u (w, n)
+		) AS s WHERE NOT ST_IsValid(g)`, shapes)
+	if err != nil {
+		return err
+	}
+	var n int
+	var shape []byte
+	_, err = pgx.ForEachRow(rows, []any{&n, &shape}, func() error {
+		doubtful[n-1].shape = slices.Clone(shape)
+		return nil
+	})
+	return err
+}
+
+func (w *writer) copy(items []record) error {
+	buffer := make([]byte, 0, min(copyBytes+copyBytes/4, 32<<10*len(items)))
+	for i, r := range items {
+		if len(buffer) == 0 {
+			buffer = append(buffer, copyHead...)
+		}
+		buffer = r.copied(buffer)
+		if len(buffer) < copyBytes && i+1 < len(items) {
+			continue
+		}
+		buffer = append(buffer, copyTail...)
+		if _, err := w.conn.Conn().PgConn().CopyFrom(w.ctx, bytes.NewReader(buffer), "COPY item ("+columns+") FROM STDIN (FORMAT binary)"); err != nil {
+			return err
+		}
+		buffer = buffer[:0]
+	}
+	return nil
+}
+
+// update puts documents in place of those in the same rows, which are locked.
+func (w *writer) update(items []changedItem) error {
+	n := len(items)
+	var rows, sorts, begins, ends = make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	var dated = make([]int16, n)
+	var documents, properties, moments, texts, lists = make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	var etags, shapes, places = make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	for i, it := range items {
+		rows[i], sorts[i], begins[i], ends[i], dated[i] = it.old.row, it.sort, it.begins, it.ends, it.dated
+		documents[i], properties[i], moments[i], texts[i] = string(it.document), string(it.properties), string(it.moments), it.texts
+		etags[i], shapes[i], places[i] = it.etag, it.shape, it.place
+		lists[i] = strings.Join(it.words, " ")
+	}
+	return w.exec(`UPDATE item i SET sort = n.sort, dated = n.dated, begins = n.begins, ends = n.ends, etag = n.etag, document = n.document,
+			properties = n.properties::jsonb, moments = n.moments::jsonb, shape = ST_GeomFromWKB(n.shape, 4326), place = ST_GeomFromWKB(n.place),
+			texts = n.texts, words = string_to_array(n.words, ' ')
+		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::text[], $8::text[], $9::text[],
+			$10::bytea[], $11::bytea[], $12::text[], $13::text[])
+			AS n (row, sort, dated, begins, ends, etag, document, properties, moments, shape, place, texts, words)
+		WHERE i.row = n.row`, rows, sorts, dated, begins, ends, etags, documents, properties, moments, shapes, places, texts, lists)
+}
