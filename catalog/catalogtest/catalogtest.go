@@ -57,6 +57,7 @@ func Run(t *testing.T, cfg Config) {
 		"indexes":            testIndexes,
 		"description":        testDescription,
 		"real documents":     testReal,
+		"wide":               testWide,
 		"races":              testRaces,
 		"readers and writer": testReadersAndWriters,
 		"opposite order":     testOppositeOrder,

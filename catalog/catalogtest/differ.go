@@ -194,7 +194,7 @@ func (p pair) differ(ctx context.Context, a ask) (right []string, different stri
 	case got.Matched != nil && *got.Matched != len(want.names):
 		different = fmt.Sprintf("%d matched, and not %d", *got.Matched, len(want.names))
 	case a.limit > 0:
-		different = thereAndBack(ctx, p.left, a, want.names)
+		different = thereAndBack(ctx, p.left, a, want.names, len(want.names))
 	}
 	if different != "" || len(a.sums) == 0 {
 		return want.names, different, nil
@@ -236,8 +236,8 @@ func shown(a catalog.Aggregate) string {
 	return out
 }
 
-// thereAndBack walks small pages to the end and back to the beginning.
-func thereAndBack(ctx context.Context, c catalog.Catalog, a ask, want []string) string {
+// thereAndBack walks small pages to the end, or to the first that ends behind a place, and back to the beginning.
+func thereAndBack(ctx context.Context, c catalog.Catalog, a ask, want []string, turn int) string {
 	a.query.Limit = a.limit
 	from, back := 0, false
 	for range 2*len(want) + 3 {
@@ -257,7 +257,7 @@ func thereAndBack(ctx context.Context, c catalog.Catalog, a ask, want []string) 
 		case got.Matched != nil && *got.Matched != len(want):
 			return fmt.Sprintf("%d matched on the page from %d, and not %d", *got.Matched, from, len(want))
 		}
-		if back = back || got.Next == ""; back {
+		if back = back || got.Next == "" || to > turn; back {
 			if got.Prev == "" {
 				return ""
 			}

@@ -6,8 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCompare(t *testing.T) { Compare(t, NewMemory(), NewMemory()) }
-
 // TestCompareNoticesEveryMistake plants each mistake in one of two catalogs.
 func TestCompareNoticesEveryMistake(t *testing.T) {
 	for _, wrong := range mistakes {

@@ -91,6 +91,9 @@ func (d draw) texts() []string {
 }
 
 func (d draw) time() time.Time {
+	if d.often(8) {
+		return instant(pick(d, "1969-12-31T23:59:59.999999Z", "2019-12-31T12:00:00Z", "2020-02-29T00:00:00Z", "2021-01-01T00:00:00Z"))
+	}
 	return time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(d.IntN(4))*24*time.Hour + time.Duration(d.IntN(2))*time.Microsecond)
 }
 
