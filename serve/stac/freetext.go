@@ -12,9 +12,9 @@ import (
 // form); everything else is a question with AND, OR, quotes, parentheses, + and - (the advanced one).
 func wordsText(text string) (words.Question, error) {
 	if strings.Contains(text, ",") && !advanced(text) {
-		return listed(strings.Split(text, ","))
+		return words.Terms(strings.Split(text, ","))
 	}
-	return parse(text)
+	return words.Parse(text)
 }
 
 // advanced reports whether a text has a sign of the advanced form.
@@ -34,18 +34,11 @@ func advanced(text string) bool {
 func wordsBody(raw json.RawMessage) (words.Question, error) {
 	var terms []string
 	if json.Unmarshal(raw, &terms) == nil {
-		return listed(terms)
+		return words.Terms(terms)
 	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
-		return parse(text)
+		return words.Parse(text)
 	}
 	return nil, fault.New(fault.Invalid, "q is neither a list of strings nor a string").WithCure(`send terms like ["fire", "sea ice"], or a question like "fire AND NOT sea"`)
-}
-
-func listed([]string) (words.Question, error) {
-	return nil, fault.New(fault.Unsupported, "free text is not built yet")
-}
-func parse(string) (words.Question, error) {
-	return nil, fault.New(fault.Unsupported, "free text is not built yet")
 }

@@ -79,6 +79,9 @@ func upgraded(raw json.RawMessage, kind string) (json.RawMessage, error) {
 	if given := gjson.GetBytes(raw, "type").String(); given != kind {
 		return nil, fault.New(fault.Invalid, "type is %q, not %s", given, kind)
 	}
+	if v := gjson.GetBytes(raw, "stac_version"); v.Type != gjson.String {
+		return nil, fault.New(fault.Invalid, "it has no stac_version that is a string").WithCure("send a document of STAC 1.0 or 1.1")
+	}
 	doc, err := bulk.Upgrade(raw)
 	if err != nil {
 		return nil, err

@@ -157,39 +157,49 @@ func (a reaction) ids(t *testing.T) []string {
 // do sends a request, and holds the answer against the OpenAPI document; the request too where it was accepted.
 func (w *world) do(t *testing.T, method, path, body string, headers ...string) reaction {
 	t.Helper()
+	out := w.send(t, method, path, body, headers...)
+	if method != http.MethodOptions && method != http.MethodHead && out.header.Get("Content-Encoding") == "" {
+		w.hold(t, w.request(t, method, path, body, headers...), out)
+	}
+	return out
+}
+
+func (w *world) request(t *testing.T, method, path, body string, headers ...string) *http.Request {
+	t.Helper()
 	if !strings.HasPrefix(path, "http") {
 		path = w.url + path
 	}
-	make := func() *http.Request {
-		var from io.Reader
-		if body != "" {
-			from = strings.NewReader(body)
-		}
-		req, err := http.NewRequest(method, path, from)
-		require.NoError(t, err)
-		if body != "" {
-			req.Header.Set("Content-Type", "application/json")
-		}
-		for i := 0; i < len(headers); i += 2 {
-			req.Header.Set(headers[i], headers[i+1])
-			if headers[i] == "Host" {
-				req.Host = headers[i+1]
-			}
-		}
-		return req
+	var from io.Reader
+	if body != "" {
+		from = strings.NewReader(body)
 	}
-	req := make()
-	res, err := (&http.Transport{DisableCompression: true}).RoundTrip(req)
+	req, err := http.NewRequest(method, path, from)
+	require.NoError(t, err)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+	}
+	return req
+}
+
+// send sends a request without looking at the document.
+func (w *world) send(t *testing.T, method, path, body string, headers ...string) reaction {
+	t.Helper()
+	res, err := plainTransport.RoundTrip(w.request(t, method, path, body, headers...))
 	require.NoError(t, err)
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	out := reaction{res.StatusCode, res.Header, data}
-	if method != http.MethodOptions && method != http.MethodHead && res.Header.Get("Content-Encoding") == "" {
-		w.hold(t, make(), out)
-	}
-	return out
+	return reaction{res.StatusCode, res.Header, data}
 }
+
+// plainTransport asks for no compression unasked.
+var plainTransport = &http.Transport{DisableCompression: true}
 
 // hold checks a request and its answer against the OpenAPI document.
 func (w *world) hold(t *testing.T, req *http.Request, got reaction) {
@@ -216,6 +226,37 @@ func (w *world) hold(t *testing.T, req *http.Request, got reaction) {
 	answer := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: got.status, Header: got.header, Options: options}
 	answer.SetBodyBytes(got.body)
 	require.NoError(t, openapi3filter.ValidateResponse(ctx, answer), "%s %s: %d %s", req.Method, req.URL, got.status, got.body)
+	if got.status == http.StatusOK && !asksForParts(t, req) {
+		w.holdWhole(t, got)
+	}
+}
+
+func asksForParts(t *testing.T, req *http.Request) bool {
+	t.Helper()
+	if req.URL.Query().Has("fields") {
+		return true
+	}
+	if req.GetBody == nil {
+		return false
+	}
+	body, err := req.GetBody()
+	require.NoError(t, err)
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	return bytes.Contains(text, []byte(`"fields"`))
+}
+
+// holdWhole checks that documents in lists are whole ones.
+func (w *world) holdWhole(t *testing.T, got reaction) {
+	t.Helper()
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal(got.body, &doc))
+	for list, shape := range map[string]string{"features": "item", "collections": "collection"} {
+		docs, _ := doc[list].([]any)
+		for _, one := range docs {
+			require.NoError(t, w.doc.Components.Schemas[shape].Value.VisitJSON(one))
+		}
+	}
 }
 
 func (w *world) get(t *testing.T, path string, headers ...string) reaction {
