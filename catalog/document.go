@@ -34,8 +34,11 @@ type Entry struct {
 	// open, and Timed false means that the item has no time at all.
 	Start, End *int64
 	Timed      bool
-	// Sort is the time to order by: datetime, else the start, else the end, else Timeless.
-	Sort int64
+	// Sort is the time to order by: datetime, else the start, else the end, else Timeless. Dated says that it is datetime.
+	Sort  int64
+	Dated bool
+	// Likeness is equal for entries with the same Traits, and all but never else; it holds in this process.
+	Likeness uint64
 }
 
 // Moment is a point in time (From equal to To) or a whole day, in microseconds since 1970, both included.
@@ -91,16 +94,23 @@ func (e *Entry) readProperties(properties gjson.Result) (err error) {
 	e.Properties = json.RawMessage(properties.Raw)
 	seen := map[string]bool{}
 	properties.ForEach(func(key, value gjson.Result) bool {
-		if name := key.String(); seen[name] {
+		name := key.String()
+		if seen[name] {
 			err = fmt.Errorf("%q is given twice", name)
-		} else if seen[name] = true; value.Type == gjson.String {
-			if m, ok := ParseMoment(value.Str); ok {
+			return false
+		}
+		seen[name] = true
+		m, moment := Moment{}, false
+		if value.Type == gjson.String {
+			if m, moment = ParseMoment(value.Str); moment {
 				if e.Moments == nil {
 					e.Moments = map[string]Moment{}
 				}
 				e.Moments[name] = m
 			}
 		}
+		kind, format := traitOf(value, m, moment)
+		e.Likeness += likenessOf(name, kind, format)
 		if err == nil {
 			err = sound(value, 0)
 		}
@@ -139,6 +149,7 @@ func (e *Entry) readTimes(properties gjson.Result) error {
 		}
 	}
 	at := ends[0]
+	e.Dated = at != nil
 	e.Start, e.End = ends[1], ends[2]
 	if e.Start == nil && e.End == nil {
 		e.Start, e.End = at, at

@@ -76,7 +76,7 @@ func (l lookup) one(text string, args []any, n *int) error {
 
 // choose is the path of a search in an order.
 func (l lookup) choose(o order) (Path, error) {
-	ranked := o[0].property != "" && l.r.Indexed(o[0].property)
+	ranked := !o.byTime() && l.r.Indexed(o[0].property)
 	most := countable
 	if ranked {
 		most = sortable

@@ -14,10 +14,11 @@ const (
 	nothing
 )
 
-// key is a sort key in SQL.
+// key is a sort key in SQL. The key newest is the sort column itself.
 type key struct {
 	property   string
 	descending bool
+	newest     bool
 }
 
 // order is that of a search, important keys first. Every order ends with collection and id.
@@ -25,23 +26,24 @@ type order []key
 
 func newOrder(sort []catalog.SortKey) order {
 	if len(sort) == 0 {
-		return order{{"", true}} // the sort column itself
+		return order{{descending: true, newest: true}}
 	}
 	var out order
 	for _, k := range sort {
-		out = append(out, key{k.Property, k.Descending})
+		out = append(out, key{property: k.Property, descending: k.Descending})
 	}
 	return out
 }
 
 // byTime reports whether the first key follows the sort column.
-func (o order) byTime() bool { return o[0].property == "" || o[0].property == Datetime }
+func (o order) byTime() bool { return o[0].newest || o[0].property == Datetime }
 
 // ranks are those that the first key's values can have.
 func (o order) ranks() []int {
-	switch o[0].property {
-	case "":
+	if o[0].newest {
 		return []int{numbers}
+	}
+	switch o[0].property {
 	case Datetime:
 		return []int{numbers, nothing}
 	case cql2.ID, cql2.Collection:
@@ -73,9 +75,10 @@ func (o order) stretch(st *statement, rank int, ranked bool) (where string, part
 
 // first is the stretch of one rank where the key is the first.
 func (k key) first(st *statement, rank int, ranked bool) (string, []part) {
-	switch k.property {
-	case "":
+	if k.newest {
 		return "", []part{{sql: "i.sort", kind: Integer, descending: k.descending}}
+	}
+	switch k.property {
 	case Datetime:
 		if rank == nothing {
 			return "i.dated = 0", nil

@@ -130,9 +130,9 @@ type Sources interface {
 	// Some is a statement that yields a row for each candidate of ByPlace or ByWords, without looking at the items; "" where no index leads
 	// to them.
 	Some(p Path, arg Args) string
-	// Elements gives a FROM item, to be cross-joined behind i, that yields the elements of a property that is a list, and an element
-	// as Number, Text and Bool, at most one of them not NULL.
-	Elements(name string, arg Args) (from, number, text, flag string)
+	// Elements gives a FROM item, to be cross-joined behind i, that yields the elements of a property that is a list, and the text of an
+	// element that is a scalar, else NULL: that of a string itself, true, false, and a number as encoding/json writes the double.
+	Elements(name string, arg Args) (from, text string)
 	// Late reports whether documents are to be joined to the finished page instead of going through its sort.
 	Late() bool
 }

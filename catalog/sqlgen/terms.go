@@ -59,8 +59,8 @@ func (g *aggregation) scalars(a catalog.Aggregation, counts map[string]int) erro
 
 func (g *aggregation) elements(a catalog.Aggregation, counts map[string]int) error {
 	st := &statement{Dialect: g.Dialect}
-	from, number, text, flag := st.Elements(a.Property, st.arg)
-	return g.countTerms(a, st, "SELECT DISTINCT i.row, "+text+" AS t, "+number+" AS n, "+flag+" AS f FROM "+
+	from, text := st.Elements(a.Property, st.arg)
+	return g.countTerms(a, st, "SELECT DISTINCT i.row, "+text+" AS t, CAST(NULL AS double precision) AS n, "+unknown+" AS f FROM "+
 		g.source(st, g.path, " CROSS JOIN "+from), counts)
 }
 

@@ -3,214 +3,233 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
-	"math"
+	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// Apply makes a set of changes in one transaction.
-func (c *Catalog) Apply(ctx context.Context, ch catalog.Changes) (int64, error) {
-	tx, err := c.write.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, c.wrap("apply changes", err)
-	}
-	defer tx.Rollback()
-	w := &writer{ctx: ctx, tx: tx, statements: map[string]*sql.Stmt{}}
-	if err := w.apply(ch); err != nil {
-		return 0, c.wrap("apply changes", err)
-	}
-	revision, err := w.revision()
-	if err != nil {
-		return 0, c.wrap("apply changes", err)
-	}
-	return revision, c.wrap("apply changes", tx.Commit())
+// transaction is one transaction that writes.
+type transaction struct {
+	*writer
+	ctx context.Context
+	// fresh are forms of properties that this transaction wrote.
+	fresh map[likeness]struct{}
+	// These belong to the job being made: its origin, whether it changed something that a reader sees, whether it changed
+	// collections, what it adds to the tally, and the origin of each collection it has looked up, -1 for absent.
+	origin           catalog.Origin
+	changed, shelves bool
+	tally            map[count]int
+	origins          map[string]int64
 }
 
-// writer is one transaction that writes; changed says whether it did.
-type writer struct {
-	ctx        context.Context
-	tx         *sql.Tx
-	statements map[string]*sql.Stmt
-	changed    bool
-}
-
-func (w *writer) apply(ch catalog.Changes) error {
-	if ch.Reset {
-		for _, table := range []string{"box", "item", "collection", "mark"} {
-			if err := w.exec(`DELETE FROM ` + table); err != nil {
-				return err
-			}
-		}
-	}
-	for _, id := range ch.DeleteCollections {
-		if err := w.deleteCollection(id); err != nil {
-			return err
-		}
-	}
-	for _, ref := range ch.DeleteItems {
-		if err := w.deleteItem(ref); err != nil {
-			return err
-		}
-	}
-	for _, doc := range ch.Collections {
-		if err := w.putCollection(doc); err != nil {
-			return err
-		}
-	}
-	for _, doc := range ch.Items {
-		if err := w.putItem(doc); err != nil {
-			return err
-		}
-	}
-	return w.putMarks(ch.Marks)
-}
-
-// statement prepares a text once in the transaction.
-func (w *writer) statement(query string) (*sql.Stmt, error) {
-	if s := w.statements[query]; s != nil {
-		return s, nil
-	}
-	s, err := w.tx.PrepareContext(w.ctx, query) // closed with the transaction
-	w.statements[query] = s
-	return s, err
-}
-
-// exec runs a statement that counts as a change where it touches a row.
-func (w *writer) exec(query string, args ...any) error {
-	s, err := w.statement(query)
-	if err != nil {
+// make makes the changes of a job and gives it its revision.
+func (t *transaction) make(j *job) (err error) {
+	t.origin, t.changed, t.shelves = j.Origin, false, false
+	t.tally, t.origins = map[count]int{}, map[string]int64{}
+	if err := t.change(j); err != nil {
 		return err
 	}
-	r, err := s.ExecContext(w.ctx, args...)
+	if err := t.flush(); err != nil {
+		return err
+	}
+	j.revision, err = t.revision("revision", t.changed)
+	if err == nil {
+		_, err = t.revision("collections", t.shelves)
+	}
+	return err
+}
+
+func (t *transaction) change(j *job) error {
+	for _, c := range j.Conditions {
+		if err := t.hold(c); err != nil {
+			return err
+		}
+	}
+	if j.Reset {
+		if err := t.reset(); err != nil {
+			return err
+		}
+	}
+	for _, id := range j.DeleteCollections {
+		if _, err := t.may(id); err != nil {
+			return err
+		}
+		if err := t.deleteCollection(id); err != nil {
+			return err
+		}
+	}
+	for _, ref := range j.DeleteItems {
+		if err := t.deleteItem(ref); err != nil {
+			return err
+		}
+	}
+	for _, e := range j.collections {
+		if err := t.putCollection(e); err != nil {
+			return err
+		}
+	}
+	for i := range j.entries {
+		if err := t.putItem(&j.entries[i]); err != nil {
+			return err
+		}
+	}
+	return t.putMarks(j.Marks)
+}
+
+// run runs a statement that counts as a change where it touches a row.
+func (t *transaction) run(text string, args ...any) error {
+	r, err := t.exec(t.ctx, text, args...)
 	if err != nil {
 		return err
 	}
 	n, err := r.RowsAffected()
-	w.changed = w.changed || n > 0
+	t.changed = t.changed || n > 0
 	return err
 }
 
-// find reads one row; it reports whether there is one.
-func (w *writer) find(query string, args []any, into ...any) (bool, error) {
-	s, err := w.statement(query)
+// hold checks a condition.
+func (t *transaction) hold(c catalog.Condition) error {
+	text, args := `SELECT document FROM item WHERE id = ?1 AND collection = ?2`, []any{c.Ref.ID, c.Ref.Collection}
+	if c.Ref.ID == "" {
+		text, args = `SELECT document FROM collection WHERE id = ?`, []any{c.Ref.Collection}
+	}
+	var document []byte
+	found, err := t.one(t.ctx, text, args, &document)
 	if err != nil {
+		return err
+	}
+	var failed error
+	switch {
+	case c.Absent && found:
+		failed = catalog.ErrExists
+	case c.Absent:
+	case !found:
+		failed = catalog.ErrNotFound
+	case len(c.ETags) > 0 && !slices.Contains(c.ETags, catalog.ETag(document)):
+		failed = catalog.ErrChanged
+	}
+	switch {
+	case failed == nil:
+		return nil
+	case c.Ref.ID == "":
+		return fault.New(fault.KindOf(failed), "collection %q: %w", c.Ref.Collection, failed)
+	}
+	return fault.New(fault.KindOf(failed), "item %q of collection %q: %w", c.Ref.ID, c.Ref.Collection, failed)
+}
+
+// reset forgets what came from the bucket.
+func (t *transaction) reset() error {
+	if t.origin != catalog.FromBucket {
+		return fault.New(fault.Precondition, "what is posted cannot reset what the bucket decides").WithCure("leave Reset out")
+	}
+	var ids []string
+	if err := t.query(t.ctx, `SELECT id FROM collection WHERE origin = ?`, []any{int64(catalog.FromBucket)}, func(r sqlgen.Row) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := t.deleteCollection(id); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec(t.ctx, `DELETE FROM mark`)
+	return err
+}
+
+const absent = -1
+
+// collection is the origin of a collection, or absent.
+func (t *transaction) collection(id string) (int64, error) {
+	if origin, ok := t.origins[id]; ok {
+		return origin, nil
+	}
+	origin := int64(absent)
+	if _, err := t.one(t.ctx, `SELECT origin FROM collection WHERE id = ?`, []any{id}, &origin); err != nil {
+		return 0, err
+	}
+	t.origins[id] = origin
+	return origin, nil
+}
+
+// may refuses to touch a collection of the other origin; it reports whether there is one.
+func (t *transaction) may(id string) (bool, error) {
+	origin, err := t.collection(id)
+	if err != nil || origin == absent {
 		return false, err
 	}
-	err = s.QueryRowContext(w.ctx, args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+	if origin != int64(t.origin) {
+		return true, fault.New(fault.Precondition, "collection %q has another origin than the change", id).
+			WithCure("change it where it comes from, or use another collection")
 	}
-	return err == nil, err
+	return true, nil
 }
 
-func (w *writer) deleteCollection(id string) error {
-	for _, q := range []string{
-		`DELETE FROM box WHERE id IN (SELECT 2 * row FROM item WHERE collection = ?1 UNION ALL SELECT 2 * row + 1 FROM item WHERE collection = ?1)`,
-		`DELETE FROM item WHERE collection = ?`,
+func (t *transaction) putCollection(e catalog.CollectionEntry) error {
+	origin, err := t.collection(e.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case origin == absent:
+	case origin == int64(t.origin):
+		var old []byte
+		if _, err := t.one(t.ctx, `SELECT document FROM collection WHERE id = ?`, []any{e.ID}, &old); err != nil || bytes.Equal(old, e.Document) {
+			return err
+		}
+	case t.origin == catalog.FromBucket: // takes the place of what was posted
+		if err := t.deleteCollection(e.ID); err != nil {
+			return err
+		}
+	default:
+		_, err := t.may(e.ID)
+		return err
+	}
+	t.shelves, t.origins[e.ID] = true, int64(t.origin)
+	return t.run(`INSERT INTO collection (id, origin, document) VALUES (?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET document = excluded.document`, e.ID, int64(t.origin), pack(e.Document))
+}
+
+// deleteCollection removes a collection and its items. Where many items go, their boxes and words go one by one.
+func (t *transaction) deleteCollection(id string) error {
+	if origin, err := t.collection(id); err != nil || origin == absent {
+		return err
+	}
+	for _, text := range []string{
+		`DELETE FROM word WHERE rowid IN (SELECT row FROM item INDEXED BY item_of_collection WHERE collection = ?)`,
+		`DELETE FROM box WHERE id IN (SELECT 2 * row + k FROM item INDEXED BY item_of_collection, (SELECT 0 AS k UNION ALL SELECT 1) WHERE collection = ?)`,
+		`DELETE FROM item INDEXED BY item_of_collection WHERE collection = ?`,
+		`DELETE FROM tally WHERE collection = ?`,
+		`DELETE FROM property WHERE collection = ?`,
 		`DELETE FROM collection WHERE id = ?`,
 	} {
-		if err := w.exec(q, id); err != nil {
+		if err := t.run(text, id); err != nil {
 			return err
 		}
 	}
+	for c := range t.tally {
+		if c.collection == id {
+			delete(t.tally, c)
+		}
+	}
+	t.forget(id)
+	t.shelves, t.origins[id] = true, absent
 	return nil
-}
-
-func (w *writer) deleteItem(ref catalog.ItemRef) error {
-	var row int64
-	found, err := w.find(`SELECT row FROM item WHERE collection = ? AND id = ?`, []any{ref.Collection, ref.ID}, &row)
-	if err != nil || !found {
-		return err
-	}
-	if err := w.exec(`DELETE FROM box WHERE id IN (2 * ?1, 2 * ?1 + 1)`, row); err != nil {
-		return err
-	}
-	return w.exec(`DELETE FROM item WHERE row = ?`, row)
-}
-
-func (w *writer) putCollection(doc json.RawMessage) error {
-	c, err := catalog.ParseCollection(doc)
-	if err != nil {
-		return err
-	}
-	return w.exec(`INSERT INTO collection (id, document) VALUES (?, ?)
-		ON CONFLICT (id) DO UPDATE SET document = excluded.document WHERE document <> excluded.document`, c.ID, string(c.Document))
-}
-
-func (w *writer) putItem(doc json.RawMessage) error {
-	e, err := catalog.ParseItem(doc)
-	if err != nil {
-		return err
-	}
-	var row int64
-	var old []byte
-	found, err := w.find(`SELECT row, document FROM item WHERE collection = ? AND id = ?`, []any{e.Ref.Collection, e.Ref.ID}, &row, &old)
-	if err != nil || found && bytes.Equal(old, e.Document) {
-		return err
-	}
-	var one int
-	if known, err := w.find(`SELECT 1 FROM collection WHERE id = ?`, []any{e.Ref.Collection}, &one); err != nil {
-		return err
-	} else if !known {
-		return fault.New(fault.NotFound, "item %q: its collection %q: %w", e.Ref.ID, e.Ref.Collection, catalog.ErrNotFound).
-			WithCure("put the collection first")
-	}
-	begins, ends := span(e)
-	if err := w.exec(`INSERT INTO item (collection, id, sort, begins, ends, document) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (collection, id) DO UPDATE SET sort = excluded.sort, begins = excluded.begins, ends = excluded.ends, document = excluded.document`,
-		e.Ref.Collection, e.Ref.ID, e.Sort, begins, ends, string(e.Document)); err != nil {
-		return err
-	}
-	if !found {
-		if _, err := w.find(`SELECT row FROM item WHERE collection = ? AND id = ?`, []any{e.Ref.Collection, e.Ref.ID}, &row); err != nil {
-			return err
-		}
-	}
-	return w.putBoxes(row, e)
-}
-
-func (w *writer) putBoxes(row int64, e catalog.Entry) error {
-	if err := w.exec(`DELETE FROM box WHERE id IN (2 * ?1, 2 * ?1 + 1)`, row); err != nil || e.Shape == nil {
-		return err
-	}
-	for i, b := range e.Shape.Bounds() {
-		if err := w.exec(`INSERT INTO box (id, west, east, south, north) VALUES (?, ?, ?, ?, ?)`,
-			2*row+int64(i), b.Min[0], b.Max[0], b.Min[1], b.Max[1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// span is an entry's time as the table has it.
-func span(e catalog.Entry) (begins, ends int64) {
-	if !e.Timed {
-		return math.MaxInt64, math.MinInt64
-	}
-	begins, ends = math.MinInt64, math.MaxInt64
-	if e.Start != nil {
-		begins = *e.Start
-	}
-	if e.End != nil {
-		ends = *e.End
-	}
-	return begins, ends
 }
 
 // putMarks does not count as a change: no reader of documents could tell.
-func (w *writer) putMarks(marks map[string]string) error {
-	before := w.changed
-	defer func() { w.changed = before }()
+func (t *transaction) putMarks(marks map[string]string) error {
 	for name, value := range marks {
 		var err error
 		if value == "" {
-			err = w.exec(`DELETE FROM mark WHERE name = ?`, name)
+			_, err = t.exec(t.ctx, `DELETE FROM mark WHERE name = ?`, name)
 		} else {
-			err = w.exec(`INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+			_, err = t.exec(t.ctx, `INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 		}
 		if err != nil {
 			return err
@@ -219,12 +238,13 @@ func (w *writer) putMarks(marks map[string]string) error {
 	return nil
 }
 
-// revision counts the transactions that changed something, this one included.
-func (w *writer) revision() (int64, error) {
+// revision is a number that is kept, raised if asked.
+func (t *transaction) revision(name string, raise bool) (int64, error) {
 	var n int64
-	if _, err := w.find(`SELECT value FROM setting WHERE name = 'revision'`, nil, &n); err != nil || !w.changed {
+	if _, err := t.one(t.ctx, `SELECT value FROM setting WHERE name = ?`, []any{name}, &n); err != nil || !raise {
 		return n, err
 	}
 	n++
-	return n, w.exec(`INSERT INTO setting (name, value) VALUES ('revision', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, n)
+	_, err := t.exec(t.ctx, `INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2`, name, n)
+	return n, err
 }

@@ -16,14 +16,16 @@ func TestAFullDiskHasACure(t *testing.T) {
 	c, err := Open(ctx, filepath.Join(t.TempDir(), "catalog.sqlite"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	_, err = c.write.ExecContext(ctx, `PRAGMA max_page_count = 1`) // as small as it is now
-	require.NoError(t, err)
-	_, err = c.write.ExecContext(ctx, `CREATE TABLE large AS SELECT randomblob(1000000) AS filler`)
-	err = c.wrap("write", err)
+	exec := func(text string) (err error) {
+		return c.writes.alone(func(w *conn) error {
+			_, err := w.exec(ctx, text)
+			return c.wrap("write", err)
+		})
+	}
+	require.NoError(t, exec(`PRAGMA max_page_count = 1`)) // as small as it is now
+	err = exec(`CREATE TABLE large AS SELECT randomblob(1000000) AS filler`)
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.Contains(t, fault.CureOf(err), "disk")
-	_, err = c.write.ExecContext(ctx, `PRAGMA max_page_count = 1000000`)
-	require.NoError(t, err)
-	_, err = c.write.ExecContext(ctx, `CREATE TABLE large AS SELECT randomblob(1000000) AS filler`)
-	require.NoError(t, err)
+	require.NoError(t, exec(`PRAGMA max_page_count = 1000000`))
+	require.NoError(t, exec(`CREATE TABLE large AS SELECT randomblob(1000000) AS filler`))
 }

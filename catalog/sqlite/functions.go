@@ -1,0 +1,233 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/tidwall/gjson"
+	engine "modernc.org/sqlite"
+
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
+	"github.com/terrapin-eo/terrapin/catalog/geo"
+)
+
+// newDriver has the functions that the dialect calls, so that they mean what cql2 and geo say.
+func newDriver() (*engine.Driver, error) {
+	d := &engine.Driver{}
+	for name, f := range functions {
+		// The arguments are views of SQLite's own memory: no function may keep them.
+		if err := d.RegisterFunction(name, &engine.FunctionImpl{NArgs: f.args, Deterministic: true, VolatileArgs: true,
+			Scalar: func(_ *engine.FunctionContext, args []driver.Value) (driver.Value, error) { return f.call(args) }}); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+type function struct {
+	args int32
+	call func(args []driver.Value) (driver.Value, error)
+}
+
+var functions = map[string]function{
+	"terrapin_casei":     {1, ofText(cql2.CaseI)},
+	"terrapin_accenti":   {1, ofText(cql2.AccentI)},
+	"terrapin_lower":     {1, ofText(func(s string) string { return strings.Map(unicode.ToLower, s) })},
+	"terrapin_upper":     {1, ofText(func(s string) string { return strings.Map(unicode.ToUpper, s) })},
+	"terrapin_year":      {1, ofMoment(func(t time.Time) int { return t.Year() })},
+	"terrapin_month":     {1, ofMoment(func(t time.Time) int { return int(t.Month()) })},
+	"terrapin_day":       {1, ofMoment(func(t time.Time) int { return t.Day() })},
+	"terrapin_number":    {1, number},
+	"terrapin_calculate": {3, calculate},
+	"terrapin_like":      {2, like},
+	"terrapin_array":     {3, array},
+	"terrapin_list":      {-1, makeList},
+	"terrapin_spatial":   {3, spatial},
+}
+
+func ofText(f func(string) string) func([]driver.Value) (driver.Value, error) {
+	return func(args []driver.Value) (driver.Value, error) {
+		s, ok := args[0].(string)
+		if !ok {
+			return nil, nil
+		}
+		return strings.Clone(f(s)), nil
+	}
+}
+
+func ofMoment(f func(time.Time) int) func([]driver.Value) (driver.Value, error) {
+	return func(args []driver.Value) (driver.Value, error) {
+		us, ok := args[0].(int64)
+		if !ok {
+			return nil, nil
+		}
+		return float64(f(time.UnixMicro(us).UTC())), nil
+	}
+}
+
+// number is a number as JSON has it.
+func number(args []driver.Value) (driver.Value, error) {
+	v, ok := args[0].(float64)
+	if !ok {
+		return nil, nil
+	}
+	text, err := json.Marshal(v + 0) // no -0
+	return string(text), err
+}
+
+// calculate is cql2.Calculate(op, a, b).
+func calculate(args []driver.Value) (driver.Value, error) {
+	a, ok := args[1].(float64)
+	b, also := args[2].(float64)
+	if !ok || !also {
+		return nil, nil
+	}
+	result, known := cql2.Calculate(args[0].(string), a, b)
+	if !known {
+		return nil, nil
+	}
+	return result, nil
+}
+
+func like(args []driver.Value) (driver.Value, error) {
+	text, ok := args[0].(string)
+	pattern, also := args[1].(string)
+	if !ok || !also {
+		return nil, nil
+	}
+	return truth(cql2.Eval(cql2.Like{Value: cql2.String{Value: text}, Pattern: cql2.String{Value: pattern}}, nil)), nil
+}
+
+func truth(b *bool) driver.Value {
+	switch {
+	case b == nil:
+		return nil
+	case *b:
+		return int64(1)
+	}
+	return int64(0)
+}
+
+// array is one of cql2's predicates (op, left, right) on JSON arrays.
+func array(args []driver.Value) (driver.Value, error) {
+	left, ok := args[1].(string)
+	right, also := args[2].(string)
+	if !ok || !also {
+		return nil, nil
+	}
+	e := cql2.Array{Op: args[0].(string), Left: cql2.Property{Name: "l"}, Right: cql2.Property{Name: "r"}}
+	return truth(cql2.Eval(e, sides{gjson.Parse(left), gjson.Parse(right)})), nil
+}
+
+// sides are two arrays as the properties of a document.
+type sides struct{ left, right gjson.Result }
+
+func (s sides) Value(name string) gjson.Result {
+	if name == "l" {
+		return s.left
+	}
+	return s.right
+}
+func (s sides) Moment(string) (int64, int64, bool) { return 0, 0, false }
+func (s sides) Shape() *geo.Shape                  { return nil }
+
+// makeList makes a JSON array of pairs of a kind and a value; it is unknown if one of them is.
+func makeList(args []driver.Value) (driver.Value, error) {
+	out := []byte{'['}
+	for i := 0; i+1 < len(args); i += 2 {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		switch v := args[i+1].(type) {
+		case nil:
+			return nil, nil
+		case string:
+			if args[i] == "scalar" { // JSON already
+				out = append(out, v...)
+				continue
+			}
+			text, err := json.Marshal(v)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, text...)
+		case float64:
+			text, err := json.Marshal(v)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, text...)
+		case int64:
+			out = fmt.Appendf(out, "%t", v != 0) // a boolean
+		}
+	}
+	return string(append(out, ']')), nil
+}
+
+// spatial is one of cql2's predicates (op, left, right); a shape is well-known binary or the number of one that is held.
+func spatial(args []driver.Value) (driver.Value, error) {
+	left, err := shapeOf(args[1])
+	if left == nil || err != nil {
+		return nil, err
+	}
+	right, err := shapeOf(args[2])
+	if right == nil || err != nil {
+		return nil, err
+	}
+	switch answer, known := left.Test(args[0].(string), right); {
+	case !known:
+		return nil, nil
+	case answer:
+		return int64(1), nil
+	}
+	return int64(0), nil
+}
+
+func shapeOf(v driver.Value) (*geo.Shape, error) {
+	switch v := v.(type) {
+	case []byte:
+		return geo.ParseWKB(v)
+	case int64:
+		return shapes.get(v), nil
+	}
+	return nil, nil
+}
+
+// shapes are those of the statements that run, so that each is read once and not for every row.
+var shapes = holder{held: map[int64]*geo.Shape{}}
+
+type holder struct {
+	mu   sync.RWMutex
+	last int64
+	held map[int64]*geo.Shape
+}
+
+func (h *holder) hold(s *geo.Shape) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last++
+	h.held[h.last] = s
+	return h.last
+}
+
+func (h *holder) get(n int64) *geo.Shape {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.held[n]
+}
+
+func (h *holder) release(numbers []int64) {
+	if numbers == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, n := range numbers {
+		delete(h.held, n)
+	}
+}

@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"math"
+	"time"
+
+	"github.com/paulmach/orb"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+)
+
+// nowhere is where an item without a place is in the table of boxes.
+var nowhere = []orb.Bound{{Min: orb.Point{1000, 1000}, Max: orb.Point{1000, 1000}}}
+
+// perYear is how many degrees a year is worth to the R*Tree: …
+const perYear = 36
+
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+// year is a time in the table of boxes. It never decreases with the time, so no item is missed.
+func year(micros int64) float64 {
+	const us = 365.25 * 24 * 3600 * 1e6
+	return min(max((float64(micros)-float64(epoch))/us*perYear, -1e6), 1e6)
+}
+
+// span is an entry's time as the item table has it.
+func span(e catalog.Entry) (begins, ends int64) {
+	if !e.Timed {
+		return math.MaxInt64, math.MinInt64
+	}
+	begins, ends = math.MinInt64, math.MaxInt64
+	if e.Start != nil {
+		begins = *e.Start
+	}
+	if e.End != nil {
+		ends = *e.End
+	}
+	return begins, ends
+}
+
+// hull is an entry's time as the table of boxes has it.
+func hull(e catalog.Entry) (since, until float64) {
+	if !e.Timed {
+		return year(e.Sort), year(e.Sort)
+	}
+	begins, ends := span(e)
+	return year(min(begins, e.Sort)), year(max(ends, e.Sort))
+}

@@ -1,0 +1,122 @@
+package sqlite
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// putItem puts an item in the place of the one with its name.
+func (t *transaction) putItem(e *catalog.Entry) error {
+	known, err := t.may(e.Ref.Collection)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return fault.New(fault.NotFound, "item %q: its collection %q: %w", e.Ref.ID, e.Ref.Collection, catalog.ErrNotFound).
+			WithCure("put the collection first")
+	}
+	begins, ends := span(*e)
+	var dated int64
+	if e.Dated {
+		dated = 1
+	}
+	var shape, times any
+	if e.Shape != nil {
+		shape = e.Shape.WKB()
+	}
+	if m := moments(e.Moments); m != nil {
+		times = m
+	}
+	values := []any{e.Sort, begins, ends, dated, int64(t.origin), e.Ref.Collection, e.Ref.ID, shape, times, jsonb(e.Properties), pack(e.Document)}
+	r, err := t.exec(t.ctx, `INSERT INTO item (sort, begins, ends, dated, origin, collection, id, shape, moments, properties, document)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id, collection) DO NOTHING`, values...)
+	if err != nil {
+		return err
+	}
+	row, err := r.LastInsertId()
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil {
+		return err
+	} else if n == 0 {
+		if row, err = t.replace(e, values); err != nil || row == 0 {
+			return err
+		}
+	}
+	t.changed = true
+	t.count(e.Sort, e.Ref.Collection, dated, 1)
+	if err := t.traits(e); err != nil {
+		return err
+	}
+	return t.index(row, e)
+}
+
+// replace changes the row of an item that is there and returns it, or 0 where the document is the same.
+func (t *transaction) replace(e *catalog.Entry, values []any) (int64, error) {
+	var row, sort, dated int64
+	var old []byte
+	if _, err := t.one(t.ctx, `SELECT row, sort, dated, document FROM item WHERE id = ?1 AND collection = ?2`,
+		[]any{e.Ref.ID, e.Ref.Collection}, &row, &sort, &dated, &old); err != nil || bytes.Equal(old, e.Document) {
+		return 0, err
+	}
+	if err := t.unindex(row); err != nil {
+		return 0, err
+	}
+	t.count(sort, e.Ref.Collection, dated, -1)
+	_, err := t.exec(t.ctx, `UPDATE item SET sort = ?1, begins = ?2, ends = ?3, dated = ?4, shape = ?8, moments = ?9, properties = ?10, document = ?11
+		WHERE row = ?12`, append(values, row)...)
+	return row, err
+}
+
+func (t *transaction) deleteItem(ref catalog.ItemRef) error {
+	if known, err := t.may(ref.Collection); err != nil || !known {
+		return err
+	}
+	var row, sort, dated int64
+	found, err := t.one(t.ctx, `SELECT row, sort, dated FROM item WHERE id = ?1 AND collection = ?2`, []any{ref.ID, ref.Collection}, &row, &sort, &dated)
+	if err != nil || !found {
+		return err
+	}
+	if err := t.unindex(row); err != nil {
+		return err
+	}
+	t.count(sort, ref.Collection, dated, -1)
+	return t.run(`DELETE FROM item WHERE row = ?`, row)
+}
+
+// index puts an item's boxes and words into their tables.
+func (t *transaction) index(row int64, e *catalog.Entry) error {
+	boxes := nowhere
+	if e.Shape != nil {
+		boxes = e.Shape.Bounds()
+	}
+	since, until := hull(*e)
+	for i, b := range boxes {
+		if _, err := t.exec(t.ctx, `INSERT INTO box (id, west, east, south, north, since, until) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			2*row+int64(i), b.Min[0], b.Max[0], b.Min[1], b.Max[1], since, until); err != nil {
+			return err
+		}
+	}
+	if len(e.Words) == 0 {
+		return nil
+	}
+	lines := make([]string, len(e.Words))
+	for i, w := range e.Words {
+		lines[i] = strings.Join(w, " ")
+	}
+	// A · is no word's, so no phrase goes from one text into the next.
+	_, err := t.exec(t.ctx, `INSERT INTO word (rowid, text) VALUES (?, ?)`, row, strings.Join(lines, " · "))
+	return err
+}
+
+func (t *transaction) unindex(row int64) error {
+	if _, err := t.exec(t.ctx, `DELETE FROM box WHERE id IN (?, ?)`, 2*row, 2*row+1); err != nil {
+		return err
+	}
+	_, err := t.exec(t.ctx, `DELETE FROM word WHERE rowid = ?`, row)
+	return err
+}

@@ -1,0 +1,145 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// given has an index from the start.
+const given = "eo:cloud_cover"
+
+// ranks reads which properties have an index, and makes those that must be there.
+func (c *Catalog) ranks(ctx context.Context, w *conn) error {
+	ranked := map[string]int64{}
+	if err := w.query(ctx, `SELECT name, number FROM ranked`, nil, func(r sqlgen.Row) error {
+		var name string
+		var number int64
+		err := r.Scan(&name, &number)
+		ranked[name] = number
+		return err
+	}); err != nil {
+		return err
+	}
+	if _, ok := ranked[given]; !ok {
+		if err := addIndex(ctx, w, given); err != nil {
+			return err
+		}
+		return c.ranks(ctx, w)
+	}
+	c.dialect.Store(&dialect{ranked})
+	return nil
+}
+
+// addIndex makes the index over a property in a transaction.
+func addIndex(ctx context.Context, w *conn, property string) (err error) {
+	return transact(ctx, w, func() error {
+		if _, err := w.exec(ctx, `INSERT INTO ranked (name) VALUES (?)`, property); err != nil {
+			return err
+		}
+		var n int64
+		if _, err := w.one(ctx, `SELECT number FROM ranked WHERE name = ?`, []any{property}, &n); err != nil {
+			return err
+		}
+		number, text := rank("", literal(path(property)), literal(moment(property, 0)))
+		_, err := w.exec(ctx, fmt.Sprintf(`CREATE INDEX item_ranked_%d ON item (%s, %s, collection, id)`, n, number, text))
+		return err
+	})
+}
+
+func transact(ctx context.Context, w *conn, do func() error) error {
+	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	err := do()
+	if err == nil {
+		_, err = w.exec(ctx, `COMMIT`)
+	}
+	if err != nil {
+		_, _ = w.exec(context.Background(), `ROLLBACK`) // which fails where the database has done so itself
+	}
+	return err
+}
+
+// Index adds the index over a property. Writers wait while it is made.
+func (c *Catalog) Index(ctx context.Context, property string) error {
+	if strings.ContainsRune(property, 0) {
+		return fault.New(fault.Invalid, "%q is no property", property).WithCure("name a property of items, such as eo:cloud_cover")
+	}
+	return c.wrap("index a property", c.writes.alone(func(w *conn) error {
+		if err := c.ranks(ctx, w); err != nil {
+			return err
+		}
+		if _, ok := c.dialect.Load().ranked[property]; ok {
+			return nil
+		}
+		if err := addIndex(ctx, w, property); err != nil {
+			return err
+		}
+		return c.ranks(ctx, w)
+	}))
+}
+
+// DropIndex removes it.
+func (c *Catalog) DropIndex(ctx context.Context, property string) error {
+	if property == given {
+		return fault.New(fault.Precondition, "the index over %s is the catalog's own", given).WithCure("leave it")
+	}
+	return c.wrap("drop an index", c.writes.alone(func(w *conn) error {
+		if err := c.ranks(ctx, w); err != nil {
+			return err
+		}
+		n, ok := c.dialect.Load().ranked[property]
+		if !ok {
+			return nil
+		}
+		if err := transact(ctx, w, func() error {
+			if _, err := w.exec(ctx, fmt.Sprintf(`DROP INDEX item_ranked_%d`, n)); err != nil {
+				return err
+			}
+			_, err := w.exec(ctx, `DELETE FROM ranked WHERE number = ?`, n)
+			return err
+		}); err != nil {
+			return err
+		}
+		return c.ranks(ctx, w)
+	}))
+}
+
+// Indexes lists the properties with an index.
+func (c *Catalog) Indexes(context.Context) ([]string, error) {
+	return slices.Sorted(maps.Keys(c.dialect.Load().ranked)), nil
+}
+
+// Describe tells of the file.
+func (c *Catalog) Describe(ctx context.Context) (catalog.Description, error) {
+	out := catalog.Description{BackEnd: "sqlite", Location: c.path}
+	err := c.snapshot(ctx, "describe", func(r *conn) error {
+		var step, revision, pages, size int64
+		if _, err := r.one(ctx, `SELECT sqlite_version(), (SELECT max(step) FROM migration), coalesce((SELECT value FROM setting WHERE name = 'revision'), 0),
+			(SELECT page_count FROM pragma_page_count), (SELECT page_size FROM pragma_page_size)`, nil, &out.Version, &step, &revision, &pages, &size); err != nil {
+			return err
+		}
+		out.Schema, out.Revision, out.Bytes = int(step), revision, pages*size
+		return nil
+	})
+	return out, err
+}
+
+// Save writes a copy of the file as it is at one moment. Readers and writers go on.
+func (c *Catalog) Save(ctx context.Context, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fault.New(fault.Precondition, "%s exists already", path).WithCure("name a new file")
+	}
+	return c.reading(ctx, "save a copy", func(r *conn) error {
+		_, err := r.exec(ctx, `VACUUM INTO ?`, path)
+		return err
+	})
+}
