@@ -92,7 +92,7 @@ func (f *fixture) fill(t *testing.T) {
 			x := 3 + float64(i)/100
 			ch.Items = append(ch.Items, json.RawMessage(fmt.Sprintf(`{"type":"Feature","stac_version":"1.1.0","stac_extensions":[],"id":"scene %02d","collection":%q,
 				"geometry":{"type":"Polygon","coordinates":[[[%[3]g,50],[%[4]g,50],[%[4]g,51],[%[3]g,51],[%[3]g,50]]]},"bbox":[%[3]g,50,%[4]g,51],
-				"properties":{"datetime":"2020-01-%02[5]dT10:00:00Z"},"links":[{"rel":"collection","href":"collections/%[2]s"}],
+				"properties":{"datetime":"2020-01-%02[5]dT10:00:00Z","eo:cloud_cover":%[5]d,"platform":"sentinel-2a","instruments":["msi"]},"links":[{"rel":"collection","href":"collections/%[2]s"}],
 				"assets":{"local":{"href":"assets/labels/l/r1/raster"},"foreign":{"href":"s3://b/k.tif"}}}`, i, c, x, x+0.5, 1+i)))
 		}
 	}

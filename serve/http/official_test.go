@@ -2,11 +2,16 @@ package http
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
 )
 
 func python(t *testing.T) string {
@@ -18,16 +23,18 @@ func python(t *testing.T) string {
 	return p
 }
 
-// TestStacAPIValidator runs the official validator over every class we advertise.
+// TestStacAPIValidator runs the official validator over every class that it knows and we advertise, changes too.
 func TestStacAPIValidator(t *testing.T) {
 	p := python(t)
 	f := start(t, nil)
 	f.fill(t)
+	_, err := f.catalog.Apply(context.Background(), catalog.Changes{Origin: catalog.Posted, Collections: []json.RawMessage{catalogtest.Collection("mine")}})
+	require.NoError(t, err)
 	geometry := `{"type":"Polygon","coordinates":[[[3,50],[5,50],[5,51],[3,51],[3,50]]]}`
 	cmd := exec.Command(p, "testdata/validator.py", f.url+"/", "s2", geometry, "../../catalog/stac/testdata/schemas")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err = cmd.Run()
 	t.Log(out.String())
 	require.NoError(t, err)
 	require.Contains(t, out.String(), "Errors: none")

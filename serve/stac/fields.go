@@ -33,13 +33,13 @@ var (
 	itemFields = fieldNames{
 		standard: []string{"type", "stac_version", "id", "collection", "geometry", "bbox", "links", "assets",
 			"properties.datetime", "properties.start_datetime", "properties.end_datetime"},
-		always: []string{"type", "id", "collection"},
+		always: []string{"type", "stac_version", "id", "collection"},
 		own:    []string{"type", "stac_version", "stac_extensions", "id", "collection", "geometry", "bbox", "links", "assets", "properties"},
 		nested: "properties",
 	}
 	collectionFields = fieldNames{
 		standard: []string{"type", "stac_version", "id", "title", "description", "license", "extent", "links"},
-		always:   []string{"type", "id"},
+		always:   []string{"type", "stac_version", "id"},
 	}
 )
 

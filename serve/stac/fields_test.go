@@ -14,7 +14,7 @@ func TestFieldsOfADocument(t *testing.T) {
 		`"assets":{"a":{"href":"u","roles":["data"]},"b":{"href":"v"}},"properties":{"datetime":null,"eo:cloud_cover":1.50,"dotted.name":{"in":1,"out":2}}}`
 	standard := `{"type":"Feature","id":"x","collection":"c","stac_version":"1.1.0","geometry":{"type":"Point","coordinates":[1,2]},"bbox":[1,2,1,2],"links":[{"rel":"self"}],` +
 		`"assets":{"a":{"href":"u","roles":["data"]},"b":{"href":"v"}},"properties":{"datetime":null}}`
-	name := `{"type":"Feature","id":"x","collection":"c"`
+	name := `{"type":"Feature","id":"x","collection":"c","stac_version":"1.1.0"`
 	for fields, want := range map[string]string{
 		`{}`:                                     standard,
 		`{"include":null,"exclude":null}`:        standard,
@@ -27,15 +27,15 @@ func TestFieldsOfADocument(t *testing.T) {
 		`{"include":["dotted.name"]}`:            name + `,"properties":{"dotted.name":{"in":1,"out":2}}}`,
 		`{"include":["dotted.name.in"]}`:         name + `,"properties":{"dotted.name":{"in":1}}}`,
 		`{"include":["absent","assets.c.href"]}`: name + `}`,
-		`{"exclude":["geometry","links","assets","properties","bbox","stac_version"]}`:                                                      name + `}`,
-		`{"exclude":["id","geometry","links","assets","properties","bbox","stac_version"]}`:                                                 `{"type":"Feature","collection":"c"}`,
-		`{"include":[],"exclude":["geometry","links","assets","bbox"]}`:                                                                     name + `,"stac_version":"1.1.0","properties":{"datetime":null}}`,
-		`{"include":["bbox","assets"],"exclude":["bbox"]}`:                                                                                  name + `,"bbox":[1,2,1,2],"assets":{"a":{"href":"u","roles":["data"]},"b":{"href":"v"}}}`,
-		`{"include":["properties.datetime"],"exclude":["properties"]}`:                                                                      name + `,"properties":{"datetime":null}}`,
-		`{"include":["properties"],"exclude":["properties.datetime","properties.dotted.name.out"]}`:                                         name + `,"properties":{"eo:cloud_cover":1.50,"dotted.name":{"in":1}}}`,
-		`{"exclude":["stac_version","geometry","bbox","links","properties","assets.a.roles","assets.b"]}`:                                   name + `,"assets":{"a":{"href":"u"}}}`,
-		`{"include":["type"],"exclude":["id","collection"]}`:                                                                                `{"type":"Feature"}`,
-		`{"exclude":["stac_version","geometry","bbox","links","assets","properties"],"include":["properties.eo:cloud_cover","collection"]}`: name + `,"properties":{"eo:cloud_cover":1.50}}`,
+		`{"exclude":["geometry","links","assets","properties","bbox"]}`:                                                      name + `}`,
+		`{"exclude":["id","geometry","links","assets","properties","bbox","stac_version"]}`:                                  `{"type":"Feature","collection":"c"}`,
+		`{"include":[],"exclude":["geometry","links","assets","bbox"]}`:                                                      name + `,"properties":{"datetime":null}}`,
+		`{"include":["bbox","assets"],"exclude":["bbox"]}`:                                                                   name + `,"bbox":[1,2,1,2],"assets":{"a":{"href":"u","roles":["data"]},"b":{"href":"v"}}}`,
+		`{"include":["properties.datetime"],"exclude":["properties"]}`:                                                       name + `,"properties":{"datetime":null}}`,
+		`{"include":["properties"],"exclude":["properties.datetime","properties.dotted.name.out"]}`:                          name + `,"properties":{"eo:cloud_cover":1.50,"dotted.name":{"in":1}}}`,
+		`{"exclude":["geometry","bbox","links","properties","assets.a.roles","assets.b"]}`:                                   name + `,"assets":{"a":{"href":"u"}}}`,
+		`{"include":["type"],"exclude":["id","collection"]}`:                                                                 `{"type":"Feature","stac_version":"1.1.0"}`,
+		`{"exclude":["geometry","bbox","links","assets","properties"],"include":["properties.eo:cloud_cover","collection"]}`: name + `,"properties":{"eo:cloud_cover":1.50}}`,
 	} {
 		f, err := fieldsBody(json.RawMessage(fields), itemFields)
 		require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestFieldsOfADocument(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"": standard, "id": name + `}`, "+id": name + `}`, " id": name + `}`, "-properties,+properties.datetime": name + `,"properties":{"datetime":null}}`,
-		"-geometry,-links,-assets,-bbox": name + `,"stac_version":"1.1.0","properties":{"datetime":null}}`, "+bbox,-bbox": name + `,"bbox":[1,2,1,2]}`, ",,": standard,
+		"-geometry,-links,-assets,-bbox": name + `,"properties":{"datetime":null}}`, "+bbox,-bbox": name + `,"bbox":[1,2,1,2]}`, ",,": standard,
 	} {
 		require.Equal(t, want, string(fieldsText(text, itemFields).appendPart(nil, []byte(doc))), text)
 	}
@@ -61,7 +61,7 @@ func TestFieldsOfAnswers(t *testing.T) {
 			require.NotContains(t, one, "properties", "the item has no cloud cover")
 		}
 		a := w.post(t, "/search", `{"limit":1,"ids":["scene 03"],"collections":["s2"],"fields":{"include":["properties.eo:cloud_cover"]}}`)
-		require.JSONEq(t, `{"type":"Feature","id":"scene 03","collection":"s2","properties":{"eo:cloud_cover":12}}`, string(mustJSON(t, a.json(t)["features"].([]any)[0])))
+		require.JSONEq(t, `{"type":"Feature","stac_version":"1.1.0","id":"scene 03","collection":"s2","properties":{"eo:cloud_cover":12}}`, string(mustJSON(t, a.json(t)["features"].([]any)[0])))
 		a = w.post(t, "/search", `{"limit":1,"fields":{"exclude":["assets"]}}`)
 		require.Len(t, a.json(t)["features"].([]any)[0], 9)
 		require.Equal(t, 200, w.get(t, "/search?fields="+url.QueryEscape("a.b.c,-d.e,🦀,.,..,-")).status)

@@ -68,11 +68,15 @@ func (p *presenter) item(out []byte, doc json.RawMessage) []byte {
 func (p *presenter) collectionDoc(out []byte, doc json.RawMessage) []byte {
 	at := collectionURL(p.at, gjson.GetBytes(doc, "id").Str)
 	own, err := plainJSON([]link{
-		{Rel: "self", Href: at, Type: reply.JSON}, rootLink(p.at), {Rel: "parent", Href: p.at + "/", Type: reply.JSON},
-		{Rel: "items", Href: at + "/items", Type: reply.GeoJSON},
-		{Rel: relQueryables, Href: at + "/queryables", Type: reply.Schema}, {Rel: relSortables, Href: at + "/sortables", Type: reply.Schema},
-		{Rel: "aggregate", Href: at + "/aggregate", Type: reply.JSON, Method: "GET"}, {Rel: "aggregate", Href: at + "/aggregate", Type: reply.JSON, Method: "POST"},
-		{Rel: "aggregations", Href: at + "/aggregations", Type: reply.JSON},
+		{Rel: "self", Href: at, Type: reply.JSON, Title: "This collection"}, rootLink(p.at),
+		{Rel: "parent", Href: p.at + "/", Type: reply.JSON, Title: "Everything there is"},
+		{Rel: "items", Href: at + "/items", Type: reply.GeoJSON, Title: "Items"},
+		{Rel: relQueryables, Href: at + "/queryables", Type: reply.Schema, Title: "Properties that filters may name"},
+		{Rel: relSortables, Href: at + "/sortables", Type: reply.Schema, Title: "Properties to order by"},
+		{Rel: "aggregate", Href: at + "/aggregate", Type: reply.JSON, Title: "Counts over items", Method: "GET"},
+		{Rel: "aggregate", Href: at + "/aggregate", Type: reply.JSON, Title: "Counts over items", Method: "POST"},
+		{Rel: "aggregations", Href: at + "/aggregations", Type: reply.JSON, Title: "What can be counted"},
+		{Rel: "export", Href: at + "/items.ndjson", Type: mediaNDJSON, Title: "All items, one a line"},
 	})
 	if err != nil {
 		panic(err) // strings always marshal

@@ -101,23 +101,25 @@ func TestQueryExtension(t *testing.T) {
 	onEach(t, func(t *testing.T, w *world) {
 		w.fill(t)
 		for query, want := range map[string][]string{
-			`{"eo:cloud_cover":{"gte":4,"lte":8}}`:                       scenes("02", "01"),
-			`{"eo:cloud_cover":{"lt":"8"}}`:                              scenes("01", "00"),
-			`{"properties.eo:cloud_cover":{"eq":12}}`:                    scenes("03"),
-			`{"eo:cloud_cover":{"neq":4,"lt":10}}`:                       scenes("02", "00"),
-			`{"eo:cloud_cover":{"eq":null}}`:                             scenes("24"),
-			`{"eo:cloud_cover":{"in":[4,"8",99]}}`:                       scenes("02", "01"),
-			`{"eo:cloud_cover":{"in":[]}}`:                               scenes(),
-			`{"title":{"startsWith":"Scene","endsWith":"number 7"}}`:     scenes("07"),
-			`{"title":{"contains":"ber 24"}}`:                            scenes("24"),
-			`{"title":{"contains":"%"}}`:                                 scenes(),
-			`{"title":{"contains":"number_7"}}`:                          scenes(),
-			`{"datetime":{"lt":"2020-01-02T00:00:00Z"}}`:                 scenes("00"),
-			`{"datetime":{"in":["2020-01-03T10:00:00Z"]}}`:               scenes("02"),
-			`{"datetime":{"eq":"2020-01-03T11:00:00+01:00"}}`:            scenes("02"),
-			`{"id":{"eq":"scene 04"},"platform":{"eq":"sentinel-2a"}}`:   scenes("04"),
-			`{"id":{"eq":"scene 04"},"platform":{"neq":"sentinel-2a"}}`:  scenes(),
-			`{"id":{"startsWith":"scene 0"},"eo:cloud_cover":{"gt":35}}`: scenes("09"),
+			`{"eo:cloud_cover":{"gte":4,"lte":8}}`:                                     scenes("02", "01"),
+			`{"eo:cloud_cover":{"lt":"8"}}`:                                            scenes("01", "00"),
+			`{"properties.eo:cloud_cover":{"eq":12}}`:                                  scenes("03"),
+			`{"eo:cloud_cover":{"neq":4,"lt":10}}`:                                     scenes("02", "00"),
+			`{"eo:cloud_cover":{"eq":null}}`:                                           scenes("24"),
+			`{"eo:cloud_cover":{"in":[4,"8",99]}}`:                                     scenes("02", "01"),
+			`{"instruments":{"in":["msi","oli"]},"id":{"in":["scene 01","scene 02"]}}`: scenes("02", "01"),
+			`{"instruments":{"in":["oli"]}}`:                                           scenes(),
+			`{"eo:cloud_cover":{"in":[]}}`:                                             scenes(),
+			`{"title":{"startsWith":"Scene","endsWith":"number 7"}}`:                   scenes("07"),
+			`{"title":{"contains":"ber 24"}}`:                                          scenes("24"),
+			`{"title":{"contains":"%"}}`:                                               scenes(),
+			`{"title":{"contains":"number_7"}}`:                                        scenes(),
+			`{"datetime":{"lt":"2020-01-02T00:00:00Z"}}`:                               scenes("00"),
+			`{"datetime":{"in":["2020-01-03T10:00:00Z"]}}`:                             scenes("02"),
+			`{"datetime":{"eq":"2020-01-03T11:00:00+01:00"}}`:                          scenes("02"),
+			`{"id":{"eq":"scene 04"},"platform":{"eq":"sentinel-2a"}}`:                 scenes("04"),
+			`{"id":{"eq":"scene 04"},"platform":{"neq":"sentinel-2a"}}`:                scenes(),
+			`{"id":{"startsWith":"scene 0"},"eo:cloud_cover":{"gt":35}}`:               scenes("09"),
 		} {
 			a := w.get(t, "/search?collections=s2&query="+url.QueryEscape(query))
 			require.Equal(t, 200, a.status, string(a.body))
@@ -167,7 +169,7 @@ func TestCollectionSearch(t *testing.T) {
 		require.Equal(t, w.url+"/collection-sortables", l[relSortables])
 		require.EqualValues(t, 3, doc["numberReturned"])
 		one := w.get(t, "/collections?fields=id,title&limit=1").json(t)["collections"].([]any)[0]
-		require.Equal(t, map[string]any{"type": "Collection", "id": "dataset-crops-v1", "title": "T dataset-crops-v1"}, one)
+		require.Equal(t, map[string]any{"type": "Collection", "stac_version": "1.1.0", "id": "dataset-crops-v1", "title": "T dataset-crops-v1"}, one)
 	})
 }
 

@@ -106,18 +106,13 @@ func compare(p cql2.Property, op string, value gjson.Result) (cql2.Expr, error) 
 			}
 		}
 	}
-	if len(list) > 0 || len(moments) == 0 {
-		moments = append(moments, in(p, list))
+	switch {
+	case len(list) > 0: // of a property that is a list, one of the values is in it
+		moments = append(moments, cql2.In{Value: p, List: list}, cql2.Array{Op: "a_overlaps", Left: p, Right: cql2.List{Items: list}})
+	case len(moments) == 0: // nothing is in an empty list
+		return cql2.And{Args: []cql2.Expr{cql2.IsNull{Arg: p}, cql2.Not{Arg: cql2.IsNull{Arg: p}}}}, nil
 	}
 	return or(moments), nil
-}
-
-// in is a list that may be empty, which nothing is in.
-func in(p cql2.Property, list []cql2.Expr) cql2.Expr {
-	if len(list) == 0 {
-		return cql2.And{Args: []cql2.Expr{cql2.IsNull{Arg: p}, cql2.Not{Arg: cql2.IsNull{Arg: p}}}}
-	}
-	return cql2.In{Value: p, List: list}
 }
 
 func or(any []cql2.Expr) cql2.Expr {

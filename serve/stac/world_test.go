@@ -119,7 +119,7 @@ func itemOf(c string, i int) json.RawMessage {
 	}
 	return json.RawMessage(fmt.Sprintf(`{"type":"Feature","stac_version":"1.1.0","stac_extensions":[],"id":"scene %02d","collection":%q,
 		"geometry":{"type":"Polygon","coordinates":[[[%[3]g,50],[%[4]g,50],[%[4]g,51],[%[3]g,51],[%[3]g,50]]]},"bbox":[%[3]g,50,%[4]g,51],
-		"properties":{"datetime":"2020-01-%02[5]dT10:00:00Z","title":"Scene number %[1]d","platform":"sentinel-2%[6]s"%[7]s},
+		"properties":{"datetime":"2020-01-%02[5]dT10:00:00Z","title":"Scene number %[1]d","platform":"sentinel-2%[6]s","instruments":["msi"]%[7]s},
 		"links":[{"rel":"collection","href":"collections/%[2]s"}],
 		"assets":{"local":{"href":"assets/labels/l/r1/raster"},"foreign":{"href":"s3://b/k.tif"}}}`, i, c, x, x+0.5, 1+i, string("ab"[i%2]), cloud))
 }

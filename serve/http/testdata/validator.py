@@ -91,7 +91,22 @@ urllib3.PoolManager.urlopen = pool_open
 urllib.request.OpenerDirector.open = open_url
 
 from stac_api_validator.__main__ import main
+from stac_api_validator.validations import QueryConfig, validate_api
 
-classes = ["core", "collections", "features", "item-search"]
-arguments = ["--root-url", root_url, "--collection", collection, "--geometry", geometry, "--validate-pagination"]
+# The classes that the command line does not offer, although there are checks for them.
+more = ["item-search#filter", "features#filter"]
+nothing = QueryConfig(*[None] * 13)
+warnings, errors = validate_api(root_url, more, collection, geometry, None, None, None, False, nothing, None, {})
+for error in errors:
+    print("-", error)
+if errors:
+    sys.exit(1)
+
+classes = ["core", "children", "collections", "features", "item-search", "filter", "item-search#sort", "item-search#fields", "item-search#query",
+           "features#sort", "features#fields", "features#query", "transaction"]
+arguments = ["--root-url", root_url, "--collection", collection, "--geometry", geometry, "--validate-pagination",
+             "--transaction-collection", "mine", "--fields-nested-property", "properties.eo:cloud_cover"]
+query = {"comparison-field": "eo:cloud_cover", "eq-value": "7", "neq-value": "7", "lt-value": "7", "lte-value": "7", "gt-value": "7", "gte-value": "7",
+         "substring-field": "platform", "starts-with-value": "sent", "ends-with-value": "2a", "contains-value": "tinel", "in-field": "instruments", "in-values": "msi,oli"}
+arguments += [a for name, value in query.items() for a in ("--query-" + name, value)]
 main([*arguments, *(a for c in classes for a in ("--conformance", c))], prog_name="stac-api-validator")
