@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -33,25 +34,36 @@ const maxDepth = 64
 
 // members are those of a document's top level.
 type members struct {
-	*scan
 	names  []string
 	values map[string]gjson.Result
 }
 
 func parse(doc json.RawMessage) (members, error) {
-	s, err := read(doc)
-	if err == nil && s.spaced {
-		s, err = read(compact(doc))
+	m := members{values: map[string]gjson.Result{}}
+	if !utf8.Valid(doc) {
+		return m, fmt.Errorf("it is not UTF-8")
 	}
-	if err != nil {
-		return members{}, err
+	var flat bytes.Buffer
+	if err := json.Compact(&flat, doc); err != nil {
+		return m, err
 	}
-	m := members{scan: s, names: make([]string, len(s.members)), values: make(map[string]gjson.Result, len(s.members))}
-	for i, one := range s.members {
-		if _, ok := m.values[one.name]; ok {
-			return members{}, fmt.Errorf("%q is given twice", one.name)
+	whole := gjson.ParseBytes(flat.Bytes())
+	if !whole.IsObject() {
+		return m, fmt.Errorf("it is no JSON object")
+	}
+	var twice string
+	whole.ForEach(func(key, value gjson.Result) bool {
+		name := key.String()
+		if _, ok := m.values[name]; ok {
+			twice = name
+		} else {
+			m.names = append(m.names, name)
 		}
-		m.names[i], m.values[one.name] = one.name, gjson.ParseBytes(s.doc[one.value.from:one.value.to])
+		m.values[name] = value
+		return twice == ""
+	})
+	if twice != "" {
+		return m, fmt.Errorf("%q is given twice", twice)
 	}
 	return m, nil
 }
@@ -66,22 +78,18 @@ func (m members) text(name string) string {
 	return ""
 }
 
-// ordered are the members that come after type and links: first those that name the document, so that they are
+// order is that of the members that come after type and links: first those that name the document, so that they are
 // found without reading all of it.
-func (m members) ordered() []member {
-	out := make([]member, 0, len(m.members))
+func (m members) order() []string {
+	out := make([]string, 0, len(m.names)+2)
 	for _, name := range []string{"id", "collection"} {
-		for _, one := range m.members {
-			if one.name == name {
-				out = append(out, one)
-			}
+		if m.get(name).Exists() {
+			out = append(out, name)
 		}
 	}
-	for _, one := range m.members {
-		switch one.name {
-		case "type", "links", "id", "collection":
-		default:
-			out = append(out, one)
+	for _, name := range m.names {
+		if !slices.Contains([]string{"type", "links", "id", "collection"}, name) {
+			out = append(out, name)
 		}
 	}
 	return out
@@ -89,39 +97,33 @@ func (m members) ordered() []member {
 
 // form writes the document out in the form of this file.
 func (m members) form(kind string) (json.RawMessage, error) {
-	out := make([]byte, 0, len(m.doc)+64)
-	out = fmt.Appendf(out, `{"type":%q,"links":[`, kind)
+	out := fmt.Appendf(nil, `{"type":%q,"links":[`, kind)
 	marked := 0
-	for i, l := range m.links {
-		if slices.Contains(served, l.rel) {
+	first := true
+	for _, l := range m.get("links").Array() {
+		if slices.Contains(served, l.Get("rel").String()) {
 			continue
 		}
-		if out[len(out)-1] != '[' {
+		if !first {
 			out = append(out, ',')
 		}
-		hrefs := []extent{l.href}
-		if l.href.to == 0 {
-			hrefs = nil
-		}
-		out = m.withMarks(out, m.links[i].all, hrefs, &marked)
+		first = false
+		out, marked = withMark(out, l, marked)
 	}
 	out = append(out, ']')
-	for _, one := range m.ordered() {
-		key, err := json.Marshal(one.name)
+	for _, name := range m.order() {
+		key, err := json.Marshal(name)
 		if err != nil {
 			return nil, err
 		}
 		out = append(append(append(out, ','), key...), ':')
-		if one.name == "assets" {
-			out = m.withMarks(out, one.value, m.hrefs, &marked)
+		if name == "assets" && m.get(name).IsObject() {
+			out, marked = assets(out, m.get(name), marked)
 		} else {
-			out = append(out, m.doc[one.value.from:one.value.to]...)
+			out = append(out, m.get(name).Raw...)
 		}
 	}
 	out = append(out, '}')
-	if m.plain && marked == 0 {
-		return out, nil
-	}
 	if halved(out) {
 		return nil, fmt.Errorf("a string holds half of a surrogate pair, which is no character")
 	}
@@ -131,22 +133,37 @@ func (m members) form(kind string) (json.RawMessage, error) {
 	return out, nil
 }
 
-// withMarks copies a part of the document, and marks those hrefs in it that are relative.
-func (m members) withMarks(out []byte, part extent, hrefs []extent, marked *int) []byte {
-	at := part.from
-	for _, h := range hrefs {
-		raw := m.doc[h.from:h.to]
-		switch {
-		case bytes.HasPrefix(raw, markBytes):
-			*marked++
-		case relative(m.string(h)):
-			*marked++
-			out = append(append(out, m.doc[at:h.from]...), mark...)
-			out = append(out, bytes.TrimLeft(raw[1:], "/")...)
-			at = h.to
+func assets(out []byte, object gjson.Result, marked int) ([]byte, int) {
+	out = append(out, '{')
+	first := true
+	object.ForEach(func(key, value gjson.Result) bool {
+		if !first {
+			out = append(out, ',')
 		}
+		first = false
+		out = append(append(out, key.Raw...), ':')
+		out, marked = withMark(out, value, marked)
+		return true
+	})
+	return append(out, '}'), marked
+}
+
+// withMark writes an object, its href marked where it is relative.
+func withMark(out []byte, object gjson.Result, marked int) ([]byte, int) {
+	href := object.Get("href")
+	if !object.IsObject() || href.Type != gjson.String || !strings.HasPrefix(href.Raw, mark) && !relative(href.Str) {
+		return append(out, object.Raw...), marked
 	}
-	return append(out, m.doc[at:part.to]...)
+	at := href.Index - object.Index // both are offsets in the same text, or 0 where gjson does not know
+	if at <= 0 || !strings.HasPrefix(object.Raw[at:], href.Raw) {
+		at = strings.Index(object.Raw, `"href":`+href.Raw) + len(`"href":`)
+	}
+	out = append(out, object.Raw[:at]...)
+	if !strings.HasPrefix(href.Raw, mark) {
+		text := strings.TrimLeft(href.Raw[1:], "/")
+		return append(append(append(out, mark...), text...), object.Raw[at+len(href.Raw):]...), marked + 1
+	}
+	return append(out, object.Raw[at:]...), marked + 1
 }
 
 // relative reports whether an href has neither a scheme nor a host.
