@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
 	"github.com/terrapin-eo/terrapin/catalog/words"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -83,15 +84,16 @@ func ParseItem(doc json.RawMessage) (Entry, error) {
 	if err := e.readTimes(properties); err != nil {
 		return refuse("%w", err)
 	}
-	if e.Document, err = members.form("Feature"); err != nil {
+	var at extent
+	if e.Document, at, err = members.form("Feature"); err != nil {
 		return refuse("%w", err)
 	}
+	e.Properties = e.Document[at.from:at.to]
 	return e, nil
 }
 
 // readProperties finds moments and words.
 func (e *Entry) readProperties(properties gjson.Result) (err error) {
-	e.Properties = json.RawMessage(properties.Raw)
 	seen := map[string]bool{}
 	properties.ForEach(func(key, value gjson.Result) bool {
 		name := key.String()
@@ -175,8 +177,8 @@ func ParseMoment(s string) (Moment, bool) {
 		t, err := time.Parse(time.DateOnly, s)
 		return Moment{t.UnixMicro(), t.AddDate(0, 0, 1).UnixMicro() - 1}, err == nil
 	case len(s) >= len("2006-01-02T15:04:05Z") && s[4] == '-' && (s[10] == 'T' || s[10] == 't'):
-		t, err := ParseTime(s)
-		return Moment{t.UnixMicro(), t.UnixMicro()}, err == nil
+		t, ok := cql2.ParseTime(s)
+		return Moment{t.UnixMicro(), t.UnixMicro()}, ok
 	}
 	return Moment{}, false
 }
@@ -211,7 +213,7 @@ func ParseCollection(doc json.RawMessage) (CollectionEntry, error) {
 		return refuse("extent: %w", err)
 	}
 	c.Words = wordsOf(members.get("title"), members.get("description"), members.get("keywords"))
-	if c.Document, err = members.form("Collection"); err != nil {
+	if c.Document, _, err = members.form("Collection"); err != nil {
 		return refuse("%w", err)
 	}
 	return c, nil

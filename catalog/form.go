@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -33,137 +32,129 @@ const mark = `"\u0000`
 const maxDepth = 64
 
 // members are those of a document's top level.
-type members struct {
-	names  []string
-	values map[string]gjson.Result
-}
+type members struct{ *scan }
 
 func parse(doc json.RawMessage) (members, error) {
-	m := members{values: map[string]gjson.Result{}}
-	if !utf8.Valid(doc) {
-		return m, fmt.Errorf("it is not UTF-8")
+	s, err := read(doc)
+	if err == nil && s.spaced {
+		s, err = read(compact(doc))
 	}
-	var flat bytes.Buffer
-	if err := json.Compact(&flat, doc); err != nil {
-		return m, err
+	if err != nil {
+		return members{}, err
 	}
-	whole := gjson.ParseBytes(flat.Bytes())
-	if !whole.IsObject() {
-		return m, fmt.Errorf("it is no JSON object")
-	}
-	var twice string
-	whole.ForEach(func(key, value gjson.Result) bool {
-		name := key.String()
-		if _, ok := m.values[name]; ok {
-			twice = name
-		} else {
-			m.names = append(m.names, name)
+	for i, one := range s.members {
+		for _, before := range s.members[:i] {
+			if before.name == one.name {
+				return members{}, fmt.Errorf("%q is given twice", one.name)
+			}
 		}
-		m.values[name] = value
-		return twice == ""
-	})
-	if twice != "" {
-		return m, fmt.Errorf("%q is given twice", twice)
 	}
-	return m, nil
+	return members{s}, nil
 }
 
-func (m members) get(name string) gjson.Result { return m.values[name] }
+// get is a member, or the zero Result.
+func (m members) get(name string) gjson.Result {
+	for _, one := range m.members {
+		if one.name == name {
+			return gjson.ParseBytes(m.doc[one.value.from:one.value.to])
+		}
+	}
+	return gjson.Result{}
+}
 
 // text is a string member, or "".
 func (m members) text(name string) string {
-	if v := m.values[name]; v.Type == gjson.String {
+	if v := m.get(name); v.Type == gjson.String {
 		return v.Str
 	}
 	return ""
 }
 
-// order is that of the members that come after type and links: first those that name the document, so that they are
+// ordered are the members that come after type and links: first those that name the document, so that they are
 // found without reading all of it.
-func (m members) order() []string {
-	out := make([]string, 0, len(m.names)+2)
+func (m members) ordered() []member {
+	out := make([]member, 0, len(m.members))
 	for _, name := range []string{"id", "collection"} {
-		if m.get(name).Exists() {
-			out = append(out, name)
+		for _, one := range m.members {
+			if one.name == name {
+				out = append(out, one)
+			}
 		}
 	}
-	for _, name := range m.names {
-		if !slices.Contains([]string{"type", "links", "id", "collection"}, name) {
-			out = append(out, name)
+	for _, one := range m.members {
+		switch one.name {
+		case "type", "links", "id", "collection":
+		default:
+			out = append(out, one)
 		}
 	}
 	return out
 }
 
-// form writes the document out in the form of this file.
-func (m members) form(kind string) (json.RawMessage, error) {
-	out := fmt.Appendf(nil, `{"type":%q,"links":[`, kind)
+// form writes the document out in the form of this file, and says where its properties are.
+func (m members) form(kind string) (form json.RawMessage, properties extent, err error) {
+	out := make([]byte, 0, len(m.doc)+64)
+	out = fmt.Appendf(out, `{"type":%q,"links":[`, kind)
 	marked := 0
-	first := true
-	for _, l := range m.get("links").Array() {
-		if slices.Contains(served, l.Get("rel").String()) {
+	for i, l := range m.links {
+		if slices.Contains(served, l.rel) {
 			continue
 		}
-		if !first {
+		if out[len(out)-1] != '[' {
 			out = append(out, ',')
 		}
-		first = false
-		out, marked = withMark(out, l, marked)
+		hrefs := []extent{l.href}
+		if l.href.to == 0 {
+			hrefs = nil
+		}
+		out = m.withMarks(out, m.links[i].all, hrefs, &marked)
 	}
 	out = append(out, ']')
-	for _, name := range m.order() {
-		key, err := json.Marshal(name)
+	for _, one := range m.ordered() {
+		key, err := json.Marshal(one.name)
 		if err != nil {
-			return nil, err
+			return nil, extent{}, err
 		}
 		out = append(append(append(out, ','), key...), ':')
-		if name == "assets" && m.get(name).IsObject() {
-			out, marked = assets(out, m.get(name), marked)
+		from := len(out)
+		if one.name == "assets" {
+			out = m.withMarks(out, one.value, m.hrefs, &marked)
 		} else {
-			out = append(out, m.get(name).Raw...)
+			out = append(out, m.doc[one.value.from:one.value.to]...)
+		}
+		if one.name == "properties" {
+			properties = extent{from, len(out)}
 		}
 	}
 	out = append(out, '}')
+	if m.plain && marked == 0 {
+		return out, properties, nil
+	}
 	if halved(out) {
-		return nil, fmt.Errorf("a string holds half of a surrogate pair, which is no character")
+		return nil, extent{}, fmt.Errorf("a string holds half of a surrogate pair, which is no character")
 	}
 	if n := nulls(out); n != marked {
-		return nil, fmt.Errorf("a string holds the character U+0000, which databases cannot keep")
+		return nil, extent{}, fmt.Errorf("a string holds the character U+0000, which databases cannot keep")
 	}
-	return out, nil
+	return out, properties, nil
 }
 
-func assets(out []byte, object gjson.Result, marked int) ([]byte, int) {
-	out = append(out, '{')
-	first := true
-	object.ForEach(func(key, value gjson.Result) bool {
-		if !first {
-			out = append(out, ',')
+// withMarks copies a part of the document, and marks those hrefs in it that are relative.
+func (m members) withMarks(out []byte, part extent, hrefs []extent, marked *int) []byte {
+	at := part.from
+	for _, h := range hrefs {
+		raw := m.doc[h.from:h.to]
+		switch {
+		case bytes.HasPrefix(raw, markBytes):
+			*marked++
+		case relative(m.string(h)):
+			*marked++
+			out = append(append(out, m.doc[at:h.from]...), mark...)
+			out = append(out, bytes.TrimLeft(raw[1:], "/")...)
+			at = h.to
 		}
-		first = false
-		out = append(append(out, key.Raw...), ':')
-		out, marked = withMark(out, value, marked)
-		return true
-	})
-	return append(out, '}'), marked
-}
-
-// withMark writes an object, its href marked where it is relative.
-func withMark(out []byte, object gjson.Result, marked int) ([]byte, int) {
-	href := object.Get("href")
-	if !object.IsObject() || href.Type != gjson.String || !strings.HasPrefix(href.Raw, mark) && !relative(href.Str) {
-		return append(out, object.Raw...), marked
 	}
-	at := href.Index - object.Index // both are offsets in the same text, or 0 where gjson does not know
-	if at <= 0 || !strings.HasPrefix(object.Raw[at:], href.Raw) {
-		at = strings.Index(object.Raw, `"href":`+href.Raw) + len(`"href":`)
-	}
-	out = append(out, object.Raw[:at]...)
-	if !strings.HasPrefix(href.Raw, mark) {
-		text := strings.TrimLeft(href.Raw[1:], "/")
-		return append(append(append(out, mark...), text...), object.Raw[at+len(href.Raw):]...), marked + 1
-	}
-	return append(out, object.Raw[at:]...), marked + 1
+	return append(out, m.doc[at:part.to]...)
 }
 
 // relative reports whether an href has neither a scheme nor a host.

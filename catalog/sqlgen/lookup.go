@@ -3,6 +3,8 @@ package sqlgen
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 )
@@ -27,7 +29,7 @@ func (l lookup) few(most int) (Path, bool, error) {
 	if l.w.ids != nil {
 		return Path{Kind: ByID, IDs: l.w.ids}, true, nil
 	}
-	for _, p := range l.w.lookups() {
+	for _, p := range l.lookups() {
 		if n, err := l.probe(p, most+1); err != nil || n <= most {
 			return p, err == nil, err
 		}
@@ -40,12 +42,17 @@ func (l lookup) few(most int) (Path, bool, error) {
 }
 
 // lookups are the paths that know something of what is wanted.
-func (w wanted) lookups() (out []Path) {
-	if w.q.Words != nil {
-		out = append(out, Path{Kind: ByWords, Question: w.q.Words})
+func (l lookup) lookups() (out []Path) {
+	if l.w.q.Words != nil {
+		out = append(out, Path{Kind: ByWords, Question: l.w.q.Words})
 	}
-	if w.placed() || w.timed() {
-		out = append(out, w.place(w.time.and(w.sort)))
+	if l.w.placed() || l.w.timed() {
+		out = append(out, l.w.place(l.w.time.and(l.w.sort)))
+	}
+	for _, property := range slices.Sorted(maps.Keys(l.w.bounds)) {
+		if l.r.Indexed(property) {
+			out = append(out, Path{Kind: Ranked, Property: property})
+		}
 	}
 	return out
 }
@@ -58,8 +65,11 @@ func (w wanted) place(at window) Path {
 // probe counts candidates, up to a number.
 func (l lookup) probe(p Path, most int) (n int, err error) {
 	st := &statement{Dialect: l.Dialect}
-	candidates := st.Some(p, st.arg)
-	if candidates == "" {
+	candidates := ""
+	if p.Kind == Ranked {
+		from, _ := st.Candidates(p, st.arg)
+		candidates = "SELECT 1 FROM " + from + " WHERE " + all(l.w.within(st, p.Property))
+	} else if candidates = st.Some(p, st.arg); candidates == "" {
 		return most, nil
 	}
 	err = l.one("SELECT count(*) FROM (SELECT 1 FROM ("+candidates+") AS c LIMIT "+st.arg(Integer, int64(most))+") AS s", st.args, &n)

@@ -38,8 +38,8 @@ func newOrder(sort []catalog.SortKey) order {
 // byTime reports whether the first key follows the sort column.
 func (o order) byTime() bool { return o[0].newest || o[0].property == Datetime }
 
-// ranks are those that the first key's values can have.
-func (o order) ranks() []int {
+// ranks are those that the first key's values can have among what is wanted.
+func (o order) ranks(w wanted) []int {
 	if o[0].newest {
 		return []int{numbers}
 	}
@@ -50,6 +50,12 @@ func (o order) ranks() []int {
 		return []int{texts}
 	case cql2.Location:
 		return []int{nothing}
+	}
+	for _, b := range w.bounds[o[0].property] {
+		if b.kind == Number {
+			return []int{numbers}
+		}
+		return []int{texts}
 	}
 	return []int{numbers, texts, nothing}
 }

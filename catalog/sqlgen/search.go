@@ -86,7 +86,7 @@ func (s *search) page() error {
 	if err != nil {
 		return err
 	}
-	ranks := s.order.ranks()
+	ranks := s.order.ranks(s.w)
 	if s.back {
 		slices.Reverse(ranks)
 	}

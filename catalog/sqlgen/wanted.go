@@ -24,6 +24,15 @@ type wanted struct {
 	sort window
 	// time must overlap the item's own.
 	time window
+	// bounds are what properties must be at least, at most or equal to.
+	bounds map[string][]bound
+}
+
+// bound is a comparison of a property with a Number, or with a Text that is no moment.
+type bound struct {
+	op    string
+	kind  Kind
+	value any
 }
 
 // window is a span of time in microseconds, both ends included.
@@ -122,6 +131,9 @@ func (w *wanted) learnCompare(op string, left, right cql2.Expr) {
 	if text, ok := constantText(right); ok && op == "=" {
 		w.learnTexts(left, []string{text})
 	}
+	if p, ok := left.(cql2.Property); ok && turned[op] != "" && cql2.TypeOf(p) == cql2.AnyType {
+		w.learnBound(op, p.Name, right)
+	}
 	if at, ok := fixed(right); ok && isDatetime(left) {
 		switch op {
 		case "=":
@@ -132,6 +144,37 @@ func (w *wanted) learnCompare(op string, left, right cql2.Expr) {
 			w.sort.from = max(w.sort.from, at.from)
 		}
 	}
+}
+
+func (w *wanted) learnBound(op, property string, value cql2.Expr) {
+	b := bound{op: op}
+	if n, ok := value.(cql2.Number); ok {
+		b.kind, b.value = Number, n.Value
+	} else if text, ok := constantText(value); ok && op == "=" {
+		if _, moment := catalog.ParseMoment(text); moment {
+			return
+		}
+		b.kind, b.value = Text, text
+	} else {
+		return
+	}
+	if w.bounds == nil {
+		w.bounds = map[string][]bound{}
+	}
+	w.bounds[property] = append(w.bounds[property], b)
+}
+
+// within are the bounds of a property as an index over it knows them.
+func (w wanted) within(st *statement, property string) (out []string) {
+	for _, b := range w.bounds[property] {
+		number, text := st.Rank(property, st.arg)
+		if b.kind == Number {
+			out = append(out, number+" "+b.op+" "+st.arg(Number, b.value))
+		} else {
+			out = append(out, number+" IS NULL", text+" = "+st.arg(Text, b.value))
+		}
+	}
+	return out
 }
 
 func (w *wanted) learnTemporal(op string, left, right cql2.Expr) {
@@ -249,6 +292,9 @@ func (w wanted) conditions(st *statement, p Path) []string {
 	}
 	if w.shape != nil {
 		add(st.Spatial("s_intersects", st.Location(), st.arg(Shape, w.shape)))
+	}
+	if p.Kind == Ranked {
+		out = append(out, w.within(st, p.Property)...)
 	}
 	if w.q.Filter != nil {
 		add(st.test(w.q.Filter))
