@@ -194,7 +194,7 @@ func (p pair) differ(ctx context.Context, a ask) (right []string, different stri
 	case got.Matched != nil && *got.Matched != len(want.names):
 		different = fmt.Sprintf("%d matched, and not %d", *got.Matched, len(want.names))
 	case a.limit > 0:
-		different = thereAndBack(ctx, p.left, a, want.names, len(want.names))
+		different = thereAndBack(ctx, p.left, a, want.names, 4*a.limit)
 	}
 	if different != "" || len(a.sums) == 0 {
 		return want.names, different, nil

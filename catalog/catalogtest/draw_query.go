@@ -20,7 +20,7 @@ type ask struct {
 func (d draw) ask(m mood, ops, ids []string) ask {
 	a := ask{query: d.query(m, ids), collections: m == alone && d.often(15)}
 	a.query.Filter = d.filter(m, ops)
-	if d.often(20) {
+	if d.often(10) {
 		a.limit = 1 + d.IntN(20)
 	}
 	if !a.collections && d.often(20) {
