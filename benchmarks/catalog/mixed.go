@@ -140,15 +140,22 @@ func (in *ingest) send(c *client, q query, collection string, ids []string, s *s
 	status, size, body, err := c.do(raw, true)
 	s.add(time.Since(begun), status, size, body, err)
 	var report struct {
-		Errors []struct{ ID string }
+		Errors []struct{ ID string }         // the peer's
+		Items  []struct{ ID, Status string } // ours
 	}
-	_ = json.Unmarshal(body, &report) // some answer with a sentence
+	_ = json.Unmarshal(body, &report) // some answer with a sentence, or with the item
+	refused := report.Errors
+	for _, item := range report.Items {
+		if item.Status != "created" && item.Status != "replaced" {
+			refused = append(refused, struct{ ID string }{item.ID})
+		}
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, id := range ids {
 		in.acked[collection+"/items/"+url.PathEscape(id)] = err == nil && status < 300
 	}
-	for _, e := range report.Errors {
+	for _, e := range refused {
 		in.acked[collection+"/items/"+url.PathEscape(e.ID)] = false
 	}
 	key := fmt.Sprint(status)
