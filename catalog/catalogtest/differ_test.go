@@ -19,3 +19,19 @@ func TestCompareNoticesEveryMistake(t *testing.T) {
 		})
 	}
 }
+
+// TestCompareRefusesToHaveMetTooLittle puts fewer questions than it takes.
+func TestCompareRefusesToHaveMetTooLittle(t *testing.T) {
+	met := newEncounters()
+	require.NoError(t, examine(t.Context(), 7, 300, NewMemory(), NewMemory(), met))
+	require.ErrorContains(t, met.enough(), "t_metby met empty")
+	for _, op := range operators() {
+		for i := range met[op] {
+			require.Positive(t, met[op][i], "%s and %s", op, situations[i])
+			met[op][i] += fewest
+		}
+	}
+	require.NoError(t, met.enough())
+	met["<>"][2] = fewest - 1
+	require.ErrorContains(t, met.enough(), "<> met antimeridian 99 times")
+}
