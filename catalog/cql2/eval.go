@@ -43,7 +43,8 @@ type Document interface {
 // IsNull of a property is true if it is absent or JSON null, of Location if the document lies nowhere, of
 // anything else if that is unknown.
 //
-// Spatial is unknown if an operand is not a geometry: of properties only Location is one.
+// Spatial is unknown if an operand is not a geometry: of properties only Location is one. Other predicates than s_intersects and
+// s_disjoint are unknown of a collection whose parts are of several dimensions. Both shapes are taken as geo.Shape.Split makes them.
 // Temporal is told at relate, Array at sets, arithmetic at Calculate, functions at Functions.
 func Eval(e Expr, doc Document) *bool {
 	switch test(e, doc) {
@@ -119,7 +120,11 @@ func test(e Expr, doc Document) truth {
 		if left == nil || right == nil {
 			return unknown
 		}
-		return truthOf(left.Test(e.Op, right))
+		answer, known := left.Test(e.Op, right)
+		if !known {
+			return unknown
+		}
+		return truthOf(answer)
 	case Temporal:
 		return temporal(e, doc)
 	case Array:

@@ -26,11 +26,12 @@ type Shape struct {
 	whole                orb.Bound
 }
 
-// newShape takes a geometry that was checked.
-func newShape(g orb.Geometry) *Shape {
-	s := &Shape{geometry: g, plain: split(g)}
-	s.whole = s.plain.Bound()
-	s.add(s.plain)
+// newShape takes a geometry that was checked, and how it is looked at.
+func newShape(g, plain orb.Geometry) *Shape {
+	s := &Shape{geometry: g, plain: plain}
+	s.whole.Min = orb.Point{math.Inf(1), math.Inf(1)}
+	s.whole.Max = orb.Point{math.Inf(-1), math.Inf(-1)}
+	s.add(plain)
 	return s
 }
 
@@ -39,18 +40,20 @@ func (s *Shape) add(g orb.Geometry) {
 	switch g := g.(type) {
 	case orb.Point:
 		s.points = append(s.points, g)
+		s.around(g.Bound())
 	case orb.MultiPoint:
 		s.points = append(s.points, g...)
+		s.around(g.Bound())
 	case orb.LineString:
 		s.lines = append(s.lines, g)
-		s.lineBoxes = append(s.lineBoxes, g.Bound())
+		s.lineBoxes = append(s.lineBoxes, s.around(g.Bound()))
 	case orb.MultiLineString:
 		for _, l := range g {
 			s.add(l)
 		}
 	case orb.Polygon:
 		s.areas = append(s.areas, g)
-		s.areaBoxes = append(s.areaBoxes, g[0].Bound())
+		s.areaBoxes = append(s.areaBoxes, s.around(g[0].Bound()))
 	case orb.MultiPolygon:
 		for _, a := range g {
 			s.add(a)
@@ -60,6 +63,12 @@ func (s *Shape) add(g orb.Geometry) {
 			s.add(child)
 		}
 	}
+}
+
+func (s *Shape) around(b orb.Bound) orb.Bound {
+	s.whole.Min = orb.Point{min(s.whole.Min[0], b.Min[0]), min(s.whole.Min[1], b.Min[1])}
+	s.whole.Max = orb.Point{max(s.whole.Max[0], b.Max[0]), max(s.whole.Max[1], b.Max[1])}
+	return b
 }
 
 // Box is the rectangle between two corners; west greater than east crosses the antimeridian.
@@ -74,7 +83,8 @@ func Box(west, south, east, north float64) *Shape {
 		west, east = west-turn, east-turn
 	}
 	ring := orb.Ring{{west, south}, {east, south}, {east, north}, {west, north}, {west, south}}
-	return newShape(orb.Polygon{ring})
+	box := orb.Polygon{ring}
+	return newShape(box, plain(box))
 }
 
 // ParseBox reads a bounding box of 4 numbers (west, south, east, north, in degrees) or 6 (west, south, low, east,

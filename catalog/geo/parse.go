@@ -25,7 +25,7 @@ func Parse(geometry json.RawMessage, bbox []float64) (*Shape, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "geometry: %w", err).WithCure("%s", cure)
 	}
-	return newShape(g), nil
+	return newShape(g, plain(g)), nil
 }
 
 type reader struct{ crossing bool }

@@ -16,7 +16,7 @@ func ReadWKT(text string) (s *Shape, n int, err error) {
 	if err != nil {
 		return nil, r.at, err
 	}
-	return newShape(g), r.at, nil
+	return newShape(g, plain(g)), r.at, nil
 }
 
 type wktReader struct {

@@ -1,0 +1,303 @@
+package geo
+
+import (
+	"slices"
+
+	"github.com/paulmach/orb"
+)
+
+// The parts of a plane that a shape makes, as rows (of the first shape) and columns (of the second) of a matrix.
+const (
+	inside = iota
+	border
+	outside
+)
+
+// matrix is the DE-9IM: the dimension of what the parts of two shapes share, −1 for nothing.
+type matrix [3][3]int8
+
+func (m *matrix) raise(row, column int, dimension int8) {
+	m[row][column] = max(m[row][column], dimension)
+}
+
+func (m *matrix) turned() matrix {
+	var out matrix
+	for i := range 3 {
+		for j := range 3 {
+			out[j][i] = m[i][j]
+		}
+	}
+	return out
+}
+
+// dimension of a shape whose parts are all of one: 0, 1 or 2; −1 if they are not.
+func (s *Shape) dimension() int {
+	switch p, l, a := len(s.points) > 0, len(s.lines) > 0, len(s.areas) > 0; {
+	case p && !l && !a:
+		return 0
+	case l && !p && !a:
+		return 1
+	case a && !p && !l:
+		return 2
+	}
+	return -1
+}
+
+// relate computes the matrix of two shapes, each of one dimension. It looks at the places where their outlines and lines
+// meet, and, of those that meet nothing, at one corner; every decision is the side of a line that a
+// corner lies on, so nothing is rounded.
+func relate(s, o *Shape) matrix {
+	if s.dimension() > o.dimension() {
+		m := relate(o, s)
+		return m.turned()
+	}
+	m := matrix{{-1, -1, -1}, {-1, -1, -1}, {-1, -1, 2}}
+	switch o.dimension() {
+	case 0:
+		pointsPoints(&m, s, o)
+	case 1:
+		if s.dimension() == 0 {
+			pointsLines(&m, s, o)
+		} else {
+			linesLines(&m, s, o)
+		}
+	default:
+		switch s.dimension() {
+		case 0:
+			for _, p := range s.points {
+				m.raise(inside, inAreas(p, o.areas), 0)
+			}
+			m.raise(outside, inside, 2)
+			m.raise(outside, border, 1)
+		case 1:
+			linesAreas(&m, s, o)
+		default:
+			areasAreas(&m, s, o)
+		}
+	}
+	return m
+}
+
+func pointsPoints(m *matrix, s, o *Shape) {
+	for _, p := range s.points {
+		if slices.Contains(o.points, p) {
+			m.raise(inside, inside, 0)
+		} else {
+			m.raise(inside, outside, 0)
+		}
+	}
+	for _, p := range o.points {
+		if !slices.Contains(s.points, p) {
+			m.raise(outside, inside, 0)
+		}
+	}
+}
+
+func pointsLines(m *matrix, s, o *Shape) {
+	ends := endsOf(o.lines)
+	for _, p := range s.points {
+		m.raise(inside, onLines(p, o.lines, ends), 0)
+	}
+	m.raise(outside, inside, 1)
+	for p := range ends {
+		if !slices.Contains(s.points, p) {
+			m.raise(outside, border, 0)
+		}
+	}
+}
+
+// endsOf is the border of lines: the points that an odd number of lines begin or end at.
+func endsOf(lines []orb.LineString) map[orb.Point]bool {
+	out := map[orb.Point]bool{}
+	for _, l := range lines {
+		for _, p := range []orb.Point{l[0], l[len(l)-1]} {
+			if p = place(p); out[p] {
+				delete(out, p)
+			} else {
+				out[p] = true
+			}
+		}
+	}
+	return out
+}
+
+// place makes −0 and 0 the same key.
+func place(p orb.Point) orb.Point { return orb.Point{p[0] + 0, p[1] + 0} }
+
+func onLines(p orb.Point, lines []orb.LineString, ends map[orb.Point]bool) int {
+	if ends[place(p)] {
+		return border
+	}
+	if slices.ContainsFunc(lines, func(l orb.LineString) bool { return pointOnLine(p, l) }) {
+		return inside
+	}
+	return outside
+}
+
+func inAreas(p orb.Point, areas []orb.Polygon) int {
+	at := outside
+	for _, a := range areas {
+		switch in, edge := pointInRing(p, a[0]); {
+		case edge:
+			at = border
+			continue
+		case !in:
+			continue
+		}
+		in := inside
+		for _, hole := range a[1:] {
+			if within, edge := pointInRing(p, hole); edge {
+				in = border
+			} else if within {
+				in = outside
+				break
+			}
+		}
+		if in == inside {
+			return inside
+		}
+		if in == border {
+			at = border
+		}
+	}
+	return at
+}
+
+func linesLines(m *matrix, s, o *Shape) {
+	a, b := lineEdges(s.lines), lineEdges(o.lines)
+	own, other := endsOf(s.lines), endsOf(o.lines)
+	x := cross(a, b)
+	for p := range own {
+		m.raise(border, onLines(p, o.lines, other), 0)
+	}
+	for p := range other {
+		m.raise(onLines(p, s.lines, own), border, 0)
+	}
+	for p := range x.nodes {
+		row, column := inside, inside
+		if own[p] {
+			row = border
+		}
+		if other[p] {
+			column = border
+		}
+		m.raise(row, column, 0)
+	}
+	if len(x.crossings) > 0 {
+		m.raise(inside, inside, 0)
+	}
+	if len(x.overlaps) > 0 {
+		m.raise(inside, inside, 1)
+	}
+	if !covered(a, x.onA) {
+		m.raise(inside, outside, 1)
+	}
+	if !covered(b, x.onB) {
+		m.raise(outside, inside, 1)
+	}
+}
+
+func linesAreas(m *matrix, s, o *Shape) {
+	a, b := lineEdges(s.lines), areaEdges(o.areas)
+	ends := endsOf(s.lines)
+	x := cross(a, b)
+	m.raise(outside, inside, 2)
+	for p := range ends {
+		m.raise(border, inAreas(p, o.areas), 0)
+	}
+	if len(x.crossings) > 0 {
+		m.raise(inside, inside, 1)
+		m.raise(inside, outside, 1)
+		m.raise(inside, border, 0)
+	}
+	if len(x.overlaps) > 0 {
+		m.raise(inside, border, 1)
+	}
+	for p, n := range x.nodes {
+		if !ends[p] {
+			m.raise(inside, border, 0)
+		}
+		for _, q := range rays(p, n.a, a) {
+			if at := sector(p, q, n.b, b); at != border {
+				m.raise(inside, at, 1)
+			}
+		}
+	}
+	for i, l := range s.lines {
+		if !x.metA[i] {
+			m.raise(inside, inAreas(l[0], o.areas), 1)
+		}
+	}
+	if !covered(b, x.onB) {
+		m.raise(outside, border, 1)
+	}
+}
+
+func areasAreas(m *matrix, s, o *Shape) {
+	a, b := areaEdges(s.areas), areaEdges(o.areas)
+	x := cross(a, b)
+	// A piece of an outline within the other area has its own inside and outside there, beside it.
+	own := func(at int) {
+		m.raise(border, at, 1)
+		if at == inside {
+			m.raise(inside, inside, 2)
+			m.raise(outside, inside, 2)
+		} else {
+			m.raise(inside, outside, 2)
+		}
+	}
+	other := func(at int) {
+		m.raise(at, border, 1)
+		if at == inside {
+			m.raise(inside, inside, 2)
+			m.raise(inside, outside, 2)
+		} else {
+			m.raise(outside, inside, 2)
+		}
+	}
+	if len(x.crossings) > 0 {
+		m.raise(border, border, 0)
+		for _, at := range []int{inside, outside} {
+			own(at)
+			other(at)
+		}
+	}
+	if len(x.overlaps) > 0 {
+		m.raise(border, border, 1)
+	}
+	if x.sameSide {
+		m.raise(inside, inside, 2)
+	}
+	if x.otherSide {
+		m.raise(inside, outside, 2)
+		m.raise(outside, inside, 2)
+	}
+	for p, n := range x.nodes {
+		m.raise(border, border, 0)
+		for _, q := range rays(p, n.a, a) {
+			if at := sector(p, q, n.b, b); at != border {
+				own(at)
+			}
+		}
+		for _, q := range rays(p, n.b, b) {
+			if at := sector(p, q, n.a, a); at != border {
+				other(at)
+			}
+		}
+	}
+	apart(s.areas, o.areas, x.metA, own)
+	apart(o.areas, s.areas, x.metB, other)
+}
+
+// apart looks where rings are that meet no other.
+func apart(areas, others []orb.Polygon, met map[int]bool, at func(int)) {
+	i := 0
+	for _, area := range areas {
+		for _, ring := range area {
+			if !met[i] {
+				at(inAreas(ring[0], others))
+			}
+			i++
+		}
+	}
+}
