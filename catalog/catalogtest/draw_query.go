@@ -20,7 +20,7 @@ type ask struct {
 func (d draw) ask(m mood, ops, ids []string) ask {
 	a := ask{query: d.query(m, ids), collections: m == alone && d.often(15)}
 	a.query.Filter = d.filter(m, ops)
-	if d.often(10) {
+	if m == alone && d.often(25) {
 		a.limit = 1 + d.IntN(20)
 	}
 	if !a.collections && d.often(20) {
@@ -63,6 +63,11 @@ func (d draw) query(m mood, ids []string) catalog.Query {
 	}
 	if rare(8) {
 		q.Origin = pick(d, ptr(catalog.FromBucket), ptr(catalog.Posted))
+	}
+	// Every rank of values costs a back end a statement of its own, so long filters rather go with orders that have one.
+	if m != alone && d.often(75) {
+		q.Sort = pick(d, nil, nil, []catalog.SortKey{{Property: "datetime"}}, []catalog.SortKey{{Property: "collection", Descending: true}}, []catalog.SortKey{{Property: "geometry"}})
+		return q
 	}
 	for range d.IntN(3) {
 		q.Sort = append(q.Sort, catalog.SortKey{Descending: d.often(50),
