@@ -38,7 +38,7 @@ type Config struct {
 	Title, Description string
 	// Timeouts bound what the catalog is asked; zero ones have defaults.
 	Timeouts stac.Timeouts
-	// TempDir is where uploads wait for their verb; "" is the system's.
+	// TempDir is where uploads wait for their verb, and exports for being whole; "" is the system's.
 	TempDir string
 	// MaxUpload bounds the bytes of one call of a verb; 0 means 64 GiB.
 	MaxUpload int64
@@ -69,7 +69,7 @@ func New(cfg Config) http.Handler {
 	}
 	s := &server{Config: cfg, Writer: reply.Writer{Log: cfg.Log}}
 	s.api = stac.New(stac.Config{
-		Catalog: cfg.Catalog, Log: cfg.Log, Title: cfg.Title, Description: cfg.Description, Timeouts: cfg.Timeouts, Operations: operations,
+		Catalog: cfg.Catalog, Log: cfg.Log, Title: cfg.Title, Description: cfg.Description, Timeouts: cfg.Timeouts, TempDir: cfg.TempDir, Operations: operations,
 	})
 	return s.access(s.recovered(s.below(s.routes())))
 }

@@ -53,7 +53,7 @@ func TestEveryLinkOfACollectionAnswers(t *testing.T) {
 			require.Equal(t, 200, w.do(t, method, l["href"].(string), map[string]string{"POST": "{}"}[method]).status, l)
 			n++
 		}
-		require.Equal(t, 11, n)
+		require.Equal(t, 12, n)
 		require.Equal(t, w.url+"/collections/s2", linksOf(t, doc)["derived_from"])
 		require.Equal(t, "https://example.com/l", linksOf(t, doc)["license"])
 	})

@@ -2,10 +2,16 @@ package stac
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"mime"
 	"net/http"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/bulk"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -14,6 +20,12 @@ const (
 	mediaNDJSON = "application/x-ndjson"
 	mediaSeq    = "application/geo+json-seq"
 )
+
+// mediaParquet is that of a table of items.
+const mediaParquet = "application/vnd.apache.parquet"
+
+// maxTables is how many tables are written at once: each takes room for its items on disk.
+const maxTables = 4
 
 // exportPage is how many items of an export are in memory at once.
 const exportPage = 1000
@@ -69,14 +81,82 @@ func (a *api) lines(w http.ResponseWriter, r *request, q ask, media string) erro
 		return err
 	})
 	if err != nil && begun {
-		a.Config.Log.WarnContext(r.Context(), "an export broke off", "path", r.URL.Path, "err", err)
-		panic(http.ErrAbortHandler) // so that the client sees that the answer is not whole
+		a.breakOff(r, err)
 	}
 	return err
 }
 
+// breakOff ends an answer that has begun, so that the client sees that it is not whole.
+func (a *api) breakOff(r *request, err error) {
+	a.Config.Log.WarnContext(r.Context(), "an export broke off", "path", r.URL.Path, "err", err)
+	panic(http.ErrAbortHandler)
+}
+
 // errEnough ends a walk over pages.
-var errEnough = fault.New(fault.Canceled, "enough")
+var errEnough = errors.New("enough")
+
+// exportTable answers with the items of a collection as STAC-GeoParquet.
+func (a *api) exportTable(w http.ResponseWriter, r *request) error {
+	q, err := a.itemsOf(r)
+	if err != nil {
+		return err
+	}
+	select {
+	case a.tables <- struct{}{}:
+		defer func() { <-a.tables }()
+	default:
+		w.Header().Set("Retry-After", "10")
+		return fault.New(fault.Unavailable, "%d tables are being written already", maxTables).WithCure("try again in a while, or take items.ndjson")
+	}
+	doc, err := a.Catalog.Collection(r.Context(), a.scope(r.Request), r.collection)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", mediaParquet)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": r.collection + ".parquet"}))
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	out := &begun{Writer: w}
+	_, err = bulk.WriteParquet(r.client, out, a.eachItem(r, q.Query), bulk.Table{
+		Collections: []json.RawMessage{newPresenter(r.at, nil).collectionDoc(nil, doc)}, TempDir: a.TempDir,
+	})
+	if err != nil && out.any {
+		a.breakOff(r, err)
+	}
+	w.Header().Del("Content-Disposition")
+	return err
+}
+
+// begun tells whether anything was written.
+type begun struct {
+	io.Writer
+	any bool
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.any = true
+	return b.Writer.Write(p)
+}
+
+// eachItem yields every item that a question finds as it is served. One is good until the next.
+func (a *api) eachItem(r *request, q catalog.Query) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		p, item := newPresenter(r.at, nil), []byte(nil)
+		err := a.eachPage(r, q, func(page catalog.Result) error {
+			for _, doc := range page.Documents {
+				item = p.item(item[:0], doc)
+				if !yield(item, nil) {
+					return errEnough
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
 
 // eachPage calls with page after page of a question. Each has the time of an aggregation, and a client that takes
 // them slowly has all it wants.
@@ -90,7 +170,7 @@ func (a *api) eachPage(r *request, q catalog.Query, do func(catalog.Result) erro
 		if err != nil {
 			return err
 		}
-		if err := do(res); err == errEnough { //nolint:errorlint // it is this very value
+		if err := do(res); errors.Is(err, errEnough) {
 			return nil
 		} else if err != nil {
 			return err

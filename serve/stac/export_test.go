@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/bulk"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
 )
 
@@ -63,6 +66,40 @@ func TestExportOfLines(t *testing.T) {
 		head := w.do(t, http.MethodHead, "/collections/s2/items.ndjson", "")
 		require.Equal(t, 200, head.status)
 		require.Empty(t, head.body)
+	})
+}
+
+func TestExportOfATable(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		w.fill(t)
+		a := w.get(t, "/collections/s2/items.parquet?sortby=id&filter="+url.QueryEscape("eo:cloud_cover < 40"))
+		require.Equal(t, 200, a.status, string(a.body))
+		require.Equal(t, "application/vnd.apache.parquet", a.header.Get("Content-Type"))
+		require.Equal(t, "attachment; filename=s2.parquet", a.header.Get("Content-Disposition"))
+		path := filepath.Join(t.TempDir(), "s2.parquet")
+		require.NoError(t, os.WriteFile(path, a.body, 0o600))
+		source, err := bulk.Open(context.Background(), path, bulk.Crawl{})
+		require.NoError(t, err)
+		n := 0
+		for doc, err := range source.Documents(context.Background(), bulk.Position{}) {
+			require.NoError(t, err)
+			require.NoError(t, doc.Err)
+			var item map[string]any
+			require.NoError(t, json.Unmarshal(doc.Raw, &item))
+			if item["type"] == "Collection" {
+				require.Equal(t, "s2", item["id"], "the table knows its collection")
+				continue
+			}
+			require.Equal(t, fmt.Sprintf("scene %02d", n), item["id"])
+			require.Equal(t, w.url+fmt.Sprintf("/collections/s2/items/scene%%20%02d", n), linksOf(t, item)["self"])
+			require.EqualValues(t, 4*n, item["properties"].(map[string]any)["eo:cloud_cover"])
+			n++
+		}
+		require.Equal(t, 10, n)
+		require.Equal(t, 200, w.get(t, "/collections/mine/items.parquet").status, "a table may be empty")
+		require.Equal(t, 404, w.get(t, "/collections/none/items.parquet").status)
+		require.Equal(t, 400, w.get(t, "/collections/s2/items.parquet?fields=id").status)
+		require.Empty(t, w.do(t, http.MethodHead, "/collections/s2/items.parquet", "").body)
 	})
 }
 

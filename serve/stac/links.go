@@ -77,6 +77,7 @@ func (p *presenter) collectionDoc(out []byte, doc json.RawMessage) []byte {
 		{Rel: "aggregate", Href: at + "/aggregate", Type: reply.JSON, Title: "Counts over items", Method: "POST"},
 		{Rel: "aggregations", Href: at + "/aggregations", Type: reply.JSON, Title: "What can be counted"},
 		{Rel: "export", Href: at + "/items.ndjson", Type: mediaNDJSON, Title: "All items, one a line"},
+		{Rel: "export", Href: at + "/items.parquet", Type: mediaParquet, Title: "All items, as STAC-GeoParquet"},
 	})
 	if err != nil {
 		panic(err) // strings always marshal

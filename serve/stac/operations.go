@@ -12,6 +12,7 @@ var (
 	filtering   = []string{"bbox", "intersects", "datetime", "collections", "ids", "filter", "filter-lang", "filter-crs", "query", "q"}
 	searching   = slices.Concat([]string{"limit", "token", "sortby", "fields"}, filtering)
 	exporting   = slices.Concat([]string{"sortby", "fields"}, filtering)
+	tabling     = slices.Concat([]string{"sortby"}, filtering)
 	collecting  = []string{"limit.collections", "token", "sortby", "fields.collections", "bbox", "datetime", "filter", "filter-lang", "filter-crs", "query", "q"}
 	aggregating = slices.Concat([]string{"aggregations", "datetime_frequency_interval"}, filtering)
 )
@@ -53,6 +54,8 @@ func reading() []operation {
 			gives: []answer{{200, reply.GeoJSON, "item"}, {304, "", ""}}, run: (*api).oneItem},
 		{method: get, path: "/collections/{collectionId}/items.ndjson", id: "exportLines", summary: "All items of a collection, one a line", kind: sum, takes: exporting,
 			gives: []answer{{200, mediaNDJSON, "lines"}}, run: (*api).exportLines},
+		{method: get, path: "/collections/{collectionId}/items.parquet", id: "exportTable", summary: "All items of a collection as STAC-GeoParquet", kind: sum, takes: tabling,
+			gives: []answer{{200, mediaParquet, "binary"}}, run: (*api).exportTable},
 		{method: get, path: "/search", id: "getItemSearch", summary: "A page of items that fulfil all that is asked, newest first; as lines, all of them", takes: searching,
 			gives: found, run: (*api).searchGet},
 		{method: http.MethodPost, path: "/search", id: "postItemSearch", summary: "The same with the question as a JSON document", sends: "searchBody",

@@ -30,6 +30,8 @@ type Config struct {
 	Timeouts           Timeouts
 	// MaxPosted bounds the body of a write in bytes; 0 means 64 MiB.
 	MaxPosted int64
+	// TempDir is where an export waits for being whole; "" is the system's.
+	TempDir string
 	// Operations are those that whoever mounts the API answers itself, as an OpenAPI document that has only
 	// paths. They are listed with the API's own.
 	Operations []byte
@@ -54,6 +56,8 @@ type api struct {
 	routes  []route
 	spec    spec
 	answers replies
+	// tables holds a place for every table that is being written.
+	tables chan struct{}
 	// scope says what the caller may see.
 	scope func(*http.Request) catalog.Scope
 }
@@ -80,7 +84,7 @@ func New(cfg Config) http.Handler {
 		}
 	}
 	a := &api{
-		Config: cfg, Writer: reply.Writer{Log: cfg.Log}, routes: newRoutes(operations()),
+		Config: cfg, Writer: reply.Writer{Log: cfg.Log}, routes: newRoutes(operations()), tables: make(chan struct{}, maxTables),
 		scope: func(*http.Request) catalog.Scope { return catalog.Everything() },
 	}
 	a.spec = newSpec(operations(), cfg)
