@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,13 +8,13 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 
-	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
 	parquetfile "github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 	"github.com/apache/arrow/go/v17/parquet/schema"
 	"github.com/tidwall/gjson"
 
@@ -24,9 +23,6 @@ import (
 
 // parquetFile is a file of STAC-GeoParquet: the collections in its metadata, then an item from each row.
 type parquetFile struct{ *file }
-
-// batchRows is how many rows are decoded at a time.
-const batchRows = 1024
 
 // isParquet looks for the letters that such a file begins with.
 func isParquet(path string) (bool, error) {
@@ -119,16 +115,26 @@ func readTable(ctx context.Context, in parquet.ReaderAtSeeker, skip func(rows, g
 			return err
 		}
 	}
-	rows, err := pqarrow.NewFileReader(parts, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
-	if err != nil {
+	if err := t.readSchema(parts.MetaData().Schema); err != nil {
 		return err
 	}
 	for group := range parts.NumRowGroups() {
-		if skip(int(parts.MetaData().RowGroup(group).NumRows()), parts.NumRowGroups()) {
+		rows := int(parts.MetaData().RowGroup(group).NumRows())
+		if skip(rows, parts.NumRowGroups()) {
 			continue
 		}
-		if err := t.group(ctx, rows, group, give); err != nil {
+		if err := t.open(parts.RowGroup(group)); err != nil {
 			return err
+		}
+		for range rows {
+			doc, err := t.item()
+			if err != nil {
+				return err
+			}
+			err, t.bad = give(doc, t.bad), nil
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -136,6 +142,8 @@ func readTable(ctx context.Context, in parquet.ReaderAtSeeker, skip func(rows, g
 
 // tableReader makes items of rows.
 type tableReader struct {
+	tree
+	columns []*node
 	// texts are the paths of columns that hold JSON as text, geometries the columns of the table that hold WKB; primary
 	// is the one that is an item's geometry.
 	texts, geometries map[string]bool
@@ -163,7 +171,7 @@ func (t *tableReader) readMetadata(f *parquetfile.Reader) error {
 	var bad error
 	geo.Get("columns").ForEach(func(name, column gjson.Result) bool {
 		if encoding := column.Get("encoding").Str; encoding != "WKB" {
-			bad = fault.New(fault.Unsupported, "the geometry of column %q is encoded as %s", name.Str, encoding).WithCure("write it as WKB")
+			bad = fault.New(fault.Unsupported, "the geometry of column %q is encoded as %q", name.Str, encoding).WithCure("write it as WKB")
 		}
 		t.geometries[name.Str] = true
 		return bad == nil
@@ -174,12 +182,6 @@ func (t *tableReader) readMetadata(f *parquetfile.Reader) error {
 			names = append(names, name.Str)
 		}
 		t.texts[pathOf(names...)] = true
-	}
-	for i := range f.MetaData().Schema.NumColumns() {
-		column := f.MetaData().Schema.Column(i)
-		if _, isJSON := column.LogicalType().(schema.JSONLogicalType); isJSON {
-			t.texts[pathOf(strings.Split(column.Path(), ".")...)] = true
-		}
 	}
 	stac := gjson.Parse(find("stac-geoparquet"))
 	for _, doc := range stac.Get("collections").Map() {
@@ -194,90 +196,80 @@ func (t *tableReader) readMetadata(f *parquetfile.Reader) error {
 	return bad
 }
 
-// group reads the rows of one row group.
-func (t *tableReader) group(ctx context.Context, rows *pqarrow.FileReader, group int, give func(json.RawMessage, error) error) error {
-	batches, err := rows.GetRecordReader(ctx, nil, []int{group})
-	if err != nil {
-		return err
-	}
-	defer batches.Release()
-	for batches.Next() {
-		batch := batches.Record()
-		for i := range int(batch.NumRows()) {
-			doc, bad := t.item(batch, i)
-			if err := give(doc, bad); err != nil {
-				return err
-			}
+// readSchema finds the columns.
+func (t *tableReader) readSchema(s *schema.Schema) error {
+	t.schema = s
+	t.form = func(path []string, n schema.Node) leafForm {
+		name := path[len(path)-1]
+		return leafForm{
+			json:     t.texts[pathOf(path...)] || n.LogicalType().Equals(schema.JSONLogicalType{}),
+			geometry: len(path) == 1 && t.geometries[name] || name == "proj:geometry",
+			text:     n.LogicalType().Equals(schema.StringLogicalType{}),
 		}
 	}
-	if err := batches.Err(); err != nil && err != io.EOF {
-		return err
+	for i := range s.Root().NumFields() {
+		field := s.Root().Field(i)
+		n, err := t.of(field, []string{field.Name()}, 0, 0)
+		if err != nil {
+			return err
+		}
+		t.columns = append(t.columns, n)
 	}
 	return nil
 }
 
-// item is one row as the item that it was.
-func (t *tableReader) item(batch arrow.Record, i int) (json.RawMessage, error) {
-	out := bytes.NewBufferString(`{"type":"Feature"`)
-	properties := []byte(`,"properties":{`)
-	version, assets, links := false, false, false
-	first := len(properties)
-	for c := range int(batch.NumCols()) {
-		name, column := batch.ColumnName(c), batch.Column(c)
-		w := cellWriter{texts: t.texts}
-		own := name
-		switch {
-		case name == "type":
-			continue
-		case name == t.primary:
-			own, w.geometry = "geometry", true
-		case name == "bbox":
-			w.box = true
-		case t.geometries[name]:
-			w.geometry = true
-		}
-		value, err := w.value(nil, column, i, pathOf(name), name)
+// open begins a row group.
+func (t *tableReader) open(group *parquetfile.RowGroupReader) error {
+	if group.NumColumns() != len(t.leaves) {
+		return errShortColumn
+	}
+	pool := &sync.Pool{New: func() any { return memory.NewResizableBuffer(memory.DefaultAllocator) }}
+	for i, l := range t.leaves {
+		pages, err := group.GetColumnPageReader(i)
 		if err != nil {
-			return nil, fmt.Errorf("column %q: %w", name, err)
+			return err
 		}
-		isNull := value == nil
-		switch own {
-		case "stac_version", "stac_extensions", "id", "collection", "bbox", "links", "assets":
-			version, assets, links = version || own == "stac_version", assets || own == "assets" && !isNull, links || own == "links" && !isNull
-			if !isNull {
-				out.WriteString(`,"` + own + `":`)
-				out.Write(value)
-			}
-			continue
-		case "geometry":
-			if isNull {
+		if err := l.open(parquetfile.NewColumnReader(l.column, &guard{PageReader: pages, column: l.column}, memory.DefaultAllocator, pool)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// item is the next row as the item that it was.
+func (t *tableReader) item() (json.RawMessage, error) {
+	item, properties := object{{"type", quoted("Feature")}}, []byte{'{'}
+	for _, c := range t.columns {
+		value, err := c.value()
+		if err != nil {
+			return nil, err
+		}
+		switch name := c.name; {
+		case name == "type":
+		case name == t.primary:
+			if value == nil {
 				value = []byte("null")
 			}
-			out.WriteString(`,"geometry":`)
-			out.Write(value)
-			continue
-		case "datetime": // an item has it, if only to say that it has none
-			if isNull {
-				value, isNull = []byte("null"), false
+			item.set("geometry", value)
+		case slices.Contains(ownMembers, name):
+			if name == "bbox" {
+				value = sides(value)
 			}
-		}
-		if !isNull {
-			if len(properties) > first {
-				properties = append(properties, ',')
+			if value != nil {
+				item.set(name, value)
 			}
-			properties = append(append(append(properties, quoted(name)...), ':'), value...)
+		case value != nil:
+			properties = appendMember(properties, name, value)
+		case name == "datetime": // an item has it, if only to say that it has none
+			properties = appendMember(properties, name, []byte("null"))
 		}
 	}
-	out.Write(properties)
-	out.WriteByte('}')
-	for _, lacks := range []struct {
-		is   bool
-		then string
-	}{{!version, `,"stac_version":"1.0.0"`}, {!assets, `,"assets":{}`}, {!links, `,"links":[]`}} {
-		if lacks.is {
-			out.WriteString(lacks.then)
+	item.set("properties", append(properties, '}'))
+	lacking := object{{"stac_version", quoted("1.0.0")}, {"assets", json.RawMessage("{}")}, {"links", json.RawMessage("[]")}}
+	for _, m := range lacking {
+		if !item.has(m.name) {
+			item.set(m.name, m.value)
 		}
 	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
+	return item.json(), nil
 }
