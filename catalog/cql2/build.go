@@ -45,10 +45,20 @@ func tooDeep(e Expr, limit int) bool {
 	return limit == 0 || slices.ContainsFunc(children(e), func(c Expr) bool { return tooDeep(c, limit-1) })
 }
 
+// brief is the text of an expression as messages quote it.
+func brief(e Expr) string {
+	const most = 60
+	text := []rune(Text(e))
+	if len(text) <= most {
+		return string(text)
+	}
+	return string(text[:most]) + "…"
+}
+
 // condition refuses what can be neither true nor false.
 func condition(e Expr) error {
 	if t := TypeOf(e); t != BoolType && t != AnyType {
-		return fmt.Errorf("%s is no condition, it is %s", Text(e), t)
+		return fmt.Errorf("%s is no condition, it is %s", brief(e), t)
 	}
 	return nil
 }
@@ -81,10 +91,10 @@ func (b *builder) not(arg Expr) (Expr, error) {
 func value(e Expr) error {
 	switch t := TypeOf(e); t {
 	case IntervalType, GeometryType, ListType:
-		return fmt.Errorf("%s does not compare, it is %s", Text(e), t)
+		return fmt.Errorf("%s does not compare, it is %s", brief(e), t)
 	case BoolType:
 		if _, ok := e.(Bool); !ok {
-			return fmt.Errorf("%s is a condition where a value has to be", Text(e))
+			return fmt.Errorf("%s is a condition where a value has to be", brief(e))
 		}
 	}
 	return nil
@@ -102,7 +112,7 @@ func alike(values ...Expr) error {
 		case first == nil:
 			first = v
 		case t != TypeOf(first):
-			return fmt.Errorf("%s is %s and %s is %s: they do not compare", Text(first), TypeOf(first), Text(v), t)
+			return fmt.Errorf("%s is %s and %s is %s: they do not compare", brief(first), TypeOf(first), brief(v), t)
 		}
 	}
 	return nil
@@ -129,7 +139,7 @@ func (b *builder) like(v, pattern Expr) (Expr, error) {
 				continue
 			}
 		}
-		return nil, fmt.Errorf("the pattern %s is no string, nor CASEI or ACCENTI of one", Text(pattern))
+		return nil, fmt.Errorf("the pattern %s is no string, nor CASEI or ACCENTI of one", brief(pattern))
 	}
 }
 
@@ -156,7 +166,7 @@ func (b *builder) in(v Expr, list []Expr) (Expr, error) {
 func of(want Type, values ...Expr) error {
 	for _, v := range values {
 		if t := TypeOf(v); t != want && t != AnyType {
-			return fmt.Errorf("%s is %s where %s has to be", Text(v), t, want)
+			return fmt.Errorf("%s is %s where %s has to be", brief(v), t, want)
 		}
 	}
 	return nil

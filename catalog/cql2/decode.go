@@ -44,7 +44,13 @@ type place struct {
 	what error
 }
 
-func (p *place) Error() string { return p.path + ": " + p.what.Error() }
+func (p *place) Error() string {
+	const most = 100
+	if len(p.path) > most {
+		return p.path[:most] + "…: " + p.what.Error()
+	}
+	return p.path + ": " + p.what.Error()
+}
 
 // located puts a step before an error's path.
 func located(err error, step string) error {

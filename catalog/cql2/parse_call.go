@@ -1,7 +1,5 @@
 package cql2
 
-import "strings"
-
 // call reads what follows a word and its opening bracket.
 func (p *parser) call(word token) (Expr, error) {
 	name := word.lower
@@ -134,7 +132,7 @@ func (p *parser) bboxCall() (Expr, error) {
 	for i, arg := range args {
 		n, ok := arg.(Number)
 		if !ok {
-			return nil, p.errorf("%s is no number", strings.TrimSpace(Text(arg)))
+			return nil, p.errorf("%s is no number", brief(arg))
 		}
 		numbers[i] = n.Value
 	}
