@@ -160,10 +160,10 @@ func (a *api) aggregatePost(w http.ResponseWriter, r *request) error {
 }
 
 func (a *api) aggregate(w http.ResponseWriter, r *request, q catalog.Query, names []string, step string) error {
+	if err := a.inCatalog(r); err != nil {
+		return err
+	}
 	if r.collection != "" {
-		if _, err := a.Catalog.Collection(r.Context(), a.scope(r.Request), r.collection); err != nil {
-			return err
-		}
 		q.Collections = within(q.Collections, r.collection)
 	}
 	wanted, err := a.wanted(r, names, step)

@@ -132,25 +132,39 @@ func mediaType(r *http.Request) string {
 	return mt
 }
 
-// read takes the whole body, which is of one of the media types and no larger than most bytes.
-func read(w http.ResponseWriter, r *http.Request, most int64, types ...string) ([]byte, error) {
+// limits bound a body: its bytes, and lists and objects within each other. What is nested deeper could take more
+// stack than there is to whoever looks into it.
+type limits struct {
+	bytes int64
+	depth int
+}
+
+// questions bounds those that ask, and documents those that bring something.
+var questions = limits{4 << 20, 1000}
+
+func (a *api) documents() limits { return limits{a.MaxPosted, maxNesting} }
+
+// read takes the whole body, which is of one of the media types.
+func read(w http.ResponseWriter, r *http.Request, most limits, types ...string) ([]byte, error) {
 	if !slices.Contains(types, mediaType(r)) {
 		return nil, fault.New(fault.Invalid, "the body's type is %q", r.Header.Get("Content-Type")).WithCure("send JSON with Content-Type: %s", types[0])
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most.bytes))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, fault.New(fault.TooLarge, "the body is larger than %d bytes", most).WithCure("send it in smaller parts")
+		return nil, fault.New(fault.TooLarge, "the body is larger than %d bytes", most.bytes).WithCure("send it in smaller parts")
 	case err != nil:
 		return nil, fault.New(fault.Canceled, "read the body: %w", err)
+	case tooDeep(body, most.depth):
+		return nil, fault.New(fault.Invalid, "the body has lists and objects more than %d within each other", most.depth).WithCure("send a flatter document")
 	}
 	return body, nil
 }
 
 // decode reads one JSON object without members that nobody knows.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
-	body, err := read(w, r, maxAsked, reply.JSON, reply.GeoJSON)
+	body, err := read(w, r, questions, reply.JSON, reply.GeoJSON)
 	if err != nil {
 		return err
 	}
@@ -163,4 +177,25 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 		return fault.New(fault.Invalid, "the body is not one JSON object").WithCure("send one JSON object; /api tells its members")
 	}
 	return nil
+}
+
+// tooDeep reports whether brackets are more than so many within each other.
+func tooDeep(doc []byte, most int) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > most {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }

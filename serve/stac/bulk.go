@@ -44,7 +44,7 @@ func (a *api) bulkItems(w http.ResponseWriter, r *request) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.Catalog.Collection(r.Context(), a.scope(r.Request), r.collection); err != nil {
+		if err := a.inCatalog(r); err != nil {
 			return err
 		}
 		var good []catalog.Entry

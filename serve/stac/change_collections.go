@@ -81,7 +81,7 @@ func (a *api) putCollection(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := read(w, r.Request, a.MaxPosted, reply.JSON)
+	body, err := read(w, r.Request, a.documents(), reply.JSON)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (a *api) putItem(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := read(w, r.Request, a.MaxPosted, reply.JSON, reply.GeoJSON)
+	body, err := read(w, r.Request, a.documents(), reply.JSON, reply.GeoJSON)
 	if err != nil {
 		return err
 	}

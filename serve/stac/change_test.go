@@ -183,6 +183,11 @@ func TestItemsThatAreRefused(t *testing.T) {
 		require.Equal(t, 409, w.do(t, http.MethodDelete, "/collections/s2/items/scene%2001", "").status)
 		require.Equal(t, 409, w.do(t, http.MethodPatch, "/collections/s2/items/scene%2001", `{"properties":{"a":1}}`).status)
 		require.Len(t, w.get(t, "/search?limit=100").ids(t), 50)
+		deep := strings.Repeat(`[`, 8<<20)
+		for _, call := range [][2]string{{"POST", "/collections/mine/items"}, {"POST", "/collections"}, {"POST", "/collections/mine/bulk_items"}, {"PATCH", "/collections/mine"}, {"PUT", "/collections/mine/items/x"}, {"POST", "/search"}} {
+			a := w.send(t, call[0], call[1], deep)
+			require.Contains(t, []int{400, 413}, a.status, call)
+		}
 		small := start(t, w.catalog, Config{MaxPosted: 100})
 		require.Equal(t, 413, small.post(t, "/collections/mine/items", postedX).status)
 	})

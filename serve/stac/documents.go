@@ -81,10 +81,11 @@ func names(headers []string, tag string, weak bool) bool {
 }
 
 func (a *api) items(w http.ResponseWriter, r *request) error {
-	q, err := a.itemsOf(r)
+	q, err := asked(r.given, itemFields)
 	if err != nil {
 		return err
 	}
+	q.Collections = within(q.Collections, r.collection)
 	of := collectionURL(r.at, r.collection)
 	return a.found(w, r, q, func(res catalog.Result) []link { return pageLinks(r, res, reply.GeoJSON) },
 		link{Rel: "parent", Href: of, Type: reply.JSON}, link{Rel: "collection", Href: of, Type: reply.JSON})
@@ -96,11 +97,17 @@ func (a *api) itemsOf(r *request) (ask, error) {
 	if err != nil {
 		return q, err
 	}
-	if _, err := a.Catalog.Collection(r.Context(), a.scope(r.Request), r.collection); err != nil {
-		return q, err
-	}
 	q.Collections = within(q.Collections, r.collection)
-	return q, nil
+	return q, a.inCatalog(r)
+}
+
+// inCatalog refuses a request whose path names a collection that is not there.
+func (a *api) inCatalog(r *request) error {
+	if r.collection == "" {
+		return nil
+	}
+	_, err := a.Catalog.Collection(r.Context(), a.scope(r.Request), r.collection)
+	return err
 }
 
 // within narrows collections that are asked for to the one of the path.
@@ -143,10 +150,16 @@ func (a *api) searchPost(w http.ResponseWriter, r *request) error {
 func (a *api) found(w http.ResponseWriter, r *request, q ask, pages func(catalog.Result) []link, more ...link) error {
 	w.Header().Add("Vary", "Accept")
 	if media := linesTaken(r.Request); media != "" {
+		if err := a.inCatalog(r); err != nil {
+			return err
+		}
 		return a.lines(w, r, q, media)
 	}
 	q.Count = q.Token == ""
 	res, err := a.Catalog.Search(r.Context(), a.scope(r.Request), q.Query)
+	if err == nil && len(res.Documents) == 0 { // where there are items there is their collection
+		err = a.inCatalog(r)
+	}
 	if err != nil {
 		return err
 	}

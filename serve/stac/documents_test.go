@@ -227,3 +227,15 @@ func TestNothingThere(t *testing.T) {
 		require.Equal(t, "GET, HEAD, POST, OPTIONS", a.header.Get("Allow"))
 	})
 }
+
+func TestNamesOfDocuments(t *testing.T) {
+	for doc, want := range map[string][2]string{
+		`{"type":"Feature","links":[{"id":"no"}],"id":"a","collection":"b"}`:            {"a", "b"},
+		`{"type":"Feature","links":[],"id":"a\"\u00e9","collection":"b\"\u00e9","x":1}`: {`a"é`, `b"é`},
+		`{"type":"Feature","links":[],"collection":"b","id":"a"}`:                       {"a", "b"},
+		`{"type":"Feature","links":[],"id":"a","properties":{"collection":"no"}}`:       {"a", ""},
+	} {
+		id, collection := nameOf(json.RawMessage(doc))
+		require.Equal(t, want, [2]string{id, collection}, doc)
+	}
+}

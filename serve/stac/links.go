@@ -1,6 +1,7 @@
 package stac
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
 
@@ -52,16 +53,29 @@ func newPresenter(at string, f *fields) *presenter { return &presenter{at: at, f
 
 // item appends an item as it is served.
 func (p *presenter) item(out []byte, doc json.RawMessage) []byte {
-	names := gjson.GetManyBytes(doc, "id", "collection")
-	if collection := names[1].Str; p.before == nil || p.collection != collection {
+	id, collection := nameOf(doc)
+	if p.before == nil || p.collection != collection {
 		p.collection = collection
 		of := collectionURL(p.at, collection)
 		p.before = []byte(`{"rel":"self","href":"` + of + "/items/")
 		p.end = []byte(`","type":"application/geo+json"},{"rel":"root","href":"` + p.at + `/","type":"application/json"},{"rel":"parent","href":"` +
 			of + `","type":"application/json"},{"rel":"collection","href":"` + of + `","type":"application/json"}`)
 	}
-	p.own = append(append(append(p.own[:0], p.before...), url.PathEscape(names[0].Str)...), p.end...)
+	p.own = append(append(append(p.own[:0], p.before...), url.PathEscape(id)...), p.end...)
 	return p.document(out, doc)
+}
+
+// nameOf is an item's id and collection, which stand together behind its links.
+func nameOf(doc json.RawMessage) (id, collection string) {
+	first := gjson.GetBytes(doc, "id")
+	if end := first.Index + len(first.Raw); first.Index > 0 && end < len(doc) {
+		if rest, ok := bytes.CutPrefix(doc[end:], []byte(`,"collection":"`)); ok {
+			if to := bytes.IndexByte(rest, '"'); bytes.IndexByte(rest[:max(to, 0)], '\\') < 0 {
+				return first.Str, string(rest[:max(to, 0)])
+			}
+		}
+	}
+	return first.Str, gjson.GetBytes(doc, "collection").Str
 }
 
 // collectionDoc appends a collection as it is served.

@@ -44,7 +44,7 @@ type replies struct {
 // once runs a change with its body. With an Idempotency-Key it runs it once: the same request again gets the same
 // answer. What failed may be tried again.
 func (a *api) once(w http.ResponseWriter, r *request, do func(http.ResponseWriter, *request, []byte) error, types ...string) error {
-	body, err := read(w, r.Request, a.MaxPosted, types...)
+	body, err := read(w, r.Request, a.documents(), types...)
 	if err != nil {
 		return err
 	}

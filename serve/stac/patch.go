@@ -34,7 +34,7 @@ func (a *api) patch(w http.ResponseWriter, r *request, ref catalog.ItemRef, get 
 	if create {
 		return fault.New(fault.Invalid, "If-None-Match: * asks to change what is not there").WithCure("leave the header out")
 	}
-	body, err := read(w, r.Request, a.MaxPosted, reply.JSON, mediaMergePatch, mediaJSONPatch, reply.GeoJSON)
+	body, err := read(w, r.Request, a.documents(), reply.JSON, mediaMergePatch, mediaJSONPatch, reply.GeoJSON)
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func (a *api) patch(w http.ResponseWriter, r *request, ref catalog.ItemRef, get 
 	if mediaType(r.Request) == mediaJSONPatch {
 		change = patched
 	}
-	if !gjson.ValidBytes(body) || tooDeep(body) {
-		return fault.New(fault.Invalid, "the body is no JSON, or nested more than %d deep", maxNesting).WithCure("send the members to change (RFC 7386)")
+	if !gjson.ValidBytes(body) {
+		return fault.New(fault.Invalid, "the body is no JSON").WithCure("send the members to change (RFC 7386)")
 	}
 	for try := 1; ; try++ {
 		now, err := get()
@@ -119,28 +119,4 @@ func merge(out []byte, target, patch gjson.Result) []byte {
 		return true
 	})
 	return append(out, '}')
-}
-
-// maxNesting bounds lists and objects within each other in what is posted.
-const maxNesting = 64
-
-// tooDeep reports whether valid JSON is nested deeper than that.
-func tooDeep(doc []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(doc); i++ {
-		switch c := doc[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxNesting {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }

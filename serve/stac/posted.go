@@ -18,6 +18,8 @@ const (
 	maxName = 512
 	// maxPosted bounds the documents of one request.
 	maxPosted = 10_000
+	// maxNesting bounds lists and objects within each other in what is posted.
+	maxNesting = 64
 )
 
 // postedItem reads an item that a client sent for a place: its collection, and its id unless that is "". What an item

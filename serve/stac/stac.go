@@ -47,9 +47,6 @@ type Timeouts struct {
 	Write time.Duration
 }
 
-// maxAsked bounds the body of a question, in bytes.
-const maxAsked = 4 << 20
-
 type api struct {
 	Config
 	reply.Writer

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
+	"github.com/terrapin-eo/terrapin/catalog/sqlite"
 )
 
 // world is an API on a loopback address, over a catalog, and its OpenAPI document: every answer in these tests is
@@ -60,9 +62,15 @@ func onEach(t *testing.T, test func(t *testing.T, w *world)) {
 	}
 }
 
+// catalogs are the naive one, and each back end that can be had.
 func catalogs(*testing.T) map[string]func(*testing.T) catalog.Catalog {
 	return map[string]func(*testing.T) catalog.Catalog{
 		"memory": func(*testing.T) catalog.Catalog { return catalogtest.NewMemory() },
+		"sqlite": func(t *testing.T) catalog.Catalog {
+			c, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "catalog.sqlite"))
+			require.NoError(t, err)
+			return c
+		},
 	}
 }
 
