@@ -127,6 +127,11 @@ func cutArea(a orb.Polygon, x, way float64) orb.MultiPolygon {
 	outline := false
 	for i, r := range a {
 		pieces, uncut := cutRing(r, x, way)
+		if uncut && i > 0 && !outline { // the edge becomes outline where the hole touches it
+			if pieces = touching(r, x, way); pieces != nil {
+				uncut = false
+			}
+		}
 		if uncut {
 			whole = append(whole, r)
 			outline = outline || i == 0
@@ -192,6 +197,32 @@ func cutRing(r orb.Ring, x, way float64) (chains []*chain, uncut bool) {
 		}
 	}
 	return chains, false
+}
+
+// touching cuts a ring that is on the kept side where it lies along the edge or touches it twice.
+func touching(r orb.Ring, x, way float64) (chains []*chain) {
+	points := r[:len(r)-1]
+	n := len(points)
+	var on []int
+	for i, p := range points {
+		if side(p, x, way) == 0 {
+			on = append(on, i)
+		}
+	}
+	if len(on) < 2 {
+		return nil
+	}
+	for k, from := range on {
+		to := on[(k+1)%len(on)]
+		piece := orb.LineString{points[from]}
+		for i := (from + 1) % n; i != to; i = (i + 1) % n {
+			piece = append(piece, points[i])
+		}
+		if len(piece) > 1 {
+			chains = append(chains, &chain{points: append(piece, points[to])})
+		}
+	}
+	return chains
 }
 
 // joined makes rings of chains.
