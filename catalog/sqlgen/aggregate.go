@@ -66,7 +66,7 @@ func (g *aggregation) plan() error {
 	if g.w.nothing() || g.w.plain() {
 		return nil
 	}
-	p, ok, err := g.few(sortable)
+	p, ok, err := g.few(sortable, "", false)
 	if !ok && g.w.placed() {
 		p = g.w.place(g.w.time.and(g.w.sort))
 	}

@@ -1,9 +1,11 @@
 package sqlgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
@@ -21,15 +23,19 @@ const (
 	// countable is how many items are looked at to count them.
 	countable = 1000
 	// sortable is how many candidates are sorted before an index in the order that is wanted is walked instead.
-	sortable = 20_000
+	sortable = 4000
 )
 
-// few is the path of an index that leads to no more than a number of candidates, if there is one.
-func (l lookup) few(most int) (Path, bool, error) {
+// few is the path of an index that leads to no more than a number of candidates, if there is one; the index over the
+// property ranked, where that is not "", is not asked, nor is that over place and time by what walks along it.
+func (l lookup) few(most int, ranked string, walks bool) (Path, bool, error) {
 	if l.w.ids != nil {
 		return Path{Kind: ByID, IDs: l.w.ids}, true, nil
 	}
 	for _, p := range l.lookups() {
+		if p.Kind == Ranked && p.Property == ranked || p.Kind == ByPlace && walks {
+			continue
+		}
 		if n, err := l.probe(p, most+1); err != nil || n <= most {
 			return p, err == nil, err
 		}
@@ -58,8 +64,8 @@ func (l lookup) lookups() (out []Path) {
 }
 
 // place is the path to what is near and whose time meets a span.
-func (w wanted) place(at window) Path {
-	return Path{Kind: ByPlace, Near: w.near, Begin: at.to, End: at.from}
+func (w wanted) place(at Window) Path {
+	return Path{Kind: ByPlace, Near: w.near, Begin: at.To, End: at.From}
 }
 
 // probe counts candidates, up to a number.
@@ -87,11 +93,11 @@ func (l lookup) one(text string, args []any, n *int) error {
 // choose is the path of a search in an order.
 func (l lookup) choose(o order) (Path, error) {
 	ranked := !o.byTime() && l.r.Indexed(o[0].property)
-	most := countable
+	most, but := countable, ""
 	if ranked {
-		most = sortable
+		most, but = sortable, o[0].property
 	}
-	if p, ok, err := l.few(most); err != nil || ok {
+	if p, ok, err := l.few(most, but, o.byTime()); err != nil || ok {
 		return p, err
 	}
 	switch {
@@ -116,7 +122,7 @@ func (l lookup) matched() (*int, error) {
 		n, err := l.total()
 		return &n, err
 	}
-	p, ok, err := l.few(countable)
+	p, ok, err := l.few(countable, "", false)
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +139,37 @@ func (l lookup) matched() (*int, error) {
 	if p.Kind == ByID && len(p.IDs) > countable {
 		return nil, nil
 	}
+	if p.Kind == ByPlace {
+		if n, ok, err := l.countNear(p); err != nil || ok {
+			return &n, err
+		}
+	}
 	n, err := l.count(p)
 	return &n, err
+}
+
+// countNear counts the few items of a path by place. Those that are sure to be near are only looked at if more is wanted.
+func (l lookup) countNear(p Path) (int, bool, error) {
+	all, ok, err := l.sketch(p, math.MaxInt32)
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.row, b.row) })
+	all = once(all)
+	sure := 0
+	if l.w.collections == nil && l.w.q.Filter == nil && l.w.q.Words == nil && l.w.q.Origin == nil && l.w.sort == always {
+		all = slices.DeleteFunc(all, func(c candidate) bool {
+			if c.sure {
+				sure++
+			}
+			return c.sure
+		})
+	}
+	if len(all) == 0 {
+		return sure, true, nil
+	}
+	n, err := l.count(Path{Kind: ByRows, Rows: rows(all)})
+	return sure + n, true, err
 }
 
 // count counts the items of a path that are wanted.
@@ -161,7 +196,7 @@ func (l lookup) source(st *statement, p Path, join string, further ...string) st
 		conditions = append(conditions, where)
 	}
 	if l.w.sort != always {
-		conditions = append(conditions, "i.sort >= "+st.arg(Integer, l.w.sort.from), "i.sort <= "+st.arg(Integer, l.w.sort.to))
+		conditions = append(conditions, "i.sort >= "+st.arg(Integer, l.w.sort.From), "i.sort <= "+st.arg(Integer, l.w.sort.To))
 	}
 	if len(conditions) == 0 {
 		return from

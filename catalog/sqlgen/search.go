@@ -98,6 +98,13 @@ func (s *search) page() error {
 		ranks = ranks[from:]
 	}
 	for _, rank := range ranks {
+		if rank == nothing && s.order.byTime() {
+			if some, err := s.undated(); err != nil {
+				return err
+			} else if !some {
+				continue
+			}
+		}
 		if path.Kind == Newest && s.order.byTime() && rank == numbers {
 			err = s.walk()
 		} else {
@@ -139,7 +146,7 @@ func (s *search) token(h hit, back bool) string {
 }
 
 // run adds the items of one rank whose sort lies in a window, as far as the page needs them.
-func (s *search) run(p Path, rank int, sorted window) error {
+func (s *search) run(p Path, rank int, sorted Window) error {
 	paths := []Path{p}
 	if p.Kind == Newest {
 		paths = s.branches(p)
@@ -172,7 +179,7 @@ func (s *search) branches(p Path) []Path {
 }
 
 // selects is a SELECT of one path.
-func (s *search) selects(st *statement, p Path, rank int, sorted window) (string, []part, error) {
+func (s *search) selects(st *statement, p Path, rank int, sorted Window) (string, []part, error) {
 	from, pathWhere := st.Candidates(p, st.arg)
 	where, parts := s.order.stretch(st, rank, p.Kind == Ranked)
 	conditions := s.w.conditions(st, p)
@@ -181,11 +188,11 @@ func (s *search) selects(st *statement, p Path, rank int, sorted window) (string
 			conditions = append(conditions, c)
 		}
 	}
-	if sorted = sorted.and(s.w.sort); sorted.from != always.from {
-		conditions = append(conditions, "i.sort >= "+st.arg(Integer, sorted.from))
+	if sorted = sorted.and(s.w.sort); sorted.From != always.From {
+		conditions = append(conditions, "i.sort >= "+st.arg(Integer, sorted.From))
 	}
-	if sorted.to != always.to {
-		conditions = append(conditions, "i.sort <= "+st.arg(Integer, sorted.to))
+	if sorted.To != always.To {
+		conditions = append(conditions, "i.sort <= "+st.arg(Integer, sorted.To))
 	}
 	if s.at != nil && s.at.Rank == rank {
 		values, err := s.at.Of(kinds(parts))

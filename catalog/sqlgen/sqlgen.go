@@ -63,12 +63,14 @@ const (
 	Scalar
 	// Shape is a geometry, in the dialect's own type.
 	Shape
-	// Texts is a list of texts, for Among.
+	// Texts is a list of texts, for Among, Integers one of int64.
 	Texts
+	Integers
 )
 
 // Args adds an argument to the statement and returns its placeholder, typed. Values are float64 (Number), string (Text, and
-// List as JSON), bool (Bool), int64 (From, To, Integer), *geo.Shape (Shape) and []string (Texts).
+// List as JSON), bool (Bool), int64 (From, To, Integer), *geo.Shape (Shape), []string (Texts) and
+// []int64 (Integers).
 type Args func(k Kind, value any) string
 
 // Dialect writes what differs between databases. Expressions are SQL, in brackets where they need them; all are
@@ -130,6 +132,11 @@ type Sources interface {
 	// Some is a statement that yields a row for each candidate of ByPlace or ByWords, without looking at the items; "" where no index leads
 	// to them.
 	Some(p Path, arg Args) string
+	// Sketch is a statement that yields the candidates of ByPlace, perhaps twice, as their row, two bounds of their sort as At has it (the
+	// lower one and the upper), and 1 where they are sure to be near and to have the path's time: then the place and the time of the
+	// item need not be looked at. It is "" where candidates come no cheaper than items.
+	Sketch(p Path, arg Args) string
+	At(sort int64) float64
 	// Elements gives a FROM item, to be cross-joined behind i, that yields the elements of a property that is a list, and the text of an
 	// element that is a scalar, else NULL: that of a string itself, true, false, and a number as encoding/json writes the double.
 	Elements(name string, arg Args) (from, text string)
@@ -150,6 +157,10 @@ type Path struct {
 	// begins and ends (sort alone for no time) must begin at Begin or before and end at End or after; Begin may be after End or before.
 	Near       []orb.Bound
 	Begin, End int64
+	// Within, for Sketch: an item within one of the boxes, and within this time where it is not nil, is sure. Else none is.
+	Within *Window
+	// Rows are those of ByRows, as twice the row, and one more where it is sure.
+	Rows []int64
 	// Question is that of ByWords.
 	Question words.Question
 }
@@ -166,11 +177,15 @@ const (
 	Ranked
 	// Named is by (id, collection).
 	Named
-	// ByID, ByPlace and ByWords look up.
+	// ByID, ByPlace, ByWords and ByRows look up. Candidates of ByRows have the column c.sure, 0 or 1.
 	ByID
 	ByPlace
 	ByWords
+	ByRows
 )
+
+// Window is a span of time in microseconds, both ends included.
+type Window struct{ From, To int64 }
 
 // Reader runs the statements of one read, which all see one state.
 type Reader interface {
@@ -180,6 +195,6 @@ type Reader interface {
 	Indexed(property string) bool
 }
 
-// Row is a row of a result. Into are *int64, *[]byte for a document (which the caller keeps), or *any for what may
+// Row is a row of a result. Into are *int64, *float64, *[]byte for a document (which the caller keeps), or *any for what may
 // be NULL, of which it makes nil, int64, float64, string or (for Bool) bool or int64.
 type Row interface{ Scan(into ...any) error }

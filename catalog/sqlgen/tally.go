@@ -63,7 +63,16 @@ func (l lookup) total() (n int, err error) {
 	return n, err
 }
 
-// daysOf counts the items with a datetime by the months or days of the tally.
+// undated reports whether items of the wanted collections have no datetime.
+func (l lookup) undated() (bool, error) {
+	st := &statement{Dialect: l.Dialect}
+	text := "SELECT CAST(coalesce(sum(t.n), 0) AS bigint) FROM tally t WHERE t.step = " + st.arg(Integer, int64(Whole)) + " AND t.dated = 0" + l.w.ofCollections(st)
+	var n int
+	err := l.one(text, st.args, &n)
+	return n > 0, err
+}
+
+// tallied counts the items with a datetime by the months or days of the tally.
 func (l lookup) tallied(step Step) (map[int64]int, error) {
 	st := &statement{Dialect: l.Dialect}
 	text := "SELECT t.start, CAST(sum(t.n) AS bigint) FROM tally t WHERE t.step = " + st.arg(Integer, int64(step)) + " AND t.dated = 1" +

@@ -1,6 +1,9 @@
 package sqlgen
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Newest first (or oldest first) is answered by walking along the sort column from one end. Where the index over it serves,
 // one statement does. Where place counts, the index over place and time serves, but in no order: so it is asked for one
@@ -21,20 +24,17 @@ func (s *search) walk() error {
 			return err
 		}
 		if s.ascending() {
-			whole.from = max(whole.from, at)
+			whole.From = max(whole.From, at)
 		} else {
-			whole.to = min(whole.to, at)
+			whole.To = min(whole.To, at)
 		}
-	}
-	if s.w.placed() {
-		return s.bands(whole)
 	}
 	for _, piece := range s.pieces(whole) {
 		var err error
-		if piece.inside {
-			err = s.run(Path{Kind: Newest}, numbers, piece.window)
+		if piece.indexed {
+			err = s.run(Path{Kind: Newest}, numbers, piece.Window)
 		} else {
-			err = s.bands(piece.window)
+			err = s.gather(piece.Window)
 		}
 		if err != nil || s.full() {
 			return err
@@ -46,64 +46,94 @@ func (s *search) walk() error {
 // ascending reports whether the walk goes from the oldest to the newest.
 func (s *search) ascending() bool { return s.order[0].descending == s.back }
 
+// piece is a part of the walk, along the index over the sort column or by place and time.
 type piece struct {
-	window
-	inside bool
+	Window
+	indexed bool
 }
 
-// pieces cut a window at the ends of the time that is wanted: inside nearly every item has that time, beyond only
-// those do that last, which the index over time finds.
-func (s *search) pieces(whole window) (out []piece) {
+// pieces cut a window at the ends of the time that is wanted, if no place is: between them nearly every item has that time,
+// beyond only those do that last, which the index over place and time finds.
+func (s *search) pieces(whole Window) (out []piece) {
+	if s.w.placed() {
+		return []piece{{whole, false}}
+	}
 	t := s.w.time
-	if t.to < math.MaxInt64 {
-		out = append(out, piece{whole.and(window{t.to + 1, math.MaxInt64}), false})
+	if t.To < math.MaxInt64 {
+		out = append(out, piece{whole.and(Window{t.To + 1, math.MaxInt64}), false})
 	}
 	out = append(out, piece{whole.and(t), true})
-	if t.from > math.MinInt64 {
-		out = append(out, piece{whole.and(window{math.MinInt64, t.from - 1}), false})
+	if t.From > math.MinInt64 {
+		out = append(out, piece{whole.and(Window{math.MinInt64, t.From - 1}), false})
 	}
 	if s.ascending() {
-		for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-			out[i], out[j] = out[j], out[i]
-		}
+		slices.Reverse(out)
 	}
-	kept := out[:0]
-	for _, p := range out {
-		if p.from <= p.to {
-			kept = append(kept, p)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(out, func(p piece) bool { return p.From > p.To })
 }
 
-// bands walks through a window of the sort column by place and time.
-func (s *search) bands(whole window) error {
+// gather adds what lies near and in a window of the sort column: at once where that are few, else band by band.
+func (s *search) gather(whole Window) error {
+	if done, err := s.atOnce(whole); err != nil || done {
+		return err
+	}
 	target := firstBand
-	for whole.from <= whole.to {
+	for whole.From <= whole.To {
 		band, size, err := s.band(whole, target)
 		if err != nil {
 			return err
 		}
 		before := len(s.hits)
-		// An item's hull holds its sort and meets the time that is wanted.
-		path := s.w.place(window{max(band.from, s.w.time.from), min(band.to, s.w.time.to)})
-		if err := s.run(path, numbers, band); err != nil || s.full() {
+		if err := s.near(band); err != nil || s.full() {
 			return err
 		}
 		target = next(size, len(s.hits)-before, s.need-len(s.hits))
 		if s.ascending() {
-			if band.to == math.MaxInt64 {
+			if band.To == math.MaxInt64 {
 				return nil
 			}
-			whole.from = band.to + 1
+			whole.From = band.To + 1
 		} else {
-			if band.from == math.MinInt64 {
+			if band.From == math.MinInt64 {
 				return nil
 			}
-			whole.to = band.from - 1
+			whole.To = band.From - 1
 		}
 	}
 	return nil
+}
+
+// atOnce adds what lies near and in a window, if there are few candidates.
+func (s *search) atOnce(whole Window) (done bool, err error) {
+	path := s.path(whole)
+	if rows, ok, err := s.sketch(path, countable+1); err != nil || ok && len(rows) > countable {
+		return false, err
+	} else if ok {
+		return true, s.best(rows, whole)
+	}
+	if n, err := s.probe(path, countable+1); err != nil || n > countable {
+		return false, err
+	}
+	return true, s.run(path, numbers, whole)
+}
+
+// near adds what lies near and in a window.
+func (s *search) near(band Window) error {
+	path := s.path(band)
+	rows, ok, err := s.sketch(path, math.MaxInt32)
+	if err != nil {
+		return err
+	}
+	if ok {
+		return s.best(rows, band)
+	}
+	return s.run(path, numbers, band)
+}
+
+// path is that by place and time to what has its sort in a window: an item's hull holds its sort, and meets the time
+// that is wanted.
+func (s *search) path(band Window) Path {
+	return s.w.place(Window{max(band.From, s.w.time.From), min(band.To, s.w.time.To)})
 }
 
 // next is how many items the next band should hold if one of size items had found some and more are missing.
@@ -118,7 +148,7 @@ func next(size, found, missing int) int {
 const manyDays = 100
 
 // band takes a part off the beginning of a window that holds about so many items, or the whole of it.
-func (s *search) band(whole window, target int) (window, int, error) {
+func (s *search) band(whole Window, target int) (Window, int, error) {
 	found := 0
 	for _, step := range []Step{Day, Month} {
 		edge, rows, err := s.edge(whole, step, target, &found)
@@ -127,9 +157,9 @@ func (s *search) band(whole window, target int) (window, int, error) {
 		}
 		if found >= target {
 			if s.ascending() {
-				whole.to = min(whole.to, edge)
+				whole.To = min(whole.To, edge)
 			} else {
-				whole.from = max(whole.from, edge)
+				whole.From = max(whole.From, edge)
 			}
 			return whole, found, nil
 		}
@@ -142,11 +172,11 @@ func (s *search) band(whole window, target int) (window, int, error) {
 
 // edge adds up the tally of a step from the beginning of a window until it has found enough; then it says where
 // the step ends: its last microsecond, or going back its first.
-func (s *search) edge(whole window, step Step, target int, found *int) (edge int64, rows int, err error) {
+func (s *search) edge(whole Window, step Step, target int, found *int) (edge int64, rows int, err error) {
 	st := &statement{Dialect: s.Dialect}
-	begin, beyond, way := whole.to, " <= ", " DESC"
+	begin, beyond, way := whole.To, " <= ", " DESC"
 	if s.ascending() {
-		begin, beyond, way = whole.from, " >= ", ""
+		begin, beyond, way = whole.From, " >= ", ""
 	}
 	text := "SELECT t.start, CAST(sum(t.n) AS bigint) FROM tally t WHERE t.step = " + st.arg(Integer, int64(step)) +
 		" AND t.start" + beyond + st.arg(Integer, step.Start(begin)) + s.w.ofCollections(st) +

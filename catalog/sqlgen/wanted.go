@@ -21,9 +21,9 @@ type wanted struct {
 	// near are boxes that the item's box must meet, where not nil.
 	near []orb.Bound
 	// sort is where the item's sort lies, both ends included, as far as the filter says.
-	sort window
+	sort Window
 	// time must overlap the item's own.
-	time window
+	time Window
 	// bounds are what properties must be at least, at most or equal to.
 	bounds map[string][]bound
 }
@@ -35,16 +35,13 @@ type bound struct {
 	value any
 }
 
-// window is a span of time in microseconds, both ends included.
-type window struct{ from, to int64 }
+var always = Window{math.MinInt64, math.MaxInt64}
 
-var always = window{math.MinInt64, math.MaxInt64}
-
-func (w window) and(o window) window { return window{max(w.from, o.from), min(w.to, o.to)} }
+func (w Window) and(o Window) Window { return Window{max(w.From, o.From), min(w.To, o.To)} }
 
 // nothing reports that no item can be wanted.
 func (w wanted) nothing() bool {
-	return !w.scope.SeesAll() || w.sort.from > w.sort.to ||
+	return !w.scope.SeesAll() || w.sort.From > w.sort.To ||
 		w.collections != nil && len(w.collections) == 0 || w.ids != nil && len(w.ids) == 0
 }
 
@@ -65,10 +62,10 @@ func newWanted(s catalog.Scope, q catalog.Query) wanted {
 		w.near = w.shape.Bounds()
 	}
 	if q.Time.Start != nil {
-		w.time.from = q.Time.Start.UnixMicro()
+		w.time.From = q.Time.Start.UnixMicro()
 	}
 	if q.Time.End != nil {
-		w.time.to = q.Time.End.UnixMicro()
+		w.time.To = q.Time.End.UnixMicro()
 	}
 	w.learn(q.Filter)
 	return w
@@ -139,9 +136,9 @@ func (w *wanted) learnCompare(op string, left, right cql2.Expr) {
 		case "=":
 			w.sort = w.sort.and(at)
 		case "<", "<=":
-			w.sort.to = min(w.sort.to, at.to)
+			w.sort.To = min(w.sort.To, at.To)
 		case ">", ">=":
-			w.sort.from = max(w.sort.from, at.from)
+			w.sort.From = max(w.sort.From, at.From)
 		}
 	}
 }
@@ -179,14 +176,14 @@ func (w wanted) within(st *statement, property string) (out []string) {
 
 func (w *wanted) learnTemporal(op string, left, right cql2.Expr) {
 	at, ok := fixed(right)
-	if !ok || !isDatetime(left) || at.from > at.to {
+	if !ok || !isDatetime(left) || at.From > at.To {
 		return
 	}
 	switch op {
 	case "t_before":
-		w.sort.to = min(w.sort.to, at.from)
+		w.sort.To = min(w.sort.To, at.From)
 	case "t_after":
-		w.sort.from = max(w.sort.from, at.to)
+		w.sort.From = max(w.sort.From, at.To)
 	case "t_intersects", "t_equals", "t_during", "t_starts", "t_finishes", "t_meets", "t_metby":
 		w.sort = w.sort.and(at)
 	}
@@ -231,14 +228,14 @@ func isDatetime(e cql2.Expr) bool {
 }
 
 // fixed is a time that no document has a part in.
-func fixed(e cql2.Expr) (window, bool) {
+func fixed(e cql2.Expr) (Window, bool) {
 	switch e := e.(type) {
 	case cql2.Timestamp:
 		us := e.Value.UnixMicro()
-		return window{us, us}, true
+		return Window{us, us}, true
 	case cql2.Date:
 		from, to := cql2.Day(e)
-		return window{from, to}, true
+		return Window{from, to}, true
 	case cql2.Interval:
 		out := always
 		if e.Start != nil {
@@ -246,14 +243,14 @@ func fixed(e cql2.Expr) (window, bool) {
 			if !ok {
 				return always, false
 			}
-			out.from = at.from
+			out.From = at.From
 		}
 		if e.End != nil {
 			at, ok := fixed(e.End)
 			if !ok {
 				return always, false
 			}
-			out.to = at.to
+			out.To = at.To
 		}
 		return out, true
 	}
@@ -279,9 +276,15 @@ func (w wanted) conditions(st *statement, p Path) []string {
 	if w.ids != nil && p.Kind != ByID {
 		add(st.Among("i.id", st.arg(Texts, w.ids)))
 	}
-	if w.timed() {
-		add("i.begins <= " + st.arg(Integer, w.time.to))
-		add("i.ends >= " + st.arg(Integer, w.time.from))
+	unless := "" // it is sure
+	if p.Kind == ByRows {
+		unless = "c.sure = 1 OR "
+	}
+	if w.timed() && unless != "" {
+		add("(" + unless + "i.begins <= " + st.arg(Integer, w.time.To) + " AND i.ends >= " + st.arg(Integer, w.time.From) + " AND i.begins <= i.ends)")
+	} else if w.timed() {
+		add("i.begins <= " + st.arg(Integer, w.time.To))
+		add("i.ends >= " + st.arg(Integer, w.time.From))
 		add("i.begins <= i.ends")
 	}
 	if w.q.Origin != nil {
@@ -291,7 +294,11 @@ func (w wanted) conditions(st *statement, p Path) []string {
 		add(st.Answers(w.q.Words, st.arg))
 	}
 	if w.shape != nil {
-		add(st.Spatial("s_intersects", st.Location(), st.arg(Shape, w.shape)))
+		meets := st.Spatial("s_intersects", st.Location(), st.arg(Shape, w.shape))
+		if unless != "" {
+			meets = "(" + unless + meets + ")"
+		}
+		add(meets)
 	}
 	if p.Kind == Ranked {
 		out = append(out, w.within(st, p.Property)...)

@@ -138,6 +138,8 @@ func (r row) Scan(into ...any) (err error) {
 			*to = v
 		case *int64:
 			*to, ok = v.(int64)
+		case *float64:
+			*to, ok = v.(float64)
 		case *string:
 			*to, ok = v.(string)
 		case *[]byte:

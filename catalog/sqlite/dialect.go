@@ -3,7 +3,11 @@ package sqlite
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
+
+	"github.com/paulmach/orb"
 
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 	"github.com/terrapin-eo/terrapin/catalog/words"
@@ -25,6 +29,15 @@ func (dialect) Argument(_ sqlgen.Kind, value any) any {
 		return int64(0)
 	case []string:
 		return texts(v)
+	case []int64:
+		out := append(make([]byte, 0, 9*len(v)+2), '[')
+		for i, n := range v {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = strconv.AppendInt(out, n, 10)
+		}
+		return string(append(out, ']'))
 	}
 	return value // *geo.Shape as well: see conn.arguments
 }
@@ -79,13 +92,13 @@ func (d dialect) Property(k sqlgen.Kind, name string, arg sqlgen.Args) string {
 }
 
 func (d dialect) Rank(name string, arg sqlgen.Args) (number, text string) {
-	if _, ok := d.ranked[name]; ok {
-		return rank("i.", literal(path(name)), literal(moment(name, 0)))
+	if n, ok := d.ranked[name]; ok {
+		return fmt.Sprintf("i.number_%d", n), fmt.Sprintf("i.text_%d", n)
 	}
 	return rank("i.", arg(sqlgen.Text, path(name)), arg(sqlgen.Text, moment(name, 0)))
 }
 
-// rank is what a property orders by, and what its index is over; the names of those that have one are literals.
+// rank is what a property orders by. That with an index has it in two columns (addIndex), its name in them as a literal.
 func rank(of, path, moment string) (number, text string) {
 	kind, value := "json_type("+of+"properties, "+path+")", of+"properties ->> "+path
 	at := of + "moments ->> " + moment
@@ -245,6 +258,8 @@ func (d dialect) Candidates(p sqlgen.Path, arg sqlgen.Args) (from, where string)
 			rows = strings.Replace(rows, "SELECT", "SELECT DISTINCT", 1)
 		}
 		return "(" + rows + ") c CROSS JOIN item i ON i.row = c.row", ""
+	case sqlgen.ByRows:
+		return "(SELECT value >> 1 AS row, value & 1 AS sure FROM json_each(" + arg(sqlgen.Integers, p.Rows) + ")) c CROSS JOIN item i ON i.row = c.row", ""
 	case sqlgen.ByWords:
 		m, _ := match(p.Question)
 		return "(SELECT rowid AS row FROM word WHERE word MATCH " + arg(sqlgen.Text, m) + ") c CROSS JOIN item i ON i.row = c.row", ""
@@ -254,16 +269,51 @@ func (d dialect) Candidates(p sqlgen.Path, arg sqlgen.Args) (from, where string)
 
 // boxes are the statements that find the boxes near each of a path's.
 func (d dialect) boxes(p sqlgen.Path, column string, arg sqlgen.Args) (out []string) {
-	when := "since <= " + arg(sqlgen.Number, year(p.Begin)) + " AND until >= " + arg(sqlgen.Number, year(p.End))
 	if p.Near == nil {
-		return []string{"SELECT " + column + " FROM box WHERE " + when}
+		return []string{"SELECT " + column + " FROM box WHERE " + d.when(p, arg)}
 	}
 	for _, b := range p.Near {
-		out = append(out, "SELECT "+column+" FROM box WHERE west <= "+arg(sqlgen.Number, b.Max[0])+" AND east >= "+arg(sqlgen.Number, b.Min[0])+
-			" AND south <= "+arg(sqlgen.Number, b.Max[1])+" AND north >= "+arg(sqlgen.Number, b.Min[1])+" AND "+when)
+		out = append(out, "SELECT "+column+" FROM box WHERE "+d.meets(b, arg)+" AND "+d.when(p, arg))
 	}
 	return out
 }
+
+func (dialect) when(p sqlgen.Path, arg sqlgen.Args) string {
+	return "since <= " + arg(sqlgen.Number, year(p.Begin)) + " AND until >= " + arg(sqlgen.Number, year(p.End))
+}
+
+func (dialect) meets(b orb.Bound, arg sqlgen.Args) string {
+	return "west <= " + arg(sqlgen.Number, b.Max[0]) + " AND east >= " + arg(sqlgen.Number, b.Min[0]) +
+		" AND south <= " + arg(sqlgen.Number, b.Max[1]) + " AND north >= " + arg(sqlgen.Number, b.Min[1])
+}
+
+// Sketch compares what the boxes hold, which is rounded outward: what is within a box as it stands there is so indeed.
+func (d dialect) Sketch(p sqlgen.Path, arg sqlgen.Args) string {
+	sure := "0"
+	if p.Within != nil {
+		sure = "TRUE"
+		if p.Within.From > math.MinInt64 || p.Within.To < math.MaxInt64 {
+			// What has no time lies before all times.
+			sure = "since > " + arg(sqlgen.Number, max(year(p.Within.From), year(math.MinInt64))) + " AND until < " + arg(sqlgen.Number, year(p.Within.To))
+		}
+	}
+	columns := "SELECT id >> 1, since, until, "
+	if p.Near == nil {
+		return columns + sure + " FROM box WHERE " + d.when(p, arg)
+	}
+	var out []string
+	for _, b := range p.Near {
+		all := sure
+		if p.Within != nil {
+			all += " AND west >= " + arg(sqlgen.Number, b.Min[0]) + " AND east <= " + arg(sqlgen.Number, b.Max[0]) +
+				" AND south >= " + arg(sqlgen.Number, b.Min[1]) + " AND north <= " + arg(sqlgen.Number, b.Max[1])
+		}
+		out = append(out, columns+all+" FROM box WHERE "+d.meets(b, arg)+" AND "+d.when(p, arg))
+	}
+	return strings.Join(out, " UNION ALL ")
+}
+
+func (dialect) At(sort int64) float64 { return year(sort) }
 
 func (d dialect) Some(p sqlgen.Path, arg sqlgen.Args) string {
 	switch p.Kind {

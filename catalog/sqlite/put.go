@@ -3,13 +3,58 @@ package sqlite
 import (
 	"bytes"
 	"strings"
+	"sync"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
+// entry is an item with what its row holds, made before the one connection that writes has to wait for it.
+type entry struct {
+	*catalog.Entry
+	begins, ends, dated int64
+	shape, moments      any
+	properties, packed  []byte
+}
+
+func prepare(e *catalog.Entry) entry {
+	out := entry{Entry: e, properties: jsonb(e.Properties), packed: pack(e.Document)}
+	out.begins, out.ends = span(*e)
+	if e.Dated {
+		out.dated = 1
+	}
+	if e.Shape != nil {
+		out.shape = e.Shape.WKB()
+	}
+	if m := moments(e.Moments); m != nil {
+		out.moments = m
+	}
+	return out
+}
+
+// prepareAll prepares entries on every core.
+func prepareAll(entries []catalog.Entry) []entry {
+	out := make([]entry, len(entries))
+	const each = 64
+	var group sync.WaitGroup
+	for from := 0; from < len(out); from += each {
+		some := func() {
+			for i := from; i < min(from+each, len(out)); i++ {
+				out[i] = prepare(&entries[i])
+			}
+		}
+		if len(out) <= each {
+			some()
+		} else {
+			group.Go(some)
+		}
+	}
+	group.Wait()
+	return out
+}
+
 // putItem puts an item in the place of the one with its name.
-func (t *transaction) putItem(e *catalog.Entry) error {
+func (t *transaction) putItem(e *entry) error {
 	known, err := t.may(e.Ref.Collection)
 	if err != nil {
 		return err
@@ -18,19 +63,7 @@ func (t *transaction) putItem(e *catalog.Entry) error {
 		return fault.New(fault.NotFound, "item %q: its collection %q: %w", e.Ref.ID, e.Ref.Collection, catalog.ErrNotFound).
 			WithCure("put the collection first")
 	}
-	begins, ends := span(*e)
-	var dated int64
-	if e.Dated {
-		dated = 1
-	}
-	var shape, times any
-	if e.Shape != nil {
-		shape = e.Shape.WKB()
-	}
-	if m := moments(e.Moments); m != nil {
-		times = m
-	}
-	values := []any{e.Sort, begins, ends, dated, int64(t.origin), e.Ref.Collection, e.Ref.ID, shape, times, jsonb(e.Properties), pack(e.Document)}
+	values := []any{e.Sort, e.begins, e.ends, e.dated, int64(t.origin), e.Ref.Collection, e.Ref.ID, e.shape, e.moments, e.properties, e.packed}
 	r, err := t.exec(t.ctx, `INSERT INTO item (sort, begins, ends, dated, origin, collection, id, shape, moments, properties, document)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id, collection) DO NOTHING`, values...)
 	if err != nil {
@@ -48,15 +81,15 @@ func (t *transaction) putItem(e *catalog.Entry) error {
 		}
 	}
 	t.changed = true
-	t.count(e.Sort, e.Ref.Collection, dated, 1)
-	if err := t.traits(e); err != nil {
+	t.count(e.Sort, e.Ref.Collection, e.dated, 1)
+	if err := t.traits(e.Entry); err != nil {
 		return err
 	}
-	return t.index(row, e)
+	return t.index(row, e.Entry)
 }
 
 // replace changes the row of an item that is there and returns it, or 0 where the document is the same.
-func (t *transaction) replace(e *catalog.Entry, values []any) (int64, error) {
+func (t *transaction) replace(e *entry, values []any) (int64, error) {
 	var row, sort, dated int64
 	var old []byte
 	if _, err := t.one(t.ctx, `SELECT row, sort, dated, document FROM item WHERE id = ?1 AND collection = ?2`,

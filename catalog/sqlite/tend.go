@@ -48,9 +48,19 @@ func addIndex(ctx context.Context, w *conn, property string) (err error) {
 		if _, err := w.one(ctx, `SELECT number FROM ranked WHERE name = ?`, []any{property}, &n); err != nil {
 			return err
 		}
+		// An index over expressions would do as well, but SQLite compares such an expression with every one in a statement, and
+		// one that differs in a parameter only makes it prepare the statement anew each time.
 		number, text := rank("", literal(path(property)), literal(moment(property, 0)))
-		_, err := w.exec(ctx, fmt.Sprintf(`CREATE INDEX item_ranked_%d ON item (%s, %s, collection, id)`, n, number, text))
-		return err
+		for _, text := range []string{
+			fmt.Sprintf(`ALTER TABLE item ADD COLUMN number_%d GENERATED ALWAYS AS (%s) VIRTUAL`, n, number),
+			fmt.Sprintf(`ALTER TABLE item ADD COLUMN text_%d GENERATED ALWAYS AS (%s) VIRTUAL`, n, text),
+			fmt.Sprintf(`CREATE INDEX item_ranked_%d ON item (number_%[1]d, text_%[1]d, collection, id)`, n),
+		} {
+			if _, err := w.exec(ctx, text); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -101,11 +111,13 @@ func (c *Catalog) DropIndex(ctx context.Context, property string) error {
 			return nil
 		}
 		if err := transact(ctx, w, func() error {
-			if _, err := w.exec(ctx, fmt.Sprintf(`DROP INDEX item_ranked_%d`, n)); err != nil {
-				return err
+			for _, text := range []string{`DROP INDEX item_ranked_%d`, `ALTER TABLE item DROP COLUMN number_%d`, `ALTER TABLE item DROP COLUMN text_%d`,
+				`DELETE FROM ranked WHERE number = %d`} {
+				if _, err := w.exec(ctx, fmt.Sprintf(text, n)); err != nil {
+					return err
+				}
 			}
-			_, err := w.exec(ctx, `DELETE FROM ranked WHERE number = ?`, n)
-			return err
+			return nil
 		}); err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func (c *Catalog) Apply(ctx context.Context, ch catalog.Changes) (int64, error) 
 type job struct {
 	catalog.Changes
 	collections []catalog.CollectionEntry
-	entries     []catalog.Entry
+	entries     []entry
 	// state is who has it: see below.
 	state    atomic.Int32
 	done     chan struct{}
@@ -54,9 +54,12 @@ func newJob(ctx context.Context, ch catalog.Changes) (*job, error) {
 		}
 		j.collections = append(j.collections, e)
 	}
-	var err error
-	j.entries, err = ch.Read()
-	return j, err
+	entries, err := ch.Read()
+	if err != nil {
+		return nil, err
+	}
+	j.entries = prepareAll(entries)
+	return j, nil
 }
 
 // writer is the connection that writes, and what waits for it.

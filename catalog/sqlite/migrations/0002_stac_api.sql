@@ -34,7 +34,8 @@ CREATE UNIQUE INDEX item_named ON item (id, collection);
 CREATE INDEX item_newest ON item (sort DESC, collection, id);
 CREATE INDEX item_of_collection ON item (collection, sort DESC, id);
 
--- Properties with an index over what they order by; the index is item_ranked_N.
+-- Properties with an index over what they order by: columns number_N and text_N of item, which are generated and not stored,
+-- and the index item_ranked_N (number_N, text_N, collection, id).
 CREATE TABLE ranked (
     number INTEGER PRIMARY KEY,
     name   TEXT NOT NULL UNIQUE
