@@ -1,0 +1,45 @@
+package bulk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+)
+
+// Target takes what a load brings.
+type Target interface {
+	// Collection returns a collection's document and where it came from, or catalog.ErrNotFound.
+	Collection(ctx context.Context, id string) (json.RawMessage, catalog.Origin, error)
+	// Put puts collections, then items, in place of those with the same name: all or none.
+	Put(ctx context.Context, collections []json.RawMessage, items []catalog.Entry) error
+}
+
+// Into is a catalog as the target of a load: what it brings is posted.
+func Into(c catalog.Catalog) Target { return &into{c} }
+
+type into struct{ catalog.Catalog }
+
+// Collection looks the collection up.
+func (t *into) Collection(ctx context.Context, id string) (json.RawMessage, catalog.Origin, error) {
+	doc, err := t.Catalog.Collection(ctx, catalog.Everything(), id)
+	if err != nil {
+		return nil, 0, err
+	}
+	made := catalog.FromBucket
+	page, err := t.Collections(ctx, catalog.Everything(), catalog.Query{IDs: []string{id}, Origin: &made})
+	switch {
+	case errors.Is(err, catalog.ErrNotFound) || err == nil && len(page.Documents) == 0:
+		return doc, catalog.Posted, nil
+	case err != nil:
+		return nil, 0, err
+	}
+	return doc, catalog.FromBucket, nil
+}
+
+// Put applies them as one set of changes.
+func (t *into) Put(ctx context.Context, collections []json.RawMessage, items []catalog.Entry) error {
+	_, err := t.Apply(ctx, catalog.Changes{Origin: catalog.Posted, Collections: collections, Entries: items})
+	return err
+}
