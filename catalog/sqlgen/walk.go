@@ -7,13 +7,9 @@ import (
 
 // Newest first (or oldest first) is answered by walking along the sort column from one end. Where the index over it serves,
 // one statement does. Where place counts, the index over place and time serves, but in no order: so it is asked for one
-// band of time after the other, each sorted, until the page is full. The first band holds a thousand or two of all items, as the
-// tally says; what a band yields tells how large the next has to be.
-const (
-	firstBand = 2000
-	// growth is the most that a band may hold in place of the one before.
-	growth = 8
-)
+// band of time after the other, each sorted, until the page is full. The first band holds a few times as many items of everywhere as
+// the page, as the tally says; what a band yields tells how large the next has to be.
+const growth = 8 // is the most that a band may hold in place of the one before.
 
 // walk adds the items with a sort in its order.
 func (s *search) walk() error {
@@ -72,13 +68,10 @@ func (s *search) pieces(whole Window) (out []piece) {
 	return slices.DeleteFunc(out, func(p piece) bool { return p.From > p.To })
 }
 
-// gather adds what lies near and in a window of the sort column: at once where that are few, else band by band.
+// gather adds what lies near and in a window of the sort column, band by band; when the first band was not enough, all the
+// rest at once if that is little.
 func (s *search) gather(whole Window) error {
-	if done, err := s.atOnce(whole); err != nil || done {
-		return err
-	}
-	target := firstBand
-	for whole.From <= whole.To {
+	for target := 6*s.need + 200; whole.From <= whole.To; {
 		band, size, err := s.band(whole, target)
 		if err != nil {
 			return err
@@ -87,7 +80,6 @@ func (s *search) gather(whole Window) error {
 		if err := s.near(band); err != nil || s.full() {
 			return err
 		}
-		target = next(size, len(s.hits)-before, s.need-len(s.hits))
 		if s.ascending() {
 			if band.To == math.MaxInt64 {
 				return nil
@@ -99,6 +91,12 @@ func (s *search) gather(whole Window) error {
 			}
 			whole.To = band.From - 1
 		}
+		if target <= 6*s.need+200 {
+			if done, err := s.atOnce(whole); err != nil || done {
+				return err
+			}
+		}
+		target = next(max(size, target), len(s.hits)-before, s.need-len(s.hits))
 	}
 	return nil
 }
@@ -138,10 +136,10 @@ func (s *search) path(band Window) Path {
 
 // next is how many items the next band should hold if one of size items had found some and more are missing.
 func next(size, found, missing int) int {
-	if size = max(size, firstBand); found == 0 {
+	if found == 0 {
 		return size * growth
 	}
-	return min(size*growth, max(firstBand, size*(missing+missing/4)/found+1))
+	return min(size*growth, size*(missing+missing/4)/found+200)
 }
 
 // manyDays is how many days of the tally are looked at before months are.

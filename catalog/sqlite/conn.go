@@ -95,11 +95,14 @@ func (c *conn) query(ctx context.Context, text string, args []any, visit func(sq
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	r := row{values: make([]driver.Value, len(rows.Columns()))}
-	for {
+	for n := 0; ; n++ {
 		if err := rows.Next(r.values); err == io.EOF {
 			return nil
 		} else if err != nil {
 			return err
+		}
+		if n == 1 { // there are several, which will go together
+			r.room = new([]byte)
 		}
 		if err := visit(r); err != nil {
 			return err
@@ -125,7 +128,11 @@ func (c *conn) close() error {
 }
 
 // row is one that was read. The driver makes new memory for each value.
-type row struct{ values []driver.Value }
+type row struct {
+	values []driver.Value
+	// room, where not nil, is where documents go: to get memory for each takes as long as to unpack it.
+	room *[]byte
+}
 
 func (r row) Scan(into ...any) (err error) {
 	if len(into) != len(r.values) {
@@ -145,7 +152,7 @@ func (r row) Scan(into ...any) (err error) {
 		case *[]byte:
 			var packed []byte
 			if packed, ok = v.([]byte); ok {
-				if *to, err = unpack(packed); err != nil {
+				if *to, err = unpack(packed, r.room); err != nil {
 					return err
 				}
 			}
@@ -162,8 +169,26 @@ func (r row) Scan(into ...any) (err error) {
 // pack is a document as it is stored: it takes a quarter of the space and no longer to read than the pages it saves.
 func pack(document []byte) []byte { return s2.Encode(nil, document) }
 
-func unpack(stored []byte) ([]byte, error) {
-	document, err := s2.Decode(nil, stored)
+// unpack is the inverse. The document is made in the room, if there is one.
+func unpack(stored []byte, room *[]byte) ([]byte, error) {
+	size, err := s2.DecodedLen(stored)
+	if err != nil {
+		return nil, fmt.Errorf("a stored document: %w", err)
+	}
+	const chunk = 1 << 18
+	var into []byte
+	switch {
+	case room == nil || size > chunk/4:
+		into = make([]byte, size)
+	case size > cap(*room)-len(*room):
+		*room = make([]byte, size, chunk)
+		into = (*room)[:size:size]
+	default:
+		from := len(*room)
+		*room = (*room)[:from+size]
+		into = (*room)[from : from+size : from+size]
+	}
+	document, err := s2.Decode(into, stored)
 	if err != nil {
 		return nil, fmt.Errorf("a stored document: %w", err)
 	}
