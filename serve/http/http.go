@@ -98,17 +98,28 @@ func (s *server) routes() http.Handler {
 	r := chi.NewRouter()
 	r.NotFound(s.api.ServeHTTP)
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allowed(r.URL.Path))
 		s.ErrorAs(w, r, http.StatusMethodNotAllowed, fault.New(fault.Invalid, "%s is not for %s", r.Method, r.URL.Path).WithCure("see /api for what is"))
 	})
 	own := r.With(shared, middleware.GetHead)
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{"/assets/*": s.asset, "/healthz": s.health, "/v1/server": s.info} {
 		own.Get(path, s.Handler(h))
 		own.Head(path, s.Handler(h))
-		own.Options(path, allow("GET, HEAD, OPTIONS"))
+		own.Options(path, preflight)
 	}
-	r.Post("/v1/verbs/{verb}", s.Handler(s.verb))
-	r.Options("/v1/verbs/{verb}", allow("POST, OPTIONS"))
+	r.Post(verbsPrefix+"{verb}", s.Handler(s.verb))
+	r.Options(verbsPrefix+"{verb}", preflight)
 	return r
+}
+
+const verbsPrefix = "/v1/verbs/"
+
+// allowed are the methods of a path of this package.
+func allowed(path string) string {
+	if strings.HasPrefix(path, verbsPrefix) {
+		return "POST, OPTIONS"
+	}
+	return "GET, HEAD, OPTIONS"
 }
 
 // shared lets pages of any origin read. Verbs are not shared, as they change things.
@@ -119,9 +130,9 @@ func shared(next http.Handler) http.Handler {
 	})
 }
 
-// allow answers what browsers ask beforehand.
-func allow(methods string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { reply.Preflight(w, methods, methods) }
+// preflight answers what browsers ask beforehand.
+func preflight(w http.ResponseWriter, r *http.Request) {
+	reply.Preflight(w, allowed(r.URL.Path), allowed(r.URL.Path))
 }
 
 func (s *server) health(w http.ResponseWriter, r *http.Request) error {

@@ -281,7 +281,11 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 	}
 	require.Equal(t, 400, f.do(t, "POST", "/search", strings.NewReader("{}"), "Content-Type", "text/plain").status)
 	require.Equal(t, 413, f.post(t, "/search", `{"ids":["`+strings.Repeat("x", maxBody)+`"]}`).status)
-	require.Equal(t, 405, f.do(t, "DELETE", "/search", nil).status)
+	for path, want := range map[string]string{"/search": "GET, HEAD, POST, OPTIONS", "/healthz": "GET, HEAD, OPTIONS", "/assets/x": "GET, HEAD, OPTIONS", "/v1/verbs/x": "POST, OPTIONS"} {
+		a := f.do(t, "DELETE", path, nil)
+		require.Equal(t, 405, a.status, path)
+		require.Equal(t, want, a.header.Get("Allow"), path)
+	}
 	require.Equal(t, 200, f.get(t, "/search?limit=1000000").status)
 	require.Equal(t, 200, f.post(t, "/search", `{"bbox":null,"intersects":null,"ids":null,"token":null}`).status)
 	require.Len(t, f.get(t, "/search?ids=scene+01,none").json(t)["features"], 2)
