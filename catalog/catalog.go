@@ -37,7 +37,8 @@ type Reader interface {
 	// Collection returns one collection's document, or ErrNotFound.
 	Collection(ctx context.Context, s Scope, id string) (json.RawMessage, error)
 	// Collections returns a page of collections; Query.Collections and Query.IDs both list their ids.
-	// They come in order of their ids where nothing else is asked.
+	// They come in order of their ids where nothing else is asked. Filter and Sort name members of the document itself, such as
+	// title; its geometry and its time are those of its extent, and an extent that says nothing is open in time and nowhere in space.
 	Collections(ctx context.Context, s Scope, q Query) (Result, error)
 	// Item returns one item's document, or ErrNotFound.
 	Item(ctx context.Context, s Scope, ref ItemRef) (json.RawMessage, error)

@@ -64,10 +64,10 @@ type AggregationKind int
 const (
 	// Count is the number of items.
 	Count AggregationKind = iota
-	// Least and Greatest are of numbers or moments; items without one are passed over.
+	// Least and Greatest are of numbers, or of moments (a day's beginning) where no item has a number; items without one are passed over.
 	Least
 	Greatest
-	// Terms counts items by a scalar property's value; a list counts for each of its scalars once.
+	// Terms counts items by a scalar property's value; a list counts for each of its scalars once. What reads the same is the same term.
 	Terms
 	// Dates counts items by a moment's year, month, day or hour.
 	Dates
@@ -88,7 +88,7 @@ type Aggregate struct {
 
 // Bucket counts items with something in common.
 type Bucket struct {
-	// Key is the term, the beginning of the time as RFC 3339, or the range as "from-to".
+	// Key is the term (numbers as Go's JSON writes them), the beginning of the time as RFC 3339, or the range as "from-to".
 	Key      string
 	From, To *float64
 	Count    int
