@@ -215,8 +215,11 @@ func (s *search) selects(st *statement, p Path, rank int, sorted Window) (string
 	if len(conditions) == 0 {
 		conditions = []string{"TRUE"}
 	}
-	return "SELECT " + strings.Join(columns, ", ") + " FROM " + from + " WHERE " + strings.Join(conditions, " AND ") +
-		" ORDER BY " + orderBy(named, s.back) + " LIMIT " + st.arg(Integer, int64(s.need-len(s.hits))), named, nil
+	text, limit := "SELECT "+strings.Join(columns, ", ")+" FROM "+from+" WHERE "+strings.Join(conditions, " AND "), st.arg(Integer, int64(s.need-len(s.hits)))
+	if p.Sorted != nil {
+		text = "SELECT * FROM (" + text + st.InOrder(limit) + ") AS o"
+	}
+	return text + " ORDER BY " + orderBy(named, s.back) + " LIMIT " + limit, named, nil
 }
 
 // kinds tells a position what its values are.

@@ -137,6 +137,9 @@ type Sources interface {
 	// item need not be looked at. It is "" where candidates come no cheaper than items.
 	Sketch(p Path, arg Args) string
 	At(sort int64) float64
+	// InOrder ends a SELECT from the candidates of a path with Sorted: it yields those that come first by their sort, as many as the limit
+	// says, and all that are equal to the last of them. It is "" where candidates of ByPlace come in no order: then bands are walked.
+	InOrder(limit string) string
 	// Elements gives a FROM item, to be cross-joined behind i, that yields the elements of a property that is a list, and the text of an
 	// element that is a scalar, else NULL: that of a string itself, true, false, and a number as encoding/json writes the double.
 	Elements(name string, arg Args) (from, text string)
@@ -159,6 +162,9 @@ type Path struct {
 	Begin, End int64
 	// Within, for Sketch: an item within one of the boxes, and within this time where it is not nil, is sure. Else none is.
 	Within *Window
+	// Sorted, for ByPlace where the dialect has InOrder: Candidates gives those with a sort in the window in the order of it.
+	Sorted   *Window
+	Downward bool
 	// Rows are those of ByRows, as twice the row, and one more where it is sure.
 	Rows []int64
 	// Question is that of ByWords.

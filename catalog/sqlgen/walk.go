@@ -71,6 +71,11 @@ func (s *search) pieces(whole Window) (out []piece) {
 // gather adds what lies near and in a window of the sort column, band by band; when the first band was not enough, all the
 // rest at once if that is little.
 func (s *search) gather(whole Window) error {
+	if s.Dialect.InOrder("") != "" {
+		path := s.path(whole)
+		path.Sorted, path.Downward = &whole, !s.ascending()
+		return s.run(path, numbers, whole)
+	}
 	for target := 6*s.need + 200; whole.From <= whole.To; {
 		band, size, err := s.band(whole, target)
 		if err != nil {

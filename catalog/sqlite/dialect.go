@@ -315,6 +315,8 @@ func (d dialect) Sketch(p sqlgen.Path, arg sqlgen.Args) string {
 
 func (dialect) At(sort int64) float64 { return year(sort) }
 
+func (dialect) InOrder(string) string { return "" }
+
 func (d dialect) Some(p sqlgen.Path, arg sqlgen.Args) string {
 	switch p.Kind {
 	case sqlgen.ByPlace:
