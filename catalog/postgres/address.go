@@ -17,8 +17,8 @@ import (
 type address struct {
 	config *pgxpool.Config
 	schema string
-	// postgis is the schema that PostGIS is in, "" until it was looked for.
-	postgis string
+	// others are the schemas that extensions are in, nil until they were looked for.
+	others []string
 }
 
 // defaultSchema is the one of an address that names none.
@@ -89,8 +89,8 @@ func (a address) String() string {
 // searchPath is where names are looked for: pg_catalog first, as always.
 func (a address) searchPath() string {
 	path := a.quoted()
-	if a.postgis != "" && a.postgis != "pg_catalog" && a.postgis != a.schema {
-		path += ", " + pgx.Identifier{a.postgis}.Sanitize()
+	for _, other := range a.others {
+		path += ", " + pgx.Identifier{other}.Sanitize()
 	}
 	return path
 }

@@ -100,7 +100,7 @@ type writer struct {
 	held
 	changed bool
 	tallies map[count]int64
-	learned []kindOf
+	learned map[likeness]bool
 }
 
 func (w *writer) apply() (int64, error) {

@@ -16,7 +16,7 @@ type work struct {
 	// newCollections and changedCollections are put.
 	newCollections, changedCollections []catalog.CollectionEntry
 	goneItems                          []goneItem
-	newItems                           []record
+	newItems                           []*record
 	changedItems                       []changedItem
 	marks                              map[string]string
 	forgetMarks                        bool
@@ -29,7 +29,7 @@ type goneItem struct {
 
 type changedItem struct {
 	old heldItem
-	record
+	*record
 }
 
 func (w work) changes() bool {
@@ -132,13 +132,13 @@ func (d *decision) decideItems(out *work) error {
 	for _, ref := range d.refs {
 		old, ok := d.held.items[ref]
 		ok = ok && !d.gone[ref.Collection]
-		e, put := d.wish.items[ref]
+		r, put := d.wish.items[ref]
 		switch {
 		case put:
-			if err := d.takes(e.Ref); err != nil {
+			if err := d.takes(ref); err != nil {
 				return err
 			}
-			if r := newRecord(e, d.Origin); !ok {
+			if !ok {
 				out.newItems = append(out.newItems, r)
 			} else if !bytes.Equal(old.etag, r.etag) {
 				out.changedItems = append(out.changedItems, changedItem{old, r})

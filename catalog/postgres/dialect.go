@@ -96,17 +96,20 @@ func (dialect) Like(text, pattern string, constant *string, arg sqlgen.Args) str
 	return "(" + text + " LIKE " + pattern + ")"
 }
 
-// predicates are PostGIS's names of the spatial ones.
+// predicates are PostGIS's names of the spatial ones that ask for shapes of one dimension each.
 var predicates = map[string]string{
-	"s_intersects": "ST_Intersects", "s_disjoint": "ST_Disjoint", "s_equals": "ST_Equals", "s_touches": "ST_Touches",
-	"s_crosses": "ST_Crosses", "s_within": "ST_Within", "s_contains": "ST_Contains", "s_overlaps": "ST_Overlaps",
+	"s_equals": "ST_Equals", "s_touches": "ST_Touches", "s_crosses": "ST_Crosses",
+	"s_within": "ST_Within", "s_contains": "ST_Contains", "s_overlaps": "ST_Overlaps",
 }
 
 func (dialect) Spatial(op, left, right string) string {
-	if op != "s_intersects" && op != "s_disjoint" {
-		left, right = "alike("+left+")", "alike("+right+")"
+	switch op {
+	case "s_intersects":
+		return "meets(" + left + ", " + right + ")"
+	case "s_disjoint":
+		return "(NOT meets(" + left + ", " + right + "))"
 	}
-	return predicates[op] + "(" + left + ", " + right + ")"
+	return predicates[op] + "(alike(" + left + "), alike(" + right + "))"
 }
 
 func (dialect) Array(op, left, right string) string {

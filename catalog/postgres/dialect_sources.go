@@ -13,7 +13,10 @@ import (
 func (d dialect) Candidates(p sqlgen.Path, arg sqlgen.Args) (from, where string) {
 	switch p.Kind {
 	case sqlgen.ByPlace:
-		return "(SELECT * FROM item i WHERE " + near(p, arg) + " OFFSET 0) i", ""
+		if p.Sorted == nil {
+			return "(SELECT * FROM item i WHERE " + near(p, arg) + " OFFSET 0) i", ""
+		}
+		return inOrder(p, arg), ""
 	case sqlgen.ByWords:
 		return "(SELECT * FROM item i WHERE " + d.holds(p.Question, arg) + " OFFSET 0) i", d.Answers(p.Question, arg)
 	case sqlgen.ByID:
@@ -32,23 +35,49 @@ func (d dialect) Some(p sqlgen.Path, arg sqlgen.Args) string {
 	return ""
 }
 
+// Sketch is not needed: candidates come in their order.
+func (dialect) Sketch(sqlgen.Path, sqlgen.Args) string { return "" }
+
+// At is as exact as an index of doubles can be.
+func (dialect) At(sort int64) float64 { return moment(sort) }
+
 // near is a condition of the index over place and time.
 func near(p sqlgen.Path, arg sqlgen.Args) string {
 	var boxes []string
-	for _, box := range boxesOf(p.Near, p.Begin, p.End) {
-		boxes = append(boxes, "i.place &&& ST_GeomFromWKB("+arg(raw, box)+")")
+	for _, b := range boxesOf(p) {
+		boxes = append(boxes, "i.place && "+arg(sqlgen.Text, b.String())+"::cube")
 	}
 	return "(" + strings.Join(boxes, " OR ") + ")"
 }
 
-// raw is a kind of argument of this dialect's own: what Argument hands on as it is.
-const raw sqlgen.Kind = -1
+// along is what orders the candidates of a path: their sort, as the index over place and time has it.
+const along = "i.along"
 
-func (dialect) Elements(name string, arg sqlgen.Args) (from, number, text, flag string) {
-	from = "jsonb_array_elements(property_list(i.properties, " + arg(sqlgen.Text, name) + ")) AS e"
-	return from, "(CASE jsonb_typeof(e.value) WHEN 'number' THEN e.value::float8 END)",
-		"(CASE jsonb_typeof(e.value) WHEN 'string' THEN e.value #>> '{}' END)",
-		"(CASE jsonb_typeof(e.value) WHEN 'boolean' THEN e.value::boolean END)"
+func (dialect) InOrder(limit string) string {
+	return " ORDER BY " + along + " FETCH FIRST (" + limit + ") ROWS WITH TIES"
+}
+
+// inOrder are the candidates of a path in its order: those near each of its boxes are, and the server merges them. An item is near one box
+// alone: other boxes leave out what the ones before have.
+func inOrder(p sqlgen.Path, arg sqlgen.Args) string {
+	order := sortUpward
+	if p.Downward {
+		order = sortDownward
+	}
+	var each, before []string
+	for _, b := range boxesOf(p) {
+		here := "i.place && " + arg(sqlgen.Text, b.String()) + "::cube"
+		each = append(each, "SELECT i.*, i.place ~> "+order+" AS along FROM item i WHERE "+strings.Join(append(before, here), " AND ")+" ORDER BY i.place ~> "+order)
+		before = append(before, "NOT "+here)
+	}
+	if len(each) == 1 {
+		return "(" + each[0] + " OFFSET 0) i"
+	}
+	return "(SELECT * FROM ((" + strings.Join(each, ") UNION ALL (") + ")) u ORDER BY u.along OFFSET 0) i"
+}
+
+func (dialect) Elements(name string, arg sqlgen.Args) (from, text string) {
+	return "jsonb_array_elements(property_list(i.properties, " + arg(sqlgen.Text, name) + ")) AS e", "scalar_text(e.value)"
 }
 
 // Answers looks at the words themselves.

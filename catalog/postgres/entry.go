@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/terrapin-eo/terrapin/catalog"
-	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 )
 
 // columns are those of the item table that are written, in the order of a record's fields.
@@ -19,26 +21,25 @@ const columns = "collection, id, origin, sort, dated, begins, ends, etag, docume
 
 // record is an item as its row has it.
 type record struct {
-	ref          catalog.ItemRef
+	*catalog.Entry
 	origin       catalog.Origin
-	sort         int64
 	dated        int16
 	begins, ends int64
 	etag         []byte
-	document     json.RawMessage
 	properties   []byte
 	moments      []byte
-	shape, place []byte // well-known binary; shape is nil for nowhere
+	shape        []byte // well-known binary; nil for nowhere
+	place        box
 	texts        string
 	words        []string
 }
 
-func newRecord(e catalog.Entry, from catalog.Origin) record {
-	r := record{
-		ref: e.Ref, origin: from, sort: e.Sort, document: e.Document, etag: etagOf(e.Document),
-		properties: doubles(e.Properties), moments: momentsOf(e.Moments), place: placeOf(e.Shape, hullOf(e)),
+func newRecord(e *catalog.Entry, from catalog.Origin) *record {
+	r := &record{
+		Entry: e, origin: from, etag: etagOf(e.Document),
+		properties: doubles(e.Properties), moments: momentsOf(e.Moments), place: placeOf(e),
 	}
-	if _, ok := e.Moments[sqlgen.Datetime]; ok {
+	if e.Dated {
 		r.dated = 1
 	}
 	r.begins, r.ends = span(e)
@@ -57,6 +58,28 @@ func newRecord(e catalog.Entry, from catalog.Origin) record {
 	return r
 }
 
+// newRecords makes records on every core, by their names; of several with a name the last one counts.
+func newRecords(entries []catalog.Entry, from catalog.Origin) map[catalog.ItemRef]*record {
+	records := make([]*record, len(entries))
+	const each = 64
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for first := 0; first < len(entries); first += each {
+		group.Go(func() error {
+			for i := first; i < min(first+each, len(entries)); i++ {
+				records[i] = newRecord(&entries[i], from)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // none fails
+	out := make(map[catalog.ItemRef]*record, len(records))
+	for _, r := range records {
+		out[r.Ref] = r
+	}
+	return out
+}
+
 // etagOf is a document's ETag as it is stored: equal documents have equal ones.
 func etagOf(document json.RawMessage) []byte {
 	raw, err := hex.DecodeString(catalog.ETag(document))
@@ -67,7 +90,7 @@ func etagOf(document json.RawMessage) []byte {
 }
 
 // span is an entry's time as the table has it.
-func span(e catalog.Entry) (begins, ends int64) {
+func span(e *catalog.Entry) (begins, ends int64) {
 	if !e.Timed {
 		return math.MaxInt64, math.MinInt64
 	}
@@ -139,21 +162,20 @@ var (
 )
 
 // copied appends the record as COPY reads it.
-func (r record) copied(out []byte) []byte {
+func (r *record) copied(out []byte) []byte {
 	out = binary.BigEndian.AppendUint16(out, 15)
-	out = field(field(out, r.ref.Collection), r.ref.ID)
+	out = field(field(out, r.Ref.Collection), r.Ref.ID)
 	out = small(out, int16(r.origin))
-	out = small(large(out, r.sort), r.dated)
+	out = small(large(out, r.Sort), r.dated)
 	out = large(large(out, r.begins), r.ends)
-	out = field(field(out, r.etag), r.document)
+	out = field(field(out, r.etag), r.Document)
 	out = object(object(out, r.properties), r.moments)
 	if r.shape == nil {
 		out = binary.BigEndian.AppendUint32(out, math.MaxUint32)
 	} else {
 		out = field(out, located(r.shape))
 	}
-	out = field(field(out, r.place), r.texts)
-	return list(out, r.words)
+	return list(field(r.place.copied(out), r.texts), r.words)
 }
 
 func field[T ~string | ~[]byte](out []byte, v T) []byte {

@@ -104,7 +104,7 @@ func (c *Catalog) alone(ctx context.Context, do func(context.Context, migration)
 	return do(ctx, migration{conn, &c.at})
 }
 
-// checkServer finds PostGIS, and adds it where it is missing and this user may.
+// checkServer looks at the version, the encoding and the extensions.
 func (m migration) checkServer(ctx context.Context) error {
 	var version int
 	var name, encoding string
@@ -118,26 +118,34 @@ func (m migration) checkServer(ctx context.Context) error {
 	if encoding != "UTF8" {
 		return fault.New(fault.Precondition, "the database is encoded in %s", encoding).WithCure("make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0")
 	}
-	find := func() error {
-		return m.conn.QueryRow(ctx, `SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'`).Scan(&m.at.postgis)
-	}
-	err := find()
-	if errors.Is(err, pgx.ErrNoRows) {
-		if _, err := m.conn.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public`); err != nil {
-			var e *pgconn.PgError
-			if errors.As(err, &e) && e.Code == "23505" { // another server added it at this moment
-				return find()
-			}
-			return fault.New(fault.Precondition, "the database has no PostGIS, and adding it failed: %w", err).
-				WithCure("install PostGIS on the server, and as a superuser run in this database: CREATE EXTENSION postgis")
+	m.at.others = nil
+	for _, name := range []string{"postgis", "cube"} {
+		schema, err := m.extension(ctx, name)
+		if err != nil {
+			return err
 		}
-		err = find()
+		m.at.others = append(m.at.others, schema)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = m.conn.Exec(ctx, `SELECT set_config('search_path', $1, false)`, m.at.searchPath())
+	_, err := m.conn.Exec(ctx, `SELECT set_config('search_path', $1, false)`, m.at.searchPath())
 	return err
+}
+
+// extension finds the schema that an extension is in, and adds it where it is missing and this user may.
+func (m migration) extension(ctx context.Context, name string) (schema string, err error) {
+	find := func() error {
+		return m.conn.QueryRow(ctx, `SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = $1`, name).Scan(&schema)
+	}
+	if err := find(); !errors.Is(err, pgx.ErrNoRows) {
+		return schema, err
+	}
+	_, err = m.conn.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS `+name+` SCHEMA public`)
+	var e *pgconn.PgError
+	if err != nil && !(errors.As(err, &e) && (e.Code == "23505" || e.Code == "42710")) { // not another server that added it at this moment
+		c := m.conn.Config()
+		return "", fault.New(fault.Precondition, "database %s lacks the extension %s, and user %s could not add it: %w", c.Database, name, c.User, err).
+			WithCure("install PostGIS and PostgreSQL's contrib modules on the server, and as a superuser run in this database: CREATE EXTENSION %s", name)
+	}
+	return schema, find()
 }
 
 // done reports whether every step was taken; then no right to change anything is needed.

@@ -1,7 +1,7 @@
 // Package postgres keeps the catalog in a PostgreSQL database with PostGIS: the back end for more items, more writers
 // and more servers than one file bears. It owns a schema in the database, its migrations and its statements;
 // what a document or a query means it takes from catalog, and how a query becomes SQL from catalog/sqlgen.
-// It refuses a schema that a newer release wrote, and a database without PostGIS or UTF-8. The invariants: writers wait
+// It refuses a schema that a newer release wrote, and a database without PostGIS, cube or UTF-8. The invariants: writers wait
 // for each other only at the same document, and cannot come to wait in a circle; a read sees one state; nothing
 // of a question or a document gets into a statement but as a parameter; a password is in no message.
 package postgres
@@ -64,7 +64,8 @@ type Catalog struct {
 	signer      catalog.Signer
 	// ranked are the properties that have an index.
 	ranked atomic.Pointer[map[string]bool]
-	seen   properties
+	seen   likenesses
+	shelf  *catalog.Shelf
 	tally  compaction
 	// background is what goes on between calls; closing ends it.
 	background sync.WaitGroup
@@ -114,6 +115,7 @@ func (c *Catalog) open(ctx, life context.Context, cfg Config) (err error) {
 		return err
 	}
 	c.signer = catalog.NewSigner(key)
+	c.shelf = catalog.NewShelf(c.signer, c.shelfRevision, c.everyCollection)
 	if err := c.learnRanked(ctx); err != nil {
 		return err
 	}

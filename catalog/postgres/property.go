@@ -2,113 +2,89 @@ package postgres
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"sync"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 )
 
-// kindOf is a type that a property had in a collection. The row tells the collection from another of its name that was
-// there before.
-type kindOf struct {
-	row                     int64
-	collection              string
-	name, valueType, format string
+// likeness is that of entries with the same traits in a collection. The row tells the collection from another of its name
+// that was there before.
+type likeness struct {
+	row   int64
+	likes uint64
 }
 
-// properties remembers what is in the table already, so that a set of changes writes only what is new.
-type properties struct {
+// likenesses remembers whose traits are in the table already, so that a set of changes writes only what is new.
+type likenesses struct {
 	mu   sync.RWMutex
-	seen map[kindOf]bool
+	seen map[likeness]bool
 }
 
 // mostSeen bounds the memory; beyond, all is forgotten and learned again.
-const mostSeen = 200_000
+const mostSeen = 100_000
 
-func (p *properties) has(k kindOf) bool {
+func (p *likenesses) has(k likeness) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.seen[k]
 }
 
-func (p *properties) add(kinds []kindOf) {
+func (p *likenesses) add(more map[likeness]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.seen == nil || len(p.seen)+len(kinds) > mostSeen {
-		p.seen = map[kindOf]bool{}
+	if p.seen == nil || len(p.seen)+len(more) > mostSeen {
+		p.seen = map[likeness]bool{}
 	}
-	for _, k := range kinds {
+	for k := range more {
 		p.seen[k] = true
 	}
 }
 
+// trait is one of a collection's items.
+type trait struct {
+	collection string
+	catalog.Trait
+}
+
 // writeProperties notes what types properties have that they had not before.
 func (w *writer) writeProperties(due work) error {
-	found := map[kindOf]bool{}
-	for _, it := range due.newItems {
-		w.learn(found, it)
-	}
-	for _, it := range due.changedItems {
-		w.learn(found, it.record)
-	}
-	for k := range found {
-		if !w.c.seen.has(k) {
-			w.learned = append(w.learned, k)
+	w.learned = map[likeness]bool{}
+	found := map[trait]bool{}
+	learn := func(it *record) {
+		like := likeness{w.held.collections[it.Ref.Collection].row, it.Likeness}
+		if w.learned[like] || w.c.seen.has(like) {
+			return
+		}
+		w.learned[like] = true
+		for _, t := range it.Traits() {
+			found[trait{it.Ref.Collection, t}] = true
 		}
 	}
-	if len(w.learned) == 0 {
+	for _, it := range due.newItems {
+		learn(it)
+	}
+	for _, it := range due.changedItems {
+		learn(it.record)
+	}
+	if len(found) == 0 {
 		return nil
 	}
-	slices.SortFunc(w.learned, func(a, b kindOf) int {
-		return cmp.Or(cmp.Compare(a.collection, b.collection), cmp.Compare(a.name, b.name), cmp.Compare(a.valueType, b.valueType), cmp.Compare(a.format, b.format))
+	traits := make([]trait, 0, len(found))
+	for t := range found {
+		traits = append(traits, t)
+	}
+	slices.SortFunc(traits, func(a, b trait) int {
+		return cmp.Or(cmp.Compare(a.collection, b.collection), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Format, b.Format))
 	})
 	columns := make([][]string, 4)
-	for _, k := range w.learned {
-		for i, v := range []string{k.collection, k.name, k.valueType, k.format} {
+	for _, t := range traits {
+		for i, v := range []string{t.collection, t.Name, t.Type, t.Format} {
 			columns[i] = append(columns[i], v)
 		}
 	}
 	return w.exec(`INSERT INTO property (collection, name, type, format)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING`, columns[0], columns[1], columns[2], columns[3])
-}
-
-func (w *writer) learn(found map[kindOf]bool, it record) {
-	at := kindOf{row: w.held.collections[it.ref.Collection].row, collection: it.ref.Collection}
-	gjson.ParseBytes(it.properties).ForEach(func(key, value gjson.Result) bool {
-		at.name = key.String()
-		at.valueType, at.format = typeOf(value)
-		if at.valueType != "" {
-			found[at] = true
-		}
-		return true
-	})
-}
-
-// typeOf is a value's type and format as queryables have them; "" for null.
-func typeOf(v gjson.Result) (valueType, format string) {
-	switch {
-	case v.Type == gjson.String:
-		if m, ok := catalog.ParseMoment(v.Str); ok && m.From < m.To {
-			return "string", "date"
-		} else if ok {
-			return "string", "date-time"
-		}
-		return "string", ""
-	case v.Type == gjson.Number && v.Num == math.Trunc(v.Num):
-		return "integer", ""
-	case v.Type == gjson.Number:
-		return "number", ""
-	case v.Type == gjson.True || v.Type == gjson.False:
-		return "boolean", ""
-	case v.IsArray():
-		return "array", ""
-	case v.IsObject():
-		return "object", ""
-	}
-	return "", ""
 }
 
 // writeMarks keeps marks. Those who do wait for each other: it is the last that they wait for.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -107,30 +109,68 @@ func (c *Catalog) asking(ctx context.Context, op string, most time.Duration, ask
 	})
 }
 
+// used leaves out arguments that a statement does not name, as the server cannot tell their types, and numbers the
+// others anew. A $ is in a statement only before a number.
+func used(text string, args []any) (string, []any) {
+	var out strings.Builder
+	var kept []any
+	numbers := make([]int, len(args)+1)
+	parts := strings.Split(text, "$")
+	out.WriteString(parts[0])
+	for _, part := range parts[1:] {
+		digits := len(part) - len(strings.TrimLeft(part, "0123456789"))
+		n, err := strconv.Atoi(part[:digits])
+		if err != nil || n < 1 || n > len(args) {
+			return text, args // the server will say what is wrong
+		}
+		if numbers[n] == 0 {
+			kept = append(kept, args[n-1])
+			numbers[n] = len(kept)
+		}
+		out.WriteString("$" + strconv.Itoa(numbers[n]) + part[digits:])
+	}
+	if len(kept) == len(args) {
+		return text, args
+	}
+	return out.String(), kept
+}
+
 // session is a read on one connection; its first statement begins the transaction.
 type session struct {
-	conn   *pgxpool.Conn
-	begun  bool
-	ranked map[string]bool
+	conn  *pgxpool.Conn
+	begun bool
+	// ordered says that the server is told to keep to the order of an index.
+	ordered bool
+	ranked  map[string]bool
 }
 
 func (s *session) Indexed(property string) bool { return s.ranked[property] }
 
 func (s *session) Query(ctx context.Context, text string, args []any, visit func(sqlgen.Row) error) error {
-	if s.begun {
+	text, args = used(text, args)
+	var batch pgx.Batch // all of it goes at once
+	if !s.begun {
+		s.begun = true
+		batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	}
+	if ordered := strings.Contains(text, along); ordered != s.ordered {
+		s.ordered = ordered
+		batch.Queue(bitmaps[ordered])
+	}
+	before := batch.Len()
+	if before == 0 {
 		rows, err := s.conn.Query(ctx, text, args...)
 		if err != nil {
 			return err
 		}
 		return each(rows, visit)
 	}
-	s.begun = true
-	var batch pgx.Batch // both go at once
-	batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	batch.Queue(text, args...)
 	results := s.conn.SendBatch(ctx, &batch)
-	if _, err := results.Exec(); err != nil {
-		return errors.Join(err, results.Close())
+	for range before {
+		if _, err := results.Exec(); err != nil {
+			return errors.Join(err, results.Close())
+		}
 	}
 	rows, err := results.Query()
 	if err == nil {
@@ -141,6 +181,10 @@ func (s *session) Query(ctx context.Context, text string, args []any, visit func
 	}
 	return err
 }
+
+// bitmaps lets the server collect what an index finds and read it in the order of the table, or not: what is to come in the order of an
+// index would have to be found as a whole then, and sorted.
+var bitmaps = map[bool]string{false: "SET LOCAL enable_bitmapscan = on", true: "SET LOCAL enable_bitmapscan = off"}
 
 func each(rows pgx.Rows, visit func(sqlgen.Row) error) error {
 	defer rows.Close()

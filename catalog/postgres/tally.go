@@ -33,11 +33,11 @@ func (w *writer) writeTallies(due work) error {
 		add(gone.ref.Collection, gone.old.sort, gone.old.dated, -1)
 	}
 	for _, it := range due.newItems {
-		add(it.ref.Collection, it.sort, it.dated, 1)
+		add(it.Ref.Collection, it.Sort, it.dated, 1)
 	}
 	for _, it := range due.changedItems {
-		add(it.ref.Collection, it.old.sort, it.old.dated, -1)
-		add(it.ref.Collection, it.sort, it.dated, 1)
+		add(it.Ref.Collection, it.old.sort, it.old.dated, -1)
+		add(it.Ref.Collection, it.Sort, it.dated, 1)
 	}
 	var steps, dated []int16
 	var starts, ns []int64

@@ -12,7 +12,7 @@ import (
 type wish struct {
 	catalog.Changes
 	collections map[string]catalog.CollectionEntry
-	items       map[catalog.ItemRef]catalog.Entry
+	items       map[catalog.ItemRef]*record
 	// names are the collections, and refs the items, that are changed or looked at, sorted.
 	names []string
 	refs  []catalog.ItemRef
@@ -35,10 +35,9 @@ func read(ch catalog.Changes) (wish, error) {
 	if err != nil {
 		return wish{}, err
 	}
-	w.items = make(map[catalog.ItemRef]catalog.Entry, len(entries))
-	for _, e := range entries {
-		w.items[e.Ref] = e
-		w.refs = append(w.refs, e.Ref)
+	w.items = newRecords(entries, ch.Origin)
+	for ref := range w.items {
+		w.refs = append(w.refs, ref)
 	}
 	w.names = append(w.names, ch.DeleteCollections...)
 	w.refs = append(w.refs, ch.DeleteItems...)

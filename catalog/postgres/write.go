@@ -87,11 +87,11 @@ func (w *writer) mend(due work) error {
 			doubtful, shapes = append(doubtful, r), append(shapes, r.shape)
 		}
 	}
-	for i := range due.newItems {
-		look(&due.newItems[i])
+	for _, it := range due.newItems {
+		look(it)
 	}
-	for i := range due.changedItems {
-		look(&due.changedItems[i].record)
+	for _, it := range due.changedItems {
+		look(it.record)
 	}
 	if len(shapes) == 0 {
 		return nil
@@ -111,7 +111,7 @@ func (w *writer) mend(due work) error {
 	return err
 }
 
-func (w *writer) copy(items []record) error {
+func (w *writer) copy(items []*record) error {
 	buffer := make([]byte, 0, min(copyBytes+copyBytes/4, 32<<10*len(items)))
 	for i, r := range items {
 		if len(buffer) == 0 {
@@ -135,19 +135,20 @@ func (w *writer) update(items []changedItem) error {
 	n := len(items)
 	var rows, sorts, begins, ends = make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	var dated = make([]int16, n)
-	var documents, properties, moments, texts, lists = make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	var etags, shapes, places = make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	var documents, properties, moments = make([]string, n), make([]string, n), make([]string, n)
+	var places, texts, lists = make([]string, n), make([]string, n), make([]string, n)
+	var etags, shapes = make([][]byte, n), make([][]byte, n)
 	for i, it := range items {
-		rows[i], sorts[i], begins[i], ends[i], dated[i] = it.old.row, it.sort, it.begins, it.ends, it.dated
-		documents[i], properties[i], moments[i], texts[i] = string(it.document), string(it.properties), string(it.moments), it.texts
-		etags[i], shapes[i], places[i] = it.etag, it.shape, it.place
+		rows[i], sorts[i], begins[i], ends[i], dated[i] = it.old.row, it.Sort, it.begins, it.ends, it.dated
+		documents[i], properties[i], moments[i], texts[i] = string(it.Document), string(it.properties), string(it.moments), it.texts
+		etags[i], shapes[i], places[i] = it.etag, it.shape, it.place.String()
 		lists[i] = strings.Join(it.words, " ")
 	}
 	return w.exec(`UPDATE item i SET sort = n.sort, dated = n.dated, begins = n.begins, ends = n.ends, etag = n.etag, document = n.document,
-			properties = n.properties::jsonb, moments = n.moments::jsonb, shape = ST_GeomFromWKB(n.shape, 4326), place = ST_GeomFromWKB(n.place),
+			properties = n.properties::jsonb, moments = n.moments::jsonb, shape = ST_GeomFromWKB(n.shape, 4326), place = n.place::cube,
 			texts = n.texts, words = string_to_array(n.words, ' ')
 		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::text[], $8::text[], $9::text[],
-			$10::bytea[], $11::bytea[], $12::text[], $13::text[])
+			$10::bytea[], $11::text[], $12::text[], $13::text[])
 			AS n (row, sort, dated, begins, ends, etag, document, properties, moments, shape, place, texts, words)
 		WHERE i.row = n.row`, rows, sorts, dated, begins, ends, etags, documents, properties, moments, shapes, places, texts, lists)
 }

@@ -44,9 +44,9 @@ CREATE TABLE item (
     moments    jsonb NOT NULL,
     -- Where the item is, within longitudes -180 to 180, and NULL for nowhere.
     shape      geometry(Geometry, 4326),
-    -- The box around it, as a line from its corner in the west, south and past to the one in the east, north and future:
-    -- degrees, and days since 1970. A box across the antimeridian runs on past 180; nowhere is at 1000 degrees.
-    place      geometry(LineStringZ) NOT NULL,
+    -- The box around it: west to east, south to north, and the hull of sort, begins and ends; and sort alone, so that an index over
+    -- boxes gives them in that order. A box across the antimeridian runs on past 180; nowhere is at 1000 degrees.
+    place      cube NOT NULL,
     -- The words of title, description and keywords between spaces, each text on a line of its own; and which there are, cut short.
     texts      text COLLATE "C" NOT NULL,
     words      text[] COLLATE "C" NOT NULL,
@@ -54,13 +54,13 @@ CREATE TABLE item (
 );
 CREATE INDEX item_newest ON item (sort DESC, collection, id);
 CREATE INDEX item_newest_of_collection ON item (collection, sort DESC, id);
-CREATE INDEX item_place ON item USING gist (place gist_geometry_ops_nd);
+CREATE INDEX item_place ON item USING gist (place);
 CREATE INDEX item_words ON item USING gin (words);
 
 -- Documents are compressed where they lie instead of going to a table of their own, and what filters read stays as it is.
 ALTER TABLE item
     ALTER document SET STORAGE MAIN, ALTER properties SET STORAGE MAIN, ALTER moments SET STORAGE MAIN,
-    ALTER shape SET STORAGE MAIN, ALTER place SET STORAGE MAIN, ALTER texts SET STORAGE MAIN, ALTER words SET STORAGE MAIN,
+    ALTER shape SET STORAGE MAIN, ALTER texts SET STORAGE MAIN, ALTER words SET STORAGE MAIN,
     SET (toast_tuple_target = 4096);
 DO $$ BEGIN
     ALTER TABLE item ALTER document SET COMPRESSION lz4, ALTER properties SET COMPRESSION lz4, ALTER texts SET COMPRESSION lz4;

@@ -68,9 +68,19 @@ CREATE FUNCTION day_of(us bigint) RETURNS date LANGUAGE sql IMMUTABLE STRICT PAR
 CREATE FUNCTION year_of(us bigint) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN extract(year FROM day_of(us))::float8 + CASE WHEN extract(year FROM day_of(us)) < 0 THEN 1 ELSE 0 END;
 
+-- The text of a scalar: a string itself, and a number as the shortest that reads as the double, with an exponent where JSON has one.
+CREATE FUNCTION scalar_text(v jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE jsonb_typeof(v)
+        WHEN 'string' THEN v #>> '{}'
+        WHEN 'boolean' THEN v #>> '{}'
+        WHEN 'number' THEN CASE WHEN v::float8 = 0 OR abs(v::float8) >= 1e-6 AND abs(v::float8) < 1e21
+            THEN trim_scale(v::float8::text::numeric)::text ELSE regexp_replace(v::float8::text, 'e-0', 'e-') END
+    END;
+
 -- The predicates on arrays take them as sets of scalars; an array or object in one is equal to nothing.
 CREATE FUNCTION list_within(a jsonb, b jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN b @> a AND NOT jsonb_path_exists(a, 'strict $[*] ? (@.type() == "array" || @.type() == "object")');
+    RETURN CASE WHEN a IS NOT NULL AND b IS NOT NULL
+        THEN b @> a AND NOT jsonb_path_exists(a, 'strict $[*] ? (@.type() == "array" || @.type() == "object")') END;
 
 CREATE FUNCTION lists_meet(a jsonb, b jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN EXISTS (SELECT 1 FROM jsonb_array_elements(a) x JOIN jsonb_array_elements(b) y ON x.value = y.value

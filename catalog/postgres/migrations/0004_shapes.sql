@@ -1,11 +1,15 @@
 -- Shapes as catalog/geo takes them.
 
--- A polygon whose outline meets itself is what lies inside by counting outlines, flat ones are lines; several that overlap are one.
--- PostGIS's predicates may refuse them, or find nothing in them, as they are.
+-- PostGIS's predicates may refuse a polygon whose outlines meet, or find nothing in it: it becomes the area within (that of
+-- several together), and flat ones become lines and points.
 CREATE FUNCTION sound(g geometry) RETURNS geometry LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN ST_IsValid(g) THEN g ELSE (SELECT ST_SetSRID(ST_Union(ST_MakeValid(d.geom)), ST_SRID(g)) FROM ST_Dump(g) d) END;
+    RETURN CASE WHEN ST_IsValid(g) THEN g ELSE ST_MakeValid(g, 'method=structure keepcollapsed=true') END;
 
--- A collection with parts of several dimensions has an answer to s_intersects and s_disjoint only.
+-- A collection, which has parts of several dimensions, has an answer to s_intersects and s_disjoint only.
 CREATE FUNCTION alike(g geometry) RETURNS geometry LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN GeometryType(g) <> 'GEOMETRYCOLLECTION' THEN g
-        WHEN (SELECT count(DISTINCT ST_Dimension(d.geom)) FROM ST_Dump(g) d) = 1 THEN ST_CollectionExtract(ST_CollectionHomogenize(g), ST_Dimension(g) + 1) END;
+    RETURN CASE WHEN GeometryType(g) <> 'GEOMETRYCOLLECTION' THEN g END;
+
+-- A collection is taken apart: prepared for many questions, GEOS 3.11 overlooks points in it.
+CREATE FUNCTION meets(a geometry, b geometry) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN GeometryType(a) <> 'GEOMETRYCOLLECTION' AND GeometryType(b) <> 'GEOMETRYCOLLECTION' THEN ST_Intersects(a, b)
+        ELSE (SELECT bool_or(ST_Intersects(x.geom, y.geom)) FROM ST_Dump(a) x, ST_Dump(b) y) END;
