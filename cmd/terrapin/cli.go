@@ -39,7 +39,9 @@ type cli struct {
 	data   string
 	state  string
 	server string
-	actor  string
+	// catalog is the address of the database that holds the catalog; "" is a file beside the data.
+	catalog string
+	actor   string
 	// virtual are the containers of virtual chunks that may be read.
 	virtual []string
 	json    bool
@@ -92,6 +94,8 @@ Exit codes: 0 all done (skipped is not a failure), 1 something was refused or fa
 	f := root.PersistentFlags()
 	f.StringVar(&c.data, "data", c.orEnv("TERRAPIN_DATA_DIR", "terrapin-data"), "data directory, or s3://bucket/prefix?endpoint=…&region=… (TERRAPIN_DATA_DIR)")
 	f.StringVar(&c.state, "state", c.orEnv("TERRAPIN_STATE_DIR", ""), "for a bucket: directory of its catalog and lock on this machine (TERRAPIN_STATE_DIR; default below XDG_STATE_HOME)")
+	f.StringVar(&c.catalog, "catalog", c.orEnv("TERRAPIN_CATALOG", ""), "keep the catalog in postgres://user@host/database (TERRAPIN_CATALOG; default: a file in the data directory)")
+	f.Lookup("catalog").DefValue = "" // help is no place for a password
 	f.StringVar(&c.server, "server", c.orEnv("TERRAPIN_SERVER", ""), "URL of a running server, instead of --data (TERRAPIN_SERVER)")
 	f.StringVar(&c.actor, "as", c.orEnv("TERRAPIN_USER", osUser()), "who acts, recorded with every write, unauthenticated (TERRAPIN_USER)")
 	f.StringArrayVar(&c.virtual, "virtual", nil, "let virtual chunks be read below file:///dir/, https://host/path/ or s3://bucket/prefix/?endpoint=…; repeatable (default: none)")

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/postgres"
+	"github.com/terrapin-eo/terrapin/catalog/sqlite"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/file"
@@ -20,15 +23,16 @@ import (
 const openPatience = 60 * time.Second
 
 // place is where --data and --state say that the data is: a directory, or a bucket with a directory of
-// this machine beside it, for the catalog and the lock.
+// this machine beside it, for the catalog and the lock; and where --catalog says that the catalog is instead.
 type place struct {
 	data, state string
+	catalog     string
 	virtual     []string
 	env         func(string) string
 }
 
 func (c *cli) place() place {
-	return place{data: c.data, state: c.state, virtual: c.virtual, env: c.env}
+	return place{data: c.data, state: c.state, catalog: c.catalog, virtual: c.virtual, env: c.env}
 }
 
 // inBucket reports whether the data is in a bucket.
@@ -86,6 +90,14 @@ func (p place) local() (string, error) {
 	}
 	sum := sha256.Sum256([]byte(at.Identity()))
 	return filepath.Join(base, "terrapin", hex.EncodeToString(sum[:8])), nil
+}
+
+// openCatalog opens the catalog: in the database that --catalog names, or in a file in the local directory.
+func (p place) openCatalog(ctx context.Context, dir string) (catalog.Catalog, error) {
+	if p.catalog != "" {
+		return postgres.Open(ctx, postgres.Config{URL: p.catalog})
+	}
+	return sqlite.Open(ctx, filepath.Join(dir, catalogName))
 }
 
 func absolute(dir string) (string, error) {

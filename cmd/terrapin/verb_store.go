@@ -108,12 +108,12 @@ func (c *cli) storeReindexCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "reindex", Short: "rebuild the catalog from the bucket, from nothing", Args: cobra.NoArgs,
 		Long: `Empties the catalog and fills it again from the cubes and commits in the bucket, with the same answers. A
-catalog that is damaged is set aside first, as catalog.sqlite.damaged.
+catalog that is damaged is set aside first, as catalog.sqlite.damaged (one in a database, --catalog, is not).
 
 With --json: {"collections": n, "items": n}.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := c.invoke(cmd.Context(), storeReindexVerb, struct{}{}, nil, nil)
-			if c.server == "" && fault.Is(err, fault.Corrupt) {
+			if c.server == "" && c.catalog == "" && fault.Is(err, fault.Corrupt) {
 				if err := c.setCatalogAside(cmd.Context(), err); err != nil {
 					return err
 				}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/terrapin-eo/terrapin/catalog"
-	"github.com/terrapin-eo/terrapin/catalog/sqlite"
 	"github.com/terrapin-eo/terrapin/catalog/truth"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
@@ -119,7 +117,7 @@ func openCommitting(ctx context.Context, p place, log *slog.Logger, o commitOpti
 		return nil, err
 	}
 	w.hold = h
-	if w.catalog, err = sqlite.Open(ctx, filepath.Join(w.dir, catalogName)); err != nil {
+	if w.catalog, err = p.openCatalog(ctx, w.dir); err != nil {
 		h.release()
 		return nil, err
 	}
