@@ -11,7 +11,7 @@ func (d draw) lon() float64 {
 
 func (d draw) lat() float64 { return pick(d, -90.0, -10, -1, 0, 1, 2, 3, 4, 45, 90) }
 
-// position is a point of the grid as GeoJSON; it may lie past ±180.
+// corner is a point of the grid; it may lie past ±180.
 type corner [2]float64
 
 func (c corner) String() string { return fmt.Sprintf("[%g,%g]", c[0], c[1]) }

@@ -207,7 +207,7 @@ func (w mistake) window(back, token bool, from, to int) (int, int) {
 	return from, to
 }
 
-// zone is that of days, and once whether a list's terms are counted once.
+// zone is that of days.
 func (w mistake) zone() *time.Location {
 	if w == otherZone {
 		return time.FixedZone("", 3600)
@@ -223,7 +223,7 @@ func (w mistake) rank(rank int, descending bool) int {
 	return rank
 }
 
-// turned reports whether a query's last key turns the names round.
+// turned reports whether a descending key turns the names round.
 func (w mistake) turned(q catalog.Query) bool {
 	return w == tiesBackwards && len(q.Sort) > 0 && slices.ContainsFunc(q.Sort, func(k catalog.SortKey) bool { return k.Descending })
 }
