@@ -110,161 +110,131 @@ func cutLine(l orb.LineString, x, way float64) (out orb.MultiLineString) {
 	return out
 }
 
-// chain is a piece of a ring on the kept side, from edge to edge.
+// chain is a piece of a ring on the kept side, from edge to edge and without a point there between.
 type chain struct {
 	points orb.LineString
+	tips   [2]int // where its first and its last point stand in the order of latitude
 	used   bool
 }
 
 // cutArea keeps the part of an area on one side of longitude x. Its rings fall into chains that begin and end on the
 // edge; in the order of latitude, the area's inside lies between the first and the second end, the third and the fourth, …, so these are joined.
 func cutArea(a orb.Polygon, x, way float64) orb.MultiPolygon {
-	if b := a[0].Bound(); (b.Max[0]-x)*way <= 0 && (b.Min[0]-x)*way <= 0 {
-		return orb.MultiPolygon{a}
-	}
 	var chains []*chain
-	var whole []orb.Ring // rings that are kept as they are; the outline is the first of all
-	outline := false
+	var holes []orb.Ring // that stay as they are
 	for i, r := range a {
-		pieces, uncut := cutRing(r, x, way)
-		if uncut && i > 0 && !outline { // the edge becomes outline where the hole touches it
-			if pieces = touching(r, x, way); pieces != nil {
-				uncut = false
-			}
+		pieces, beyond := cutRing(r, x, way)
+		touches := len(pieces) > 0
+		switch {
+		case i == 0 && !beyond:
+			return orb.MultiPolygon{a}
+		case !beyond && (!touches || len(pieces) == 1 && pieces[0].points[0] == pieces[0].points[len(pieces[0].points)-1]):
+			holes = append(holes, r)
+		default:
+			chains = append(chains, pieces...)
 		}
-		if uncut {
-			whole = append(whole, r)
-			outline = outline || i == 0
-		}
-		chains = append(chains, pieces...)
-	}
-	if outline { // it touches the edge at most, and so do the holes
-		return orb.MultiPolygon{orb.Polygon(whole)}
 	}
 	var out orb.MultiPolygon
-	for _, r := range joined(chains) {
+	for _, r := range joined(chains, way) {
 		out = append(out, orb.Polygon{r})
 	}
-	for _, hole := range whole {
-		for i := range out {
-			if in, _ := pointInRing(inner(hole, out[i][0]), out[i][0]); in || len(out) == 1 {
-				out[i] = append(out[i], hole)
-				break
-			}
+	for _, hole := range holes {
+		if i := slices.IndexFunc(out, func(a orb.Polygon) bool { return holds(a[0], hole, false) }); i >= 0 {
+			out[i] = append(out[i], hole)
+		} else if i := slices.IndexFunc(out, func(a orb.Polygon) bool { return holds(a[0], hole, true) }); i >= 0 {
+			out[i] = append(out[i], hole)
 		}
 	}
 	return out
 }
 
-// inner is a point of a hole that is not on an outline, if there is one.
-func inner(hole, outline orb.Ring) orb.Point {
+// holds reports whether a corner of a hole is inside an outline, or all are on it. One that was on it may have come to lie
+// outside by the rounding of a crossing.
+func holds(outline, hole orb.Ring, on bool) bool {
 	for _, p := range hole {
-		if _, edge := pointInRing(p, outline); !edge {
-			return p
+		in, edge := pointInRing(p, outline)
+		if in || on && !edge {
+			return in
 		}
 	}
-	return hole[0]
+	return on
 }
 
-// cutRing cuts a ring into chains; uncut says that no point of it is beyond the edge and one at least is before it.
-func cutRing(r orb.Ring, x, way float64) (chains []*chain, uncut bool) {
+// cutRing cuts a ring into chains where it touches or passes longitude x, and reports whether it goes beyond.
+func cutRing(r orb.Ring, x, way float64) (chains []*chain, beyond bool) {
 	points := r[:len(r)-1]
 	n := len(points)
-	beyond := slices.IndexFunc(points, func(p orb.Point) bool { return side(p, x, way) > 0 })
-	if beyond < 0 {
-		return nil, slices.ContainsFunc(points, func(p orb.Point) bool { return side(p, x, way) < 0 })
+	first := slices.IndexFunc(points, func(p orb.Point) bool { return side(p, x, way) >= 0 })
+	if first < 0 {
+		return nil, false
 	}
 	var piece orb.LineString
-	for i := 1; i <= n; i++ {
-		from, to := points[(beyond+i-1)%n], points[(beyond+i)%n]
+	for i := range n {
+		from, to := points[(first+i)%n], points[(first+i+1)%n]
 		was, is := side(from, x, way), side(to, x, way)
+		beyond = beyond || is > 0
 		switch {
 		case is < 0 && was > 0:
 			piece = orb.LineString{crossing(from, to, x), to}
-		case is < 0 && was == 0 && piece == nil:
+		case is < 0 && was == 0:
 			piece = orb.LineString{from, to}
-		case is <= 0 && piece != nil:
+		case is < 0:
 			piece = append(piece, to)
-		case is > 0 && piece != nil:
-			for len(piece) > 1 && side(piece[len(piece)-2], x, way) == 0 && was == 0 {
-				piece = piece[:len(piece)-1] // along the edge
-			}
-			if was < 0 {
-				piece = append(piece, crossing(from, to, x))
-			}
-			chains = append(chains, &chain{points: piece})
-			piece = nil
+		case was < 0 && is > 0:
+			chains = append(chains, &chain{points: append(piece, crossing(from, to, x))})
+		case was < 0:
+			chains = append(chains, &chain{points: append(piece, to)})
 		}
 	}
-	return chains, false
+	return chains, beyond
 }
 
-// touching cuts a ring that is on the kept side where it lies along the edge or touches it twice.
-func touching(r orb.Ring, x, way float64) (chains []*chain) {
-	points := r[:len(r)-1]
-	n := len(points)
-	var on []int
-	for i, p := range points {
-		if side(p, x, way) == 0 {
-			on = append(on, i)
-		}
-	}
-	if len(on) < 2 {
-		return nil
-	}
-	for k, from := range on {
-		to := on[(k+1)%len(on)]
-		piece := orb.LineString{points[from]}
-		for i := (from + 1) % n; i != to; i = (i + 1) % n {
-			piece = append(piece, points[i])
-		}
-		if len(piece) > 1 {
-			chains = append(chains, &chain{points: append(piece, points[to])})
-		}
-	}
-	return chains
+// tip is an end of a chain, and the point that comes next.
+type tip struct {
+	chain    *chain
+	end      int // 0 is the first, 1 the last
+	at, next orb.Point
 }
 
 // joined makes rings of chains.
-func joined(chains []*chain) (out []orb.Ring) {
-	type tip struct {
-		at    *chain
-		first bool
-		y     float64
-	}
+func joined(chains []*chain, way float64) (out []orb.Ring) {
 	var tips []tip
 	for _, c := range chains {
-		tips = append(tips, tip{c, true, c.points[0][1]}, tip{c, false, c.points[len(c.points)-1][1]})
+		n := len(c.points)
+		tips = append(tips, tip{c, 0, c.points[0], c.points[1]}, tip{c, 1, c.points[n-1], c.points[n-2]})
 	}
 	slices.SortStableFunc(tips, func(a, b tip) int {
-		switch {
-		case a.y < b.y:
-			return -1
-		case a.y > b.y:
-			return 1
+		if a.at[1] != b.at[1] {
+			return sign(a.at[1] - b.at[1])
 		}
-		return 0
+		return turn(a.at, a.next, b.next) * int(way) // what leads south is south
 	})
-	partner := func(c *chain, first bool) tip {
-		i := slices.IndexFunc(tips, func(t tip) bool { return t.at == c && t.first == first })
-		return tips[i^1]
+	for i, t := range tips {
+		t.chain.tips[t.end] = i
 	}
 	for _, c := range chains {
 		var ring orb.Ring
-		for next, first := c, true; !next.used; {
+		for next, end := c, 0; !next.used; {
 			next.used = true
 			points := slices.Clone(next.points)
-			if !first {
+			if end == 1 {
 				slices.Reverse(points)
 			}
-			ring = append(ring, points...)
-			t := partner(next, !first)
-			next, first = t.at, t.first
-		}
-		if ring != nil {
-			if ring = append(ring, ring[0]); len(ring) > 3 {
-				out = append(out, ring)
+			if len(ring) > 0 && ring[len(ring)-1] == points[0] {
+				points = points[1:]
 			}
+			ring = append(ring, points...)
+			partner := tips[next.tips[1-end]^1]
+			next, end = partner.chain, partner.end
+		}
+		if ring == nil {
+			continue
+		}
+		if ring[0] != ring[len(ring)-1] {
+			ring = append(ring, ring[0])
+		}
+		if len(ring) > 3 {
+			out = append(out, ring)
 		}
 	}
 	return out

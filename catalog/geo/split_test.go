@@ -42,6 +42,13 @@ func TestSplit(t *testing.T) {
 		require.Equal(t, want, s.Split().String(), give)
 		sound(t, s)
 	}
+	// Where an outline touches the cut from within, it falls into areas that touch each other there.
+	notched := wkt(t, "POLYGON((181 0,180 2,181 3,179 3,181 0))").Split()
+	require.Equal(t, "MULTIPOLYGON(((180 3,179 3,180 1.5,180 3)),((-180 2,-179 3,-180 3,-180 2)),((-180 1.5,-179 0,-180 2,-180 1.5)))", notched.String())
+	// A hole all of whose corners are on what becomes the outline is kept.
+	cornered := wkt(t, "POLYGON((176 0,185 0,185 9,176 9,176 0),(184 8,177 8,177 5,184 5,184 8),(180 2,181 5,184 0,180 2))")
+	require.False(t, cornered.Intersects(wkt(t, "POINT(-178.5 2)")))
+	require.True(t, cornered.Intersects(wkt(t, "POINT(-175.5 2)")))
 	// A notch beyond the meridian leaves two pieces on the far side, and a hole over it becomes part of the outlines.
 	fork := wkt(t, "POLYGON((170 0,190 0,190 3,175 4,190 5,190 8,170 8,170 0))").Split()
 	require.Len(t, fork.areas, 3)
