@@ -54,7 +54,7 @@ func empty(t *testing.T, c catalog.Catalog) {
 }
 
 // questions are as many as it takes for every operator to meet everything that matters.
-const questions = 2700
+const questions = 2400
 
 // itemsCompared is how many items a comparison begins with.
 const itemsCompared = 90
