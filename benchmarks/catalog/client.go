@@ -28,7 +28,7 @@ type client struct {
 }
 
 // patience is how long one request may take.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // do sends a request and reads the answer; keep says whether the body is wanted. A connection that the server closed
 // after the answer before, as uvicorn does after an error of its own, is no error of this request: it is sent again.

@@ -21,6 +21,7 @@ type mixed struct {
 	Acked    int            `json:"acked"`    // items the server said it took
 	Lost     int            `json:"lost"`     // of these, not there afterwards
 	Ghosts   int            `json:"ghosts"`   // refused, yet there afterwards
+	Unheard  int            `json:"unheard"`  // there afterwards, but nobody was told: no answer came
 	PerSec   float64        `json:"items_per_second"`
 	Statuses map[string]int `json:"statuses"` // of ingest requests
 	LostIDs  []string       `json:"lost_ids,omitempty"`
@@ -41,14 +42,14 @@ type ingest struct {
 	next     atomic.Int64
 	mu       sync.Mutex
 	acked    map[string]bool // collection/items/id: whether the server took it
+	unheard  map[string]bool // no answer came
 	statuses map[string]int
-	trouble  map[string]string
 }
 
 // runMixed runs 16 clients that search and 4 that ingest new items, two one by one and two fifty at a time, asks for
 // every item that was sent, and takes them away again. New items are later than all others, as new scenes are.
 func runMixed(ctx context.Context, base string, d *dataset, seconds float64, roots []int) mixed {
-	in := &ingest{d: d, base: base, acked: map[string]bool{}, statuses: map[string]int{}, trouble: map[string]string{}}
+	in := &ingest{d: d, base: base, acked: map[string]bool{}, unheard: map[string]bool{}, statuses: map[string]int{}}
 	in.next.Store(int64(d.fresh()))
 	writing, stop := context.WithCancel(ctx)
 	var single, bulk sampler
@@ -153,7 +154,8 @@ func (in *ingest) send(c *client, q query, collection string, ids []string, s *s
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, id := range ids {
-		in.acked[collection+"/items/"+url.PathEscape(id)] = err == nil && status < 300
+		path := collection + "/items/" + url.PathEscape(id)
+		in.acked[path], in.unheard[path] = err == nil && status < 300, err != nil
 	}
 	for _, e := range refused {
 		in.acked[collection+"/items/"+url.PathEscape(e.ID)] = false
@@ -184,6 +186,8 @@ func (in *ingest) count(out *mixed) {
 			if len(out.LostIDs) < 20 {
 				out.LostIDs = append(out.LostIDs, path)
 			}
+		case in.unheard[path] && found:
+			out.Unheard++
 		case !acked && found:
 			out.Ghosts++
 		}

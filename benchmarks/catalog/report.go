@@ -182,8 +182,8 @@ func reportOnce(w io.Writer, peer *result, by map[string]*result) {
 				d.Duplicates, d.Last.P50/d.First.P50, d.Stopped)
 		}
 		if m := r.Mixed; m != nil {
-			line += fmt.Sprintf("; 4 ingest %.1f items/s while 16 search: %d of %d taken, %d lost, %d refused yet there, answers %v", m.PerSec,
-				m.Acked, m.Attempts, m.Lost, m.Ghosts, m.Statuses)
+			line += fmt.Sprintf("; 4 ingest %.1f items/s while 16 search: %d of %d taken, %d lost, %d refused yet there, %d without an answer yet there, answers %v",
+				m.PerSec, m.Acked, m.Attempts, m.Lost, m.Ghosts, m.Unheard, m.Statuses)
 		}
 		fmt.Fprintln(w, line)
 	}
