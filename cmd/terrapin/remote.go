@@ -27,9 +27,14 @@ func callServer(ctx context.Context, url, name string, args json.RawMessage, sou
 			return nil, 0, err
 		}
 	}
+	return sendForm(ctx, url, name, actor, func(form *multipart.Writer) error { return writeForm(form, args, plan) })
+}
+
+// sendForm runs a verb in a server with the form that is written while it is sent.
+func sendForm(ctx context.Context, url, name, actor string, write func(*multipart.Writer) error) (any, int, error) {
 	body, writer := io.Pipe()
 	form := multipart.NewWriter(writer)
-	go func() { writer.CloseWithError(writeForm(form, args, plan)) }()
+	go func() { writer.CloseWithError(write(form)) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(url, "/")+"/v1/verbs/"+name, body)
 	if err != nil {
 		return nil, 0, fault.New(fault.Invalid, "server URL %q: %w", url, err).WithCure("give the HTTP URL that `terrapin serve` printed")

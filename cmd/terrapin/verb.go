@@ -80,6 +80,7 @@ func verbs() []verb {
 		modelRegisterVerb, modelListVerb, modelShowVerb,
 		predictionsListVerb, predictionsShowVerb,
 		storeFsckVerb, storeReindexVerb, storeDoctorVerb, storeGCVerb, storeDuVerb,
+		catalogInfoVerb, catalogIndexVerb, catalogLookupVerb, catalogPageVerb, catalogPutVerb,
 	}
 }
 
