@@ -93,9 +93,12 @@ func cross(a, b []edge) *meeting {
 		nodes: map[orb.Point]*node{}, onA: map[int][][2]orb.Point{}, onB: map[int][][2]orb.Point{},
 		metA: map[int]bool{}, metB: map[int]bool{}, atA: map[int][]orb.Point{}, atB: map[int][]orb.Point{},
 	}
-	byWest := make([]int, len(b))
-	for j := range b {
-		byWest[j] = j
+	aroundA, aroundB := boundOf(a), boundOf(b)
+	byWest := make([]int, 0, len(b))
+	for j, f := range b {
+		if segmentBound(f.a, f.b).Intersects(aroundA) {
+			byWest = append(byWest, j)
+		}
 	}
 	slices.SortFunc(byWest, func(i, j int) int {
 		switch u, v := min(b[i].a[0], b[i].b[0]), min(b[j].a[0], b[j].b[0]); {
@@ -108,6 +111,9 @@ func cross(a, b []edge) *meeting {
 	})
 	for i, e := range a {
 		box := segmentBound(e.a, e.b)
+		if !box.Intersects(aroundB) {
+			continue
+		}
 		for _, j := range byWest {
 			f := &b[j]
 			if min(f.a[0], f.b[0]) > box.Max[0] {
@@ -120,6 +126,18 @@ func cross(a, b []edge) *meeting {
 	}
 	x.settle(a, b)
 	return x
+}
+
+func boundOf(edges []edge) orb.Bound {
+	var out orb.Bound
+	for i, e := range edges {
+		if b := segmentBound(e.a, e.b); i == 0 {
+			out = b
+		} else {
+			out = out.Union(b)
+		}
+	}
+	return out
 }
 
 // settle gives nodes the edges that go through them together: two that overlap there, and two that cross just there.

@@ -24,6 +24,7 @@ type Shape struct {
 	areas                []orb.Polygon
 	lineBoxes, areaBoxes []orb.Bound
 	whole                orb.Bound
+	prepared             *prepared
 }
 
 // newShape takes a geometry that was checked, and how it is looked at.
@@ -53,6 +54,9 @@ func (s *Shape) add(g orb.Geometry) {
 		}
 	case orb.Polygon:
 		s.areas = append(s.areas, g)
+		if len(g[0]) >= rowsFrom && s.prepared == nil {
+			s.prepared = &prepared{}
+		}
 		s.areaBoxes = append(s.areaBoxes, s.around(g[0].Bound()))
 	case orb.MultiPolygon:
 		for _, a := range g {

@@ -28,7 +28,7 @@ func (s *Shape) holdsPoint(o *Shape) bool {
 			}
 		}
 		for i, a := range s.areas {
-			if s.areaBoxes[i].Contains(p) && pointInArea(p, a) {
+			if s.areaBoxes[i].Contains(p) && pointInArea(p, a, s.rows(i)) {
 				return true
 			}
 		}
@@ -53,11 +53,12 @@ func (s *Shape) lineMeetsArea(o *Shape) bool {
 			if !s.lineBoxes[i].Intersects(o.areaBoxes[j]) {
 				continue
 			}
-			if pointInArea(l[0], a) {
+			rows := o.rows(j)
+			if pointInArea(l[0], a, rows) {
 				return true
 			}
-			for _, r := range a {
-				if linesMeet(r, l, s.lineBoxes[i]) {
+			for k, r := range a {
+				if ringMeets(r, rows.of(k), l, s.lineBoxes[i]) {
 					return true
 				}
 			}
@@ -69,7 +70,7 @@ func (s *Shape) lineMeetsArea(o *Shape) bool {
 func (s *Shape) areasMeet(o *Shape) bool {
 	for i, a := range s.areas {
 		for j, b := range o.areas {
-			if s.areaBoxes[i].Intersects(o.areaBoxes[j]) && areasMeet(a, b, o.areaBoxes[j]) {
+			if s.areaBoxes[i].Intersects(o.areaBoxes[j]) && areasMeet(a, b, s.areaBoxes[i], o.areaBoxes[j], s.rows(i), o.rows(j)) {
 				return true
 			}
 		}
@@ -78,25 +79,39 @@ func (s *Shape) areasMeet(o *Shape) bool {
 }
 
 // areasMeet: if no outlines meet, one area is within the other or they are apart, and a corner tells.
-func areasMeet(a, b orb.Polygon, around orb.Bound) bool {
-	if pointInArea(a[0][0], b) || pointInArea(b[0][0], a) {
+func areasMeet(a, b orb.Polygon, aroundA, aroundB orb.Bound, rowsA, rowsB *rows) bool {
+	if pointInArea(a[0][0], b, rowsB) || pointInArea(b[0][0], a, rowsA) {
 		return true
 	}
 	for i, r := range a {
-		for j, q := range b {
-			box := around
-			if j > 0 {
-				box = q.Bound()
-			}
-			if i > 0 && !box.Intersects(r.Bound()) {
+		if i > 0 {
+			if aroundA = r.Bound(); !aroundA.Intersects(aroundB) {
 				continue
 			}
-			if linesMeet(orb.LineString(r), orb.LineString(q), box) {
+		}
+		for j, q := range b {
+			box := aroundB
+			if j > 0 {
+				if box = q.Bound(); !box.Intersects(aroundA) {
+					continue
+				}
+			}
+			if len(r) >= len(q) && ringMeets(r, rowsA.of(i), q, box) || len(r) < len(q) && ringMeets(q, rowsB.of(j), r, aroundA) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// ringMeets is linesMeet that looks only at the pieces of the ring beside the line, if it has rows.
+func ringMeets[L ~[]orb.Point](r orb.Ring, rows *ringRows, l L, around orb.Bound) bool {
+	if rows == nil {
+		return linesMeet(r, l, around)
+	}
+	return rows.any(around.Min[1], around.Max[1], func(i int) bool {
+		return linesMeet(r[i:i+2], l, around)
+	})
 }
 
 // linesMeet is told the bounds of its second line.
@@ -135,13 +150,13 @@ func pointOnLine(p orb.Point, l orb.LineString) bool {
 }
 
 // pointInArea counts the outline and the outlines of holes as inside.
-func pointInArea(p orb.Point, a orb.Polygon) bool {
-	inside, edge := pointInRing(p, a[0])
+func pointInArea(p orb.Point, a orb.Polygon, rows *rows) bool {
+	inside, edge := pointInRows(p, a[0], rows.of(0))
 	if edge || !inside {
 		return edge
 	}
-	for _, hole := range a[1:] {
-		if in, edge := pointInRing(p, hole); edge {
+	for i, hole := range a[1:] {
+		if in, edge := pointInRows(p, hole, rows.of(i+1)); edge {
 			return true
 		} else if in {
 			return false
@@ -150,20 +165,38 @@ func pointInArea(p orb.Point, a orb.Polygon) bool {
 	return true
 }
 
+func pointInRows(p orb.Point, r orb.Ring, rows *ringRows) (inside, edge bool) {
+	if rows == nil {
+		return pointInRing(p, r)
+	}
+	edge = rows.any(p[1], p[1], func(i int) bool {
+		passes, on := pass(p, r[i], r[i+1])
+		inside = inside != passes
+		return on
+	})
+	return inside && !edge, edge
+}
+
 // pointInRing counts how often the outline passes east of the point.
 func pointInRing(p orb.Point, r orb.Ring) (inside, edge bool) {
 	for i := 1; i < len(r); i++ {
-		a, b := r[i-1], r[i]
-		if a[1] > p[1] && b[1] > p[1] || a[1] < p[1] && b[1] < p[1] || a[0] < p[0] && b[0] < p[0] {
-			continue
-		}
-		t := turn(a, b, p)
-		if t == 0 && segmentBound(a, b).Contains(p) {
+		passes, on := pass(p, r[i-1], r[i])
+		if on {
 			return false, true
 		}
-		if (a[1] > p[1]) != (b[1] > p[1]) && (t > 0) == (b[1] > a[1]) {
-			inside = !inside
-		}
+		inside = inside != passes
 	}
 	return inside, false
+}
+
+// pass reports whether a piece of an outline passes east of a point, and whether the point is on it.
+func pass(p, a, b orb.Point) (passes, on bool) {
+	if a[1] > p[1] && b[1] > p[1] || a[1] < p[1] && b[1] < p[1] || a[0] < p[0] && b[0] < p[0] {
+		return false, false
+	}
+	t := turn(a, b, p)
+	if t == 0 && segmentBound(a, b).Contains(p) {
+		return false, true
+	}
+	return (a[1] > p[1]) != (b[1] > p[1]) && (t > 0) == (b[1] > a[1]), false
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -126,6 +127,50 @@ func TestNearlyInLine(t *testing.T) {
 	require.False(t, long.Intersects(wkt(t, "POINT(0 0)")), "it passes below")
 	require.Equal(t, 0, turn(orb.Point{1e-300, 1e-300}, orb.Point{180, 180}, orb.Point{90, 90}))
 	require.Equal(t, -1, turn(orb.Point{1e-300, 2e-300}, orb.Point{180, 180}, orb.Point{90, 90}))
+}
+
+// TestRowsChangeNothing asks shapes of many corners again and again, so that they get their rows, and once each.
+func TestRowsChangeNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 3))
+	hits := 0
+	for range 60 {
+		d := drawer{r, 12}
+		n := rowsFrom + r.IntN(400)
+		star := orb.Ring{}
+		for i := range n {
+			reach := 1 + 4*r.Float64()
+			if i%2 == 0 {
+				reach = math.Round(reach)
+			}
+			angle := 2 * math.Pi * float64(i) / float64(n)
+			star = append(star, orb.Point{6 + reach*math.Cos(angle), 6 + reach*math.Sin(angle)})
+		}
+		star = append(star, star[0])
+		many := shaped(orb.Polygon{star, {{5.9, 5.9}, {6.1, 5.9}, {6.1, 6.1}, {5.9, 5.9}}})
+		for range 100 {
+			g := d.geometry()
+			if r.IntN(3) == 0 {
+				g = star[r.IntN(len(star))]
+			}
+			o := shaped(g)
+			fresh := shaped(many.plain)
+			require.Equal(t, fresh.Intersects(o), many.Intersects(o), "%s, %s", many, o)
+			if o.Intersects(many) {
+				hits++
+			}
+		}
+	}
+	require.Greater(t, hits, 1000)
+	require.Less(t, hits, 5500)
+	// Long pieces, each through all latitudes, get few rows.
+	zigzag := orb.Ring{}
+	for i := range 5000 {
+		zigzag = append(zigzag, orb.Point{float64(i) / 1000, float64(i%2) * 80})
+	}
+	rows := newRows(append(zigzag, orb.Point{5, -10}, zigzag[0]))
+	require.LessOrEqual(t, len(rows.pieces), 16)
+	flat := newRows(make(orb.Ring, rowsFrom))
+	require.True(t, flat.any(0, 0, func(int) bool { return true }))
 }
 
 // drawer draws on a coarse grid, so that shapes often touch.

@@ -2,6 +2,7 @@ package geo
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestSplitKeepsTheShape(t *testing.T) {
 		for x := 176.2371; x < 185; x += 0.5 { // never on an edge, whose place at 180 is rounded
 			for y := 0.0931; y < 9; y += 0.5 {
 				p := orb.Point{x, y}
-				require.Equal(t, pointInArea(p, area), shaped(p).Intersects(s), "%v in %s, %s", p, s, s.Split())
+				require.Equal(t, pointInArea(p, area, nil), shaped(p).Intersects(s), "%v in %s, %s", p, s, s.Split())
 			}
 		}
 	}
@@ -166,6 +167,29 @@ func BenchmarkIntersectsStored(b *testing.B) {
 		query := wkt(b, text)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
+			for b.Loop() {
+				s, err := ParseWKB(data)
+				if err != nil {
+					b.Fatal(err)
+				}
+				query.Intersects(s)
+			}
+		})
+	}
+}
+
+// BenchmarkIntersectsMany has an area of ten thousand corners.
+func BenchmarkIntersectsMany(b *testing.B) {
+	var ring orb.Ring
+	for i := range 10_000 {
+		angle := 2 * math.Pi * float64(i) / 10_000
+		reach := 10 + math.Sin(300*angle)
+		ring = append(ring, orb.Point{15 + reach*math.Cos(angle), 48 + reach*math.Sin(angle)})
+	}
+	query := shaped(orb.Polygon{append(ring, ring[0])})
+	for name, text := range map[string]string{"within": footprint, "beside": "POLYGON((23.5 56.5,24.5 56.5,24.5 57,23.5 57,23.5 56.5))"} {
+		data := wkt(b, text).WKB()
+		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				s, err := ParseWKB(data)
 				if err != nil {
