@@ -78,7 +78,7 @@ ENGINES ?= pgstac,sqlite,postgres
 CASES ?=
 .PHONY: bench-catalog
 bench-catalog: build ## benchmarks: our STAC API beside stac-fastapi-pgstac (ITEMS=100000,1000000 ENGINES=… CASES=… WORK=FOLDER keeps the databases)
-	@python=$$(.ci/setup bench-catalog); go run -tags catalogbench ./benchmarks/catalog -binary $(BIN) -python "$$python" \
+	@python=$$(.ci/setup bench-catalog); go run ./benchmarks/catalog -binary $(BIN) -python "$$python" \
 		-n $(or $(ITEMS),100000) -engines "$(ENGINES)" -cases "$(CASES)" $(if $(WORK),-work "$(WORK)" -keep)
 
 .PHONY: clean

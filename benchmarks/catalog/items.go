@@ -1,5 +1,3 @@
-//go:build catalogbench
-
 package main
 
 import (

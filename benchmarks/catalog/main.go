@@ -1,5 +1,3 @@
-//go:build catalogbench
-
 // Command catalog measures our STAC API, on SQLite and on PostgreSQL, beside stac-fastapi-pgstac: the same items made
 // from real ones, the same requests, one machine, one run, and prints ratios.
 //
