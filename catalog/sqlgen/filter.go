@@ -2,6 +2,7 @@ package sqlgen
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
@@ -36,7 +37,7 @@ func (s *statement) predicate(e cql2.Expr) string {
 	case cql2.IsNull:
 		return "(NOT " + s.known(e.Arg) + ")"
 	case cql2.Spatial:
-		if left, right := s.shape(e.Left), s.shape(e.Right); left != "" && right != "" {
+		if left, right := s.shape(e.Left), s.shape(e.Right); left != "" && right != "" && slices.Contains(onShapes, e.Op) {
 			return s.Spatial(e.Op, left, right)
 		}
 	case cql2.Temporal:
@@ -44,7 +45,7 @@ func (s *statement) predicate(e cql2.Expr) string {
 			return relate(e.Op, a, b)
 		}
 	case cql2.Array:
-		if left, right := s.list(e.Left), s.list(e.Right); left != "" && right != "" {
+		if left, right := s.list(e.Left), s.list(e.Right); left != "" && right != "" && slices.Contains(onLists, e.Op) {
 			return s.Array(e.Op, left, right)
 		}
 	case cql2.Bool:
@@ -94,8 +95,16 @@ func (s *statement) compare(op string, left, right cql2.Expr) string {
 	return unknown
 }
 
+// The operators that a statement may hold; a tree that was not parsed may have others, which are never known.
+var (
+	comparisons = []string{"=", "<>", "<", ">", "<=", ">="}
+	operations  = []string{"+", "-", "*", "/", "%", "div", "^"}
+	onShapes    = []string{"s_intersects", "s_disjoint", "s_equals", "s_touches", "s_crosses", "s_within", "s_contains", "s_overlaps"}
+	onLists     = []string{"a_equals", "a_contains", "a_containedby", "a_overlaps"}
+)
+
 func operate(op, left, right string) string {
-	if left == "" || right == "" {
+	if left == "" || right == "" || !slices.Contains(comparisons, op) {
 		return unknown
 	}
 	return "(" + left + " " + op + " " + right + ")"

@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"slices"
+
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 )
 
@@ -91,7 +93,7 @@ func (s *statement) number(e cql2.Expr) string {
 		return s.property(Number, e.Name)
 	case cql2.Arith:
 		left, right := s.number(e.Left), s.number(e.Right)
-		if left != "" && right != "" {
+		if left != "" && right != "" && slices.Contains(operations, e.Op) {
 			return s.Arithmetic(e.Op, left, right)
 		}
 	case cql2.Func:

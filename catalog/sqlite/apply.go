@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
@@ -14,10 +15,13 @@ import (
 type transaction struct {
 	*writer
 	ctx context.Context
-	// fresh are forms of properties that this transaction wrote.
-	fresh map[likeness]struct{}
-	// These belong to the job being made: its origin, whether it changed something that a reader sees, whether it changed
-	// collections, what it adds to the tally, and the origin of each collection it has looked up, -1 for absent.
+	// kept are forms of properties that the jobs before wrote; shelf is the revision of the collections.
+	kept  map[likeness]struct{}
+	shelf int64
+	// These belong to the job being made: the forms of properties it wrote, its origin, whether it changed something that a
+	// reader sees, whether it changed collections, what it adds to the tally, and the origin of each collection it has looked up,
+	// or absent.
+	fresh            map[likeness]struct{}
 	origin           catalog.Origin
 	changed, shelves bool
 	tally            map[count]int
@@ -27,16 +31,29 @@ type transaction struct {
 // make makes the changes of a job and gives it its revision.
 func (t *transaction) make(j *job) (err error) {
 	t.origin, t.changed, t.shelves = j.Origin, false, false
-	t.tally, t.origins = map[count]int{}, map[string]int64{}
+	t.fresh, t.tally, t.origins = map[likeness]struct{}{}, map[count]int{}, map[string]int64{}
 	if err := t.change(j); err != nil {
 		return err
 	}
 	if err := t.flush(); err != nil {
 		return err
 	}
-	j.revision, err = t.revision("revision", t.changed)
-	if err == nil {
-		_, err = t.revision("collections", t.shelves)
+	if j.revision, err = t.revision("revision", t.changed); err != nil {
+		return err
+	}
+	if t.shelves {
+		if t.shelf, err = t.revision("collections", true); err != nil {
+			return err
+		}
+	}
+	maps.Copy(t.kept, t.fresh)
+	return nil
+}
+
+// recall forgets what another process may have changed.
+func (t *transaction) recall() (err error) {
+	if t.shelf, err = t.revision("collections", false); t.shelf != t.seenAt {
+		clear(t.seen)
 	}
 	return err
 }

@@ -65,7 +65,16 @@ func appendJSONB(out []byte, v gjson.Result) []byte {
 	return append(out, jsonbNull)
 }
 
+// appendNumber takes a number; one of more digits than a double tells apart SQLite reads to the last bit but one.
 func appendNumber(out []byte, raw string) []byte {
+	const exact = 17
+	if len(raw) > exact {
+		if v, err := strconv.ParseFloat(raw, 64); err == nil {
+			if _, err := strconv.ParseInt(raw, 10, 64); err != nil {
+				raw = strconv.FormatFloat(v, 'g', -1, 64)
+			}
+		}
+	}
 	kind := byte(jsonbInt)
 	for i := range len(raw) {
 		if c := raw[i]; c == '.' || c == 'e' || c == 'E' {

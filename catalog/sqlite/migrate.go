@@ -50,12 +50,10 @@ func step(ctx context.Context, c *conn, number int64, name string) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(text)
-	digest := hex.EncodeToString(sum[:])
 	if _, err := c.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
-	if err := apply(ctx, c, number, name, string(text), digest); err != nil {
+	if err := apply(ctx, c, number, name, text); err != nil {
 		_, undone := c.exec(context.Background(), `ROLLBACK`)
 		return errors.Join(err, undone)
 	}
@@ -64,19 +62,24 @@ func step(ctx context.Context, c *conn, number int64, name string) error {
 }
 
 // apply runs a step in its transaction if the file has not seen it.
-func apply(ctx context.Context, c *conn, number int64, name, text, digest string) error {
+func apply(ctx context.Context, c *conn, number int64, name string, text []byte) error {
 	var seen string
 	switch found, err := c.one(ctx, `SELECT sha256 FROM migration WHERE step = ?`, []any{number}, &seen); {
-	case err != nil || found && seen == digest:
+	case err != nil || found && seen == digest(text):
 		return err
 	case found:
 		return fault.New(fault.Precondition, "step %d of its schema is not this release's %s", number, name).
 			WithCure("use the release that wrote it, or run `terrapin store reindex` after moving the file away, which makes the catalog again")
 	}
-	if _, err := c.exec(ctx, text); err != nil {
+	if _, err := c.exec(ctx, string(text)); err != nil {
 		return fault.New(fault.Internal, "%s: %w", name, err)
 	}
 	_, err := c.exec(ctx, `INSERT INTO migration (step, name, sha256, applied) VALUES (?, ?, ?, ?)`,
-		number, name, digest, time.Now().UTC().Format(time.RFC3339))
+		number, name, digest(text), time.Now().UTC().Format(time.RFC3339))
 	return err
+}
+
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }

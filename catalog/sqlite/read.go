@@ -3,6 +3,10 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"strings"
+
+	engine "modernc.org/sqlite"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
@@ -42,9 +46,8 @@ func (c *Catalog) document(ctx context.Context, s catalog.Scope, op, text string
 
 // Search returns a page of items.
 func (c *Catalog) Search(ctx context.Context, s catalog.Scope, q catalog.Query) (out catalog.Result, err error) {
-	err = c.snapshot(ctx, "search", func(r *conn) error {
-		e := c.engine()
-		out, err = e.Search(ctx, reader{r, e}, s, q)
+	err = c.ask(ctx, "search", func(e sqlgen.Engine, r reader) error {
+		out, err = e.Search(ctx, r, s, q)
 		return err
 	})
 	return out, err
@@ -52,9 +55,8 @@ func (c *Catalog) Search(ctx context.Context, s catalog.Scope, q catalog.Query) 
 
 // Aggregate computes over items.
 func (c *Catalog) Aggregate(ctx context.Context, s catalog.Scope, q catalog.Query, ask []catalog.Aggregation) (out []catalog.Aggregate, err error) {
-	err = c.snapshot(ctx, "aggregate", func(r *conn) error {
-		e := c.engine()
-		out, err = e.Aggregate(ctx, reader{r, e}, s, q, ask)
+	err = c.ask(ctx, "aggregate", func(e sqlgen.Engine, r reader) error {
+		out, err = e.Aggregate(ctx, r, s, q, ask)
 		return err
 	})
 	return out, err
@@ -62,12 +64,30 @@ func (c *Catalog) Aggregate(ctx context.Context, s catalog.Scope, q catalog.Quer
 
 // Queryables lists properties.
 func (c *Catalog) Queryables(ctx context.Context, s catalog.Scope, collections []string) (out []catalog.Queryable, err error) {
-	err = c.snapshot(ctx, "list queryables", func(r *conn) error {
-		e := c.engine()
-		out, err = e.Queryables(ctx, reader{r, e}, s, collections)
+	err = c.ask(ctx, "list queryables", func(e sqlgen.Engine, r reader) error {
+		out, err = e.Queryables(ctx, r, s, collections)
 		return err
 	})
 	return out, err
+}
+
+// ask lets an engine ask in one state of the file. Where an index is gone that it knew of, it asks again without it.
+func (c *Catalog) ask(ctx context.Context, op string, ask func(sqlgen.Engine, reader) error) error {
+	return c.snapshot(ctx, op, func(r *conn) error {
+		d := c.dialect.Load()
+		err := ask(sqlgen.Engine{Dialect: *d, Signer: c.signer}, reader{r, d})
+		var e *engine.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Error(), "no such") {
+			return err
+		}
+		ranked, err := ranks(ctx, r)
+		if err != nil {
+			return err
+		}
+		c.dialect.Store(&dialect{ranked})
+		d = c.dialect.Load()
+		return ask(sqlgen.Engine{Dialect: *d, Signer: c.signer}, reader{r, d})
+	})
 }
 
 // Collections returns a page of collections.
@@ -118,7 +138,7 @@ func (c *Catalog) Marks(ctx context.Context) (map[string]string, error) {
 // reader is a connection in a snapshot as sqlgen asks for it.
 type reader struct {
 	*conn
-	e sqlgen.Engine
+	dialect *dialect
 }
 
 func (r reader) Query(ctx context.Context, text string, args []any, visit func(sqlgen.Row) error) error {
@@ -126,6 +146,6 @@ func (r reader) Query(ctx context.Context, text string, args []any, visit func(s
 }
 
 func (r reader) Indexed(property string) bool {
-	_, ok := r.e.Dialect.(dialect).ranked[property]
+	_, ok := r.dialect.ranked[property]
 	return ok
 }

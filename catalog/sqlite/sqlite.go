@@ -18,7 +18,6 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/terrapin-eo/terrapin/catalog"
-	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -33,6 +32,8 @@ type Catalog struct {
 	// dialect knows the properties with an index; it is replaced when they change.
 	dialect atomic.Pointer[dialect]
 	shelf   *catalog.Shelf
+	// connect makes a connection of its own.
+	connect func(pragmas string) (*conn, error)
 }
 
 var (
@@ -46,6 +47,7 @@ var (
 // the system's cache through mapped memory.
 const (
 	whenWriting = "journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(4000)&_txlock=immediate"
+	whenSaving  = "temp_store(FILE)"
 	whenReading = "query_only(1)&_pragma=cache_size(-16384)&_pragma=temp_store(MEMORY)&_pragma=mmap_size(1099511627776)"
 )
 
@@ -67,14 +69,14 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	if err != nil {
 		return err
 	}
-	connect := func(pragmas string) (*conn, error) {
+	c.connect = func(pragmas string) (*conn, error) {
 		db, err := d.Open("file:" + (&url.URL{Path: abs}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=" + pragmas)
 		if err != nil {
 			return nil, err
 		}
 		return newConn(db), nil
 	}
-	w, err := connect(whenWriting)
+	w, err := c.connect(whenWriting)
 	if err != nil {
 		return err
 	}
@@ -93,10 +95,10 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	}
 	key, _ = stored.([]byte)
 	c.signer = catalog.NewSigner(key)
-	if err := c.ranks(ctx, w); err != nil {
+	if err := c.given(ctx, w); err != nil {
 		return err
 	}
-	c.readers = newPool(max(4, 2*runtime.GOMAXPROCS(0)), func() (*conn, error) { return connect(whenReading) })
+	c.readers = newPool(max(4, 2*runtime.GOMAXPROCS(0)), func() (*conn, error) { return c.connect(whenReading) })
 	c.shelf = catalog.NewShelf(c.signer, c.collectionsRevision, c.everyCollection)
 	c.writes.start()
 	return nil
@@ -149,11 +151,6 @@ func (c *Catalog) snapshot(ctx context.Context, op string, read func(*conn) erro
 		_, end := r.exec(context.Background(), `ROLLBACK`)
 		return errors.Join(err, end)
 	})
-}
-
-// engine answers questions.
-func (c *Catalog) engine() sqlgen.Engine {
-	return sqlgen.Engine{Dialect: *c.dialect.Load(), Signer: c.signer}
 }
 
 // wrap gives an error of the database its kind and says what was being done.

@@ -57,11 +57,10 @@ const manyLikenesses = 100_000
 // traits writes the ways an item has its properties, if no other had them all.
 func (t *transaction) traits(e *catalog.Entry) error {
 	k := likeness{e.Ref.Collection, e.Likeness}
-	if _, ok := t.seen[k]; ok {
-		return nil
-	}
-	if _, ok := t.fresh[k]; ok {
-		return nil
+	for _, seen := range t.forms() {
+		if _, ok := seen[k]; ok {
+			return nil
+		}
 	}
 	for _, one := range e.Traits() {
 		if _, err := t.exec(t.ctx, `INSERT INTO property (collection, name, type, format) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -75,11 +74,15 @@ func (t *transaction) traits(e *catalog.Entry) error {
 
 // forget takes a collection's properties for not yet seen.
 func (t *transaction) forget(collection string) {
-	for _, seen := range []map[likeness]struct{}{t.seen, t.fresh} {
+	for _, seen := range t.forms() {
 		for k := range seen {
 			if k.collection == collection {
 				delete(seen, k)
 			}
 		}
 	}
+}
+
+func (t *transaction) forms() [3]map[likeness]struct{} {
+	return [...]map[likeness]struct{}{t.seen, t.kept, t.fresh}
 }

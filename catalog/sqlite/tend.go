@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,23 +17,32 @@ import (
 // given has an index from the start.
 const given = "eo:cloud_cover"
 
-// ranks reads which properties have an index, and makes those that must be there.
-func (c *Catalog) ranks(ctx context.Context, w *conn) error {
+// ranks reads which properties have an index.
+func ranks(ctx context.Context, c *conn) (map[string]int64, error) {
 	ranked := map[string]int64{}
-	if err := w.query(ctx, `SELECT name, number FROM ranked`, nil, func(r sqlgen.Row) error {
+	err := c.query(ctx, `SELECT name, number FROM ranked`, nil, func(r sqlgen.Row) error {
 		var name string
 		var number int64
 		err := r.Scan(&name, &number)
 		ranked[name] = number
 		return err
-	}); err != nil {
+	})
+	return ranked, err
+}
+
+// given makes the index that has to be there from the start.
+func (c *Catalog) given(ctx context.Context, w *conn) error {
+	ranked, err := ranks(ctx, w)
+	if err != nil {
 		return err
 	}
 	if _, ok := ranked[given]; !ok {
 		if err := addIndex(ctx, w, given); err != nil {
 			return err
 		}
-		return c.ranks(ctx, w)
+		if ranked, err = ranks(ctx, w); err != nil {
+			return err
+		}
 	}
 	c.dialect.Store(&dialect{ranked})
 	return nil
@@ -83,18 +93,12 @@ func (c *Catalog) Index(ctx context.Context, property string) error {
 	if strings.ContainsRune(property, 0) {
 		return fault.New(fault.Invalid, "%q is no property", property).WithCure("name a property of items, such as eo:cloud_cover")
 	}
-	return c.wrap("index a property", c.writes.alone(func(w *conn) error {
-		if err := c.ranks(ctx, w); err != nil {
-			return err
-		}
-		if _, ok := c.dialect.Load().ranked[property]; ok {
+	return c.reindex(ctx, "index a property", func(w *conn, ranked map[string]int64) error {
+		if _, ok := ranked[property]; ok {
 			return nil
 		}
-		if err := addIndex(ctx, w, property); err != nil {
-			return err
-		}
-		return c.ranks(ctx, w)
-	}))
+		return addIndex(ctx, w, property)
+	})
 }
 
 // DropIndex removes it.
@@ -102,15 +106,12 @@ func (c *Catalog) DropIndex(ctx context.Context, property string) error {
 	if property == given {
 		return fault.New(fault.Precondition, "the index over %s is the catalog's own", given).WithCure("leave it")
 	}
-	return c.wrap("drop an index", c.writes.alone(func(w *conn) error {
-		if err := c.ranks(ctx, w); err != nil {
-			return err
-		}
-		n, ok := c.dialect.Load().ranked[property]
+	return c.reindex(ctx, "drop an index", func(w *conn, ranked map[string]int64) error {
+		n, ok := ranked[property]
 		if !ok {
 			return nil
 		}
-		if err := transact(ctx, w, func() error {
+		return transact(ctx, w, func() error {
 			for _, text := range []string{`DROP INDEX item_ranked_%d`, `ALTER TABLE item DROP COLUMN number_%d`, `ALTER TABLE item DROP COLUMN text_%d`,
 				`DELETE FROM ranked WHERE number = %d`} {
 				if _, err := w.exec(ctx, fmt.Sprintf(text, n)); err != nil {
@@ -118,10 +119,25 @@ func (c *Catalog) DropIndex(ctx context.Context, property string) error {
 				}
 			}
 			return nil
-		}); err != nil {
+		})
+	})
+}
+
+// reindex changes the indexes between two transactions.
+func (c *Catalog) reindex(ctx context.Context, op string, change func(w *conn, ranked map[string]int64) error) error {
+	return c.wrap(op, c.writes.alone(func(w *conn) error {
+		ranked, err := ranks(ctx, w)
+		if err != nil {
 			return err
 		}
-		return c.ranks(ctx, w)
+		if err := change(w, ranked); err != nil {
+			return err
+		}
+		if ranked, err = ranks(ctx, w); err != nil {
+			return err
+		}
+		c.dialect.Store(&dialect{ranked})
+		return nil
 	}))
 }
 
@@ -150,8 +166,12 @@ func (c *Catalog) Save(ctx context.Context, path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fault.New(fault.Precondition, "%s exists already", path).WithCure("name a new file")
 	}
-	return c.reading(ctx, "save a copy", func(r *conn) error {
-		_, err := r.exec(ctx, `VACUUM INTO ?`, path)
-		return err
-	})
+	w, err := c.connect(whenSaving)
+	if err != nil {
+		return c.wrap("save a copy", err)
+	}
+	if _, err = w.exec(ctx, `VACUUM INTO ?`, path); err != nil {
+		_ = os.Remove(path) // what there is of it
+	}
+	return c.wrap("save a copy", errors.Join(err, w.close()))
 }

@@ -69,8 +69,9 @@ type writer struct {
 	closed chan struct{}
 	end    sync.Once
 	idle   sync.WaitGroup
-	// seen are the forms of properties that the table of properties has.
-	seen map[likeness]struct{}
+	// seen are the forms of properties that the table of properties has at a revision of the collections.
+	seen   map[likeness]struct{}
+	seenAt int64
 	// exclusive is taken by what has the connection for itself.
 	exclusive sync.Mutex
 }
@@ -161,8 +162,11 @@ func (w *writer) transact(jobs []*job) error {
 	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
-	t := &transaction{writer: w, ctx: ctx, fresh: map[likeness]struct{}{}}
-	err := t.makeAll(jobs)
+	t := &transaction{writer: w, ctx: ctx, kept: map[likeness]struct{}{}}
+	err := t.recall()
+	if err == nil {
+		err = t.makeAll(jobs)
+	}
 	if err == nil {
 		_, err = w.exec(ctx, `COMMIT`)
 	}
@@ -170,10 +174,11 @@ func (w *writer) transact(jobs []*job) error {
 		_, _ = w.exec(ctx, `ROLLBACK`) // which fails where the database has done so itself
 		return err
 	}
-	if len(w.seen)+len(t.fresh) > manyLikenesses {
+	w.seenAt = t.shelf
+	if len(w.seen)+len(t.kept) > manyLikenesses {
 		clear(w.seen)
 	}
-	maps.Copy(w.seen, t.fresh)
+	maps.Copy(w.seen, t.kept)
 	return nil
 }
 

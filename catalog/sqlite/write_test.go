@@ -1,0 +1,211 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+var all = catalog.Everything()
+
+func openAt(t testing.TB, path string) *Catalog {
+	t.Helper()
+	c, err := Open(context.Background(), path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+func fresh(t testing.TB) *Catalog { return openAt(t, filepath.Join(t.TempDir(), "catalog.sqlite")) }
+
+func item(collection, id, more string) json.RawMessage {
+	return catalogtest.Item(collection, id, "null", `"datetime":"2020-01-01T00:00:00Z"`+more)
+}
+
+func put(t testing.TB, c *Catalog, ch catalog.Changes) int64 {
+	t.Helper()
+	rev, err := c.Apply(t.Context(), ch)
+	require.NoError(t, err)
+	return rev
+}
+
+// Changes that wait together go in one transaction, and one that cannot be made leaves the others as they are.
+func TestWaitingChangesShareATransaction(t *testing.T) {
+	c := fresh(t)
+	put(t, c, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}})
+	const n = 20
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	revisions := map[int64]bool{}
+	require.NoError(t, c.writes.alone(func(w *conn) error {
+		for i := range n {
+			wg.Go(func() {
+				ch := catalog.Changes{Items: []json.RawMessage{item("a", fmt.Sprint(i), fmt.Sprintf(`,"p%d":1`, i)), item("a", fmt.Sprint(i, "b"), "")}}
+				if i%4 == 3 {
+					ch.Items = append(ch.Items, item("none", "x", "")) // after two that could be put
+				}
+				rev, err := c.Apply(t.Context(), ch)
+				mu.Lock()
+				defer mu.Unlock()
+				if i%4 == 3 {
+					require.ErrorIs(t, err, catalog.ErrNotFound)
+				} else {
+					require.NoError(t, err)
+					revisions[rev] = true
+				}
+			})
+		}
+		time.Sleep(50 * time.Millisecond) // all but one wait at the queue, and that one for the connection
+		return nil
+	}))
+	wg.Wait()
+	require.Len(t, revisions, n*3/4, "each has a revision of its own")
+	out, err := c.Search(t.Context(), all, catalog.Query{Count: true, Page: catalog.Page{Limit: 100}})
+	require.NoError(t, err)
+	require.Len(t, out.Documents, 2*n*3/4)
+	list, err := c.Queryables(t.Context(), all, nil)
+	require.NoError(t, err)
+	require.Len(t, list, 1+n*3/4, "what was undone left no property")
+	put(t, c, catalog.Changes{Items: []json.RawMessage{item("a", "again", `,"p3":1`)}})
+	list, err = c.Queryables(t.Context(), all, nil)
+	require.NoError(t, err)
+	require.Len(t, list, 2+n*3/4, "and is noted when it comes again")
+}
+
+func TestAChangeThatWaitsCanBeGivenUp(t *testing.T) {
+	c := fresh(t)
+	require.NoError(t, c.writes.alone(func(w *conn) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		go func() {
+			_, _ = c.Apply(context.Background(), catalog.Changes{}) // has the writer wait for the connection
+		}()
+		time.Sleep(10 * time.Millisecond)
+		_, err := c.Apply(ctx, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("late")}})
+		require.True(t, fault.Is(err, fault.Canceled), "%v", err)
+		return nil
+	}))
+	put(t, c, catalog.Changes{})
+	_, err := c.Collection(t.Context(), all, "late")
+	require.ErrorIs(t, err, catalog.ErrNotFound)
+}
+
+func TestClosed(t *testing.T) {
+	c := fresh(t)
+	require.NoError(t, c.Close())
+	require.NoError(t, c.Close())
+	_, err := c.Apply(t.Context(), catalog.Changes{})
+	require.True(t, fault.Is(err, fault.Precondition), "%v", err)
+	_, err = c.Search(t.Context(), all, catalog.Query{})
+	require.True(t, fault.Is(err, fault.Precondition), "%v", err)
+}
+
+// Two processes, or two catalogs in one, may have the file open.
+func TestTwoWriters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.sqlite")
+	one, two := openAt(t, path), openAt(t, path)
+	one.writes.alone(func(w *conn) error { return nil })
+	a := catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}, Items: []json.RawMessage{item("a", "x", `,"p":1`)}}
+	put(t, one, a)
+	var wg sync.WaitGroup
+	for _, c := range []*Catalog{one, two} {
+		wg.Go(func() {
+			for i := range 20 {
+				put(t, c, catalog.Changes{Items: []json.RawMessage{item("a", fmt.Sprintf("%p %d", c, i), "")}})
+			}
+		})
+	}
+	wg.Wait()
+	out, err := two.Search(t.Context(), all, catalog.Query{Page: catalog.Page{Limit: 100}})
+	require.NoError(t, err)
+	require.Len(t, out.Documents, 41)
+
+	put(t, two, catalog.Changes{DeleteCollections: []string{"a"}})
+	list, err := one.Collections(t.Context(), all, catalog.Query{})
+	require.NoError(t, err)
+	require.Empty(t, list.Documents, "one sees what the other does")
+	put(t, two, catalog.Changes{Collections: a.Collections})
+	put(t, one, catalog.Changes{Items: a.Items})
+	names, err := two.Queryables(t.Context(), all, nil)
+	require.NoError(t, err)
+	require.Len(t, names, 2, "what one had seen of a is forgotten with it")
+
+	by := catalog.Query{Sort: []catalog.SortKey{{Property: "p"}}, Filter: cql2.Compare{Op: "=", Left: cql2.Property{Name: "p"}, Right: cql2.Number{Value: 1}}}
+	require.NoError(t, one.Index(t.Context(), "p"))
+	out, err = one.Search(t.Context(), all, by)
+	require.NoError(t, err)
+	require.Len(t, out.Documents, 1)
+	require.NoError(t, two.DropIndex(t.Context(), "p"))
+	out, err = one.Search(t.Context(), all, by)
+	require.NoError(t, err, "an index that the other took away is done without")
+	require.Len(t, out.Documents, 1)
+}
+
+// A file of the first release opens, is empty, and keeps its key and its revision.
+func TestOldFileOpens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.sqlite")
+	d, err := newDriver()
+	require.NoError(t, err)
+	db, err := d.Open(path)
+	require.NoError(t, err)
+	old := newConn(db)
+	first, err := os.ReadFile("migrations/0001_catalog.sql")
+	require.NoError(t, err)
+	for _, text := range []string{
+		`CREATE TABLE migration (step INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied TEXT NOT NULL)`,
+		string(first),
+		`INSERT INTO migration VALUES (1, 'migrations/0001_catalog.sql', '', 'then')`,
+		`INSERT INTO setting VALUES ('page_key', x'0102030405060708010203040506070801020304050607080102030405060708'), ('revision', 41)`,
+		`INSERT INTO collection VALUES ('a', '{}')`,
+		`INSERT INTO item VALUES (1, 'a', 'x', 1, 1, 1, '{}')`,
+		`INSERT INTO box VALUES (2, 0, 1, 0, 1)`,
+		`INSERT INTO mark VALUES ('cubes/x', 'snapshot')`,
+	} {
+		_, err := old.exec(t.Context(), text)
+		require.NoError(t, err, text)
+	}
+	_, err = old.exec(t.Context(), `UPDATE migration SET sha256 = ?`, digest(first))
+	require.NoError(t, err)
+	require.NoError(t, old.close())
+
+	c := openAt(t, path)
+	require.NoError(t, c.Ping(t.Context()))
+	marks, err := c.Marks(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, marks, "so it is filled again")
+	out, err := c.Search(t.Context(), all, catalog.Query{})
+	require.NoError(t, err)
+	require.Empty(t, out.Documents)
+	key := []byte{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8}
+	require.Equal(t, catalog.NewSigner(key), c.signer)
+	require.EqualValues(t, 42, put(t, c, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}}))
+}
+
+func TestSave(t *testing.T) {
+	c := fresh(t)
+	put(t, c, catalog.Changes{Origin: catalog.Posted, Collections: []json.RawMessage{catalogtest.Collection("a")}, Items: []json.RawMessage{item("a", "x", "")}})
+	path := filepath.Join(t.TempDir(), "copy.sqlite")
+	require.NoError(t, c.Save(t.Context(), path))
+	put(t, c, catalog.Changes{Origin: catalog.Posted, Items: []json.RawMessage{item("a", "y", "")}})
+	two := openAt(t, path)
+	out, err := two.Search(t.Context(), all, catalog.Query{})
+	require.NoError(t, err)
+	require.Len(t, out.Documents, 1)
+	require.True(t, fault.Is(c.Save(t.Context(), path), fault.Precondition), "nothing is written over")
+	d, err := two.Describe(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "sqlite", d.BackEnd)
+	require.Equal(t, 2, d.Schema)
+}
