@@ -1,6 +1,7 @@
 package catalogtest
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,15 @@ const (
 	touchesIsMeets   mistake = "touching is intersecting"
 	meetsIsBefore    mistake = "t_meets is t_before"
 	dayIsMidnight    mistake = "a day is its midnight"
+	duringIncluded   mistake = "t_during includes the ends"
+	withinTouches    mistake = "what touches from outside is within"
+	notInNull        mistake = "in, of a list with null, is false and not unknown"
+	caseIsLower      mistake = "casei is lower"
+	accentsStay      mistake = "accenti does nothing"
+	divDown          mistake = "div rounds down"
+	remainderSign    mistake = "a remainder has the sign of the divisor"
+	wholeExact       mistake = "whole numbers are more exact than doubles"
+	emptyIsNull      mistake = "empty text is null"
 	nullFirst        mistake = "null comes first, descending"
 	tiesBackwards    mistake = "a descending key turns the names round too"
 	pageSkips        mistake = "a page begins one too late"
@@ -44,7 +54,8 @@ const (
 	otherZone        mistake = "days are those of another time zone"
 )
 
-var mistakes = []mistake{unequalUnknown, notUnknown, betweenExclusive, likeUnescaped, likeFolded, textAsNumber, disjointNowhere, touchesIsMeets, meetsIsBefore, dayIsMidnight, nullFirst, tiesBackwards,
+var mistakes = []mistake{unequalUnknown, notUnknown, betweenExclusive, likeUnescaped, likeFolded, textAsNumber, disjointNowhere, touchesIsMeets, meetsIsBefore, dayIsMidnight, duringIncluded, withinTouches, notInNull, caseIsLower, accentsStay,
+	divDown, remainderSign, wholeExact, emptyIsNull, nullFirst, tiesBackwards,
 	pageSkips, prevSlips, pageMatched, antimeridian, boxesOnly, openIsNever, looseQuotes, anyOrigin, termsTwice, edgeIncluded, otherZone}
 
 // truth is a filter's answer for a record, nil for unknown.
@@ -68,6 +79,10 @@ func (w mistake) truth(e cql2.Expr, r record) *bool {
 	}
 	t := cql2.Eval(w.filter(e), w.document(r))
 	switch e := e.(type) {
+	case cql2.In:
+		if t == nil && w == notInNull {
+			return ptr(false)
+		}
 	case cql2.Compare:
 		if t == nil && e.Op == "<>" && w == unequalUnknown {
 			return ptr(true)
@@ -113,12 +128,44 @@ func (w mistake) filter(e cql2.Expr) cql2.Expr {
 		if w == touchesIsMeets && e.Op == "s_touches" {
 			e.Op = "s_intersects"
 		}
+		if w == withinTouches && e.Op == "s_within" {
+			return cql2.Or{Args: []cql2.Expr{e, cql2.Spatial{Op: "s_touches", Left: e.Left, Right: e.Right}}}
+		}
 		return e
 	case cql2.Temporal:
 		if w == meetsIsBefore && e.Op == "t_meets" {
 			e.Op = "t_before"
 		}
+		if w == duringIncluded && e.Op == "t_during" {
+			other := func(op string) cql2.Expr { return cql2.Temporal{Op: op, Left: e.Left, Right: e.Right} }
+			return cql2.Or{Args: []cql2.Expr{e, other("t_starts"), other("t_finishes"), other("t_equals")}}
+		}
 		return e
+	}
+	return w.value(e)
+}
+
+// value is a node whose values are taken for others.
+func (w mistake) value(e cql2.Expr) cql2.Expr {
+	e = with(e, w.value)
+	switch e := e.(type) {
+	case cql2.Func:
+		if w == accentsStay && e.Name == "accenti" {
+			return e.Args[0]
+		}
+		if w == caseIsLower && e.Name == "casei" {
+			return cql2.Func{Name: "lower", Args: e.Args}
+		}
+	case cql2.Arith:
+		down := func(a, b cql2.Expr) cql2.Expr {
+			return cql2.Func{Name: "floor", Args: []cql2.Expr{cql2.Arith{Op: "/", Left: a, Right: b}}}
+		}
+		if w == divDown && e.Op == "div" {
+			return down(e.Left, e.Right)
+		}
+		if w == remainderSign && e.Op == "%" {
+			return cql2.Arith{Op: "-", Left: e.Left, Right: cql2.Arith{Op: "*", Left: e.Right, Right: down(e.Left, e.Right)}}
+		}
 	}
 	return e
 }
@@ -135,6 +182,12 @@ func (m misread) Value(name string) gjson.Result {
 	v := m.record.Value(name)
 	if n := gjson.Parse(v.Str); m.mistake == textAsNumber && v.Type == gjson.String && n.Type == gjson.Number {
 		return n
+	}
+	switch {
+	case m.mistake == wholeExact && v.Type == gjson.Number && v.Num >= 1<<53:
+		v.Num = math.Nextafter(v.Num, math.Inf(1))
+	case m.mistake == emptyIsNull && v.Type == gjson.String && v.Str == "":
+		return gjson.Result{}
 	}
 	return v
 }
