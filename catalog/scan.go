@@ -52,13 +52,13 @@ const (
 	someAssets
 )
 
-// read scans a whole document, which must be an object.
+// read scans a whole document, which must be an object. Space around it does not count.
 func read(doc []byte) (*scan, error) {
+	doc = bytes.Trim(doc, " \t\r\n")
 	if !utf8.Valid(doc) {
 		return nil, fmt.Errorf("it is not UTF-8")
 	}
 	s := &scan{doc: doc, plain: bytes.IndexByte(doc, '\\') < 0 && !controls(doc), members: make([]member, 0, 16)}
-	s.space()
 	if s.peek() != '{' {
 		if !json.Valid(doc) {
 			return nil, fmt.Errorf("it is no JSON")
@@ -68,7 +68,6 @@ func read(doc []byte) (*scan, error) {
 	if err := s.value(document, 0); err != nil {
 		return nil, err
 	}
-	s.space()
 	if s.at < len(doc) {
 		return nil, s.unexpected()
 	}
