@@ -333,8 +333,8 @@ func (c *crawl) next(page gjson.Result, at *ask) (*ask, error) {
 
 // merged is a body with the members of another put in.
 func merged(body, more json.RawMessage) json.RawMessage {
-	out, _ := parseObject(body)
-	put, _ := parseObject(more)
+	out, _ := parseObject(string(body))
+	put, _ := parseObject(string(more))
 	for _, m := range put {
 		out.set(m.name, m.value)
 	}

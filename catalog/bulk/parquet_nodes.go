@@ -240,14 +240,14 @@ func sides(value []byte) []byte {
 		return value
 	}
 	for _, names := range [][]string{{"xmin", "ymin", "zmin", "xmax", "ymax", "zmax"}, {"xmin", "ymin", "xmax", "ymax"}} {
-		var list []json.RawMessage
+		var list []string
 		for _, name := range names {
 			if side := box.Get(name); side.Type == gjson.Number {
-				list = append(list, json.RawMessage(side.Raw))
+				list = append(list, side.Raw)
 			}
 		}
 		if len(list) == len(names) {
-			return listJSON(list)
+			return []byte(listOf(list))
 		}
 	}
 	return nil

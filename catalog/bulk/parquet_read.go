@@ -238,7 +238,7 @@ func (t *tableReader) open(group *parquetfile.RowGroupReader) error {
 
 // item is the next row as the item that it was.
 func (t *tableReader) item() (json.RawMessage, error) {
-	item, properties := object{{"type", quoted("Feature")}}, []byte{'{'}
+	item, properties := object{{name: "type", value: `"Feature"`}}, []byte{'{'}
 	for _, c := range t.columns {
 		value, err := c.value()
 		if err != nil {
@@ -250,13 +250,13 @@ func (t *tableReader) item() (json.RawMessage, error) {
 			if value == nil {
 				value = []byte("null")
 			}
-			item.set("geometry", value)
+			item.set("geometry", string(value))
 		case slices.Contains(ownMembers, name):
 			if name == "bbox" {
 				value = sides(value)
 			}
 			if value != nil {
-				item.set(name, value)
+				item.set(name, string(value))
 			}
 		case value != nil:
 			properties = appendMember(properties, name, value)
@@ -264,11 +264,10 @@ func (t *tableReader) item() (json.RawMessage, error) {
 			properties = appendMember(properties, name, []byte("null"))
 		}
 	}
-	item.set("properties", append(properties, '}'))
-	lacking := object{{"stac_version", quoted("1.0.0")}, {"assets", json.RawMessage("{}")}, {"links", json.RawMessage("[]")}}
-	for _, m := range lacking {
-		if !item.has(m.name) {
-			item.set(m.name, m.value)
+	item.set("properties", string(append(properties, '}')))
+	for _, m := range [][2]string{{"stac_version", `"1.0.0"`}, {"assets", "{}"}, {"links", "[]"}} {
+		if !item.has(m[0]) {
+			item.set(m[0], m[1])
 		}
 	}
 	return item.json(), nil

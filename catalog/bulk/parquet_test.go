@@ -214,13 +214,13 @@ func TestTablesOfRealItems(t *testing.T) {
 
 // moments brings times to the way in which tables give them.
 func moments(doc string) string {
-	whole, _ := parseObject([]byte(doc))
+	whole, _ := parseObject(doc)
 	whole.object("properties", func(p *object) {
 		for i, m := range *p {
-			if v := gjson.ParseBytes(m.value); momentNames[m.name] && v.Type == gjson.String {
+			if v := gjson.Parse(m.value); momentNames[m.name] && v.Type == gjson.String {
 				(*p)[i].value = quoted(canonicalTime(v.Str))
 			}
 		}
 	})
-	return string(whole.json())
+	return whole.string()
 }

@@ -23,77 +23,80 @@ type prepared struct {
 // prepare brings a document to STAC 1.1, makes its hrefs whole, puts in what it may leave out, and reads it. An item
 // that names no collection is of the one that is given.
 func prepare(raw json.RawMessage, base *url.URL, collection string) (p prepared, err error) {
-	doc, err := Upgrade(raw)
+	doc, err := finished(raw, base, collection)
 	if err != nil {
 		return p, err
 	}
-	top := gjson.ParseBytes(doc)
-	switch kind := top.Get("type"); kind.Str {
-	case "Collection":
-		if doc, err = whole(doc, top, base); err != nil {
-			return p, err
-		}
-		if err := CheckCollectionID(top.Get("id").Str); err != nil {
-			return p, err
-		}
-		p.collection, err = catalog.ParseCollection(doc)
-		return p, err
-	case "Feature":
-	default:
-		return p, fault.New(fault.Invalid, "its type is %.40s, neither Feature nor Collection", orNothing(kind.Raw)).WithCure("leave out what is no STAC item or collection")
-	}
-	p.isItem = true
-	if doc, err = whole(doc, top, base); err != nil {
+	if p.isItem = gjson.GetBytes(doc, "type").Str == "Feature"; p.isItem {
+		p.item, err = catalog.ParseItem(doc)
 		return p, err
 	}
-	if doc, err = complete(doc, top, collection); err != nil {
+	if err := CheckCollectionID(gjson.GetBytes(doc, "id").Str); err != nil {
 		return p, err
 	}
-	p.item, err = catalog.ParseItem(doc)
+	p.collection, err = catalog.ParseCollection(doc)
 	return p, err
 }
 
-func orNothing(raw string) string {
-	if raw == "" {
-		return "not given"
+// finished is a document as it is to be read. One that needs nothing is the one that came, which its reader looks at closely;
+// what changes one, or refuses it, relies on its being JSON.
+func finished(raw json.RawMessage, base *url.URL, collection string) (json.RawMessage, error) {
+	o, _ := parseObject(string(raw))
+	changed, err := finish(&o, base, collection)
+	if (changed || err != nil) && !gjson.ValidBytes(raw) {
+		return nil, fault.New(fault.Invalid, "it is no JSON document").WithCure("write one STAC item or collection as JSON")
 	}
-	return raw
+	if err != nil || !changed {
+		return raw, err
+	}
+	return o.json(), nil
 }
 
-// complete puts in what an item may leave out.
-func complete(doc json.RawMessage, top gjson.Result, collection string) (json.RawMessage, error) {
-	var more []byte
-	put := func(name string, value []byte) {
-		more = append(append(append(append(more, ',', '"'), name...), `":`...), value...)
+func finish(o *object, base *url.URL, collection string) (bool, error) {
+	changed, err := upgrade(o)
+	if err != nil {
+		return false, err
 	}
-	if given := top.Get("collection"); !given.Exists() && collection != "" {
-		put("collection", quoted(collection))
-	} else if (given.Type == gjson.Null || given.Type == gjson.String && given.Str == "") && collection != "" {
-		o, _ := parseObject(doc)
+	switch kind := o.text("type"); kind {
+	case "Collection":
+	case "Feature":
+		more, err := complete(o, collection)
+		if err != nil {
+			return false, err
+		}
+		changed = changed || more
+	default:
+		return false, fault.New(fault.Invalid, "its type is %.40q, neither Feature nor Collection", kind).WithCure("leave out what is no STAC item or collection")
+	}
+	return whole(o, base) || changed, nil
+}
+
+// complete puts in what an item may leave out, and reports whether there was something.
+func complete(o *object, collection string) (bool, error) {
+	before := len(*o)
+	given := o.get("collection")
+	named := given != "" && given != "null" && given != `""`
+	switch {
+	case named:
+	case collection == "":
+		return false, fault.New(fault.Invalid, "it names no collection").WithCure("say which by --collection")
+	default:
 		o.set("collection", quoted(collection))
-		doc = o.json()
-	} else if !given.Exists() {
-		return nil, fault.New(fault.Invalid, "it names no collection").WithCure("say which by --collection")
 	}
-	if !top.Get("assets").Exists() {
-		put("assets", []byte("{}"))
+	if !o.has("assets") {
+		o.set("assets", "{}")
 	}
-	switch g := top.Get("geometry"); {
-	case !g.Exists():
-		put("geometry", []byte("null"))
-	case g.IsObject() && !top.Get("bbox").Exists():
+	switch g := gjson.Parse(o.get("geometry")); {
+	case !o.has("geometry"):
+		o.set("geometry", "null")
+	case g.IsObject() && !o.has("bbox"):
 		shape, err := geo.Parse(json.RawMessage(g.Raw), nil)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		put("bbox", AppendBox(nil, shape))
+		o.set("bbox", string(AppendBox(nil, shape)))
 	}
-	if len(more) == 0 {
-		return doc, nil
-	}
-	end := strings.LastIndexByte(string(doc), '}')
-	out := append(make([]byte, 0, len(doc)+len(more)), doc[:end]...)
-	return append(append(out, more...), '}'), nil
+	return !named || len(*o) > before, nil
 }
 
 // AppendBox writes the bounding box of a shape as STAC has it: west is greater than east where it crosses the antimeridian.
@@ -129,13 +132,14 @@ func CheckCollectionID(id string) error {
 	return nil
 }
 
-// whole makes the relative hrefs of a document's links and assets whole: they are relative to the document's own address,
-// which its link to itself says, or where it was found.
-func whole(doc json.RawMessage, top gjson.Result, base *url.URL) (json.RawMessage, error) {
-	if !anyRelative(top) {
-		return doc, nil
+// whole makes the relative hrefs of a document's links and assets whole, and reports whether there was one: they are
+// relative to the document's own address, which its link to itself says, or where it was found.
+func whole(o *object, base *url.URL) (changed bool) {
+	links, assets := gjson.Parse(o.get("links")), gjson.Parse(o.get("assets"))
+	if !anyRelative(links) && !anyRelative(assets) {
+		return false
 	}
-	for _, l := range top.Get("links").Array() {
+	for _, l := range links.Array() {
 		if l.Get("rel").Str == "self" {
 			if u, err := url.Parse(l.Get("href").Str); err == nil && u.IsAbs() {
 				base = u
@@ -143,11 +147,7 @@ func whole(doc json.RawMessage, top gjson.Result, base *url.URL) (json.RawMessag
 		}
 	}
 	if base == nil {
-		return doc, nil
-	}
-	o, ok := parseObject(doc)
-	if !ok {
-		return doc, nil
+		return false
 	}
 	resolve := func(o *object) {
 		if href := o.text("href"); isRelative(href) {
@@ -156,27 +156,27 @@ func whole(doc json.RawMessage, top gjson.Result, base *url.URL) (json.RawMessag
 			}
 		}
 	}
-	o.each("assets", resolve)
-	if links, ok := parseList(o.get("links")); ok {
-		for i := range links {
-			if l, ok := parseObject(links[i]); ok {
+	if anyRelative(assets) {
+		o.each("assets", resolve)
+	}
+	if list, ok := parseList(links.Raw); ok && anyRelative(links) {
+		for i := range list {
+			if l, ok := parseObject(list[i]); ok {
 				resolve(&l)
-				links[i] = l.json()
+				list[i] = l.string()
 			}
 		}
-		o.set("links", listJSON(links))
+		o.set("links", listOf(list))
 	}
-	return o.json(), nil
+	return true
 }
 
-func anyRelative(top gjson.Result) (yes bool) {
-	look := func(_, v gjson.Result) bool {
+// anyRelative reports whether one of some links or assets has a relative href.
+func anyRelative(all gjson.Result) (yes bool) {
+	all.ForEach(func(_, v gjson.Result) bool {
 		yes = isRelative(v.Get("href").Str)
 		return !yes
-	}
-	if top.Get("assets").ForEach(look); !yes {
-		top.Get("links").ForEach(look)
-	}
+	})
 	return yes
 }
 
@@ -184,7 +184,7 @@ func anyRelative(top gjson.Result) (yes bool) {
 // that serves it, such as an export of a catalog has, or one of GDAL's; it is left to the catalog, and so is one with
 // a mark of the catalog's own.
 func isRelative(href string) bool {
-	if href == "" || href[0] == '/' || href[0] == '#' || href[0] == 0 {
+	if href == "" || href[0] == '/' || href[0] == '#' || href[0] == 0 || strings.HasPrefix(href, "http://") || strings.HasPrefix(href, "https://") || strings.HasPrefix(href, "s3://") {
 		return false
 	}
 	u, err := url.Parse(href)

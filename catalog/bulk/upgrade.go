@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -28,21 +27,38 @@ const (
 // place, numbers with their digits. A document of 1.1.0 or later comes back unchanged, and so does one that is no STAC
 // document; an upgraded one is not changed by another call. It refuses what is no JSON and versions before 0.8.
 func Upgrade(doc json.RawMessage) (json.RawMessage, error) {
-	given := gjson.GetBytes(doc, "stac_version")
-	v, known := parseVersion(given.Str)
-	if known && !v.before(version{1, 1, 0, ""}) {
+	if current(doc) {
 		return doc, nil
 	}
-	var flat bytes.Buffer // so that equal values have equal text
-	if err := json.Compact(&flat, doc); err != nil {
-		return nil, fault.New(fault.Invalid, "it is no JSON document: %w", err).WithCure("send one STAC item or collection as JSON")
+	if !gjson.ValidBytes(doc) {
+		return nil, fault.New(fault.Invalid, "it is no JSON document").WithCure("send one STAC item or collection as JSON")
 	}
-	whole, ok := parseObject(flat.Bytes())
+	whole, ok := parseObject(string(doc))
 	if !ok {
 		return doc, nil
 	}
-	if given.Exists() && !known || known && v.before(version{0, 8, 0, ""}) {
-		return nil, fault.New(fault.Unsupported, "stac_version %s is none that can be upgraded to %s", given.Raw, stacVersion).
+	changed, err := upgrade(&whole)
+	if err != nil || !changed {
+		return doc, err
+	}
+	return whole.json(), nil
+}
+
+// current reports whether a document says that it is of 1.1.0 or later.
+func current(doc []byte) bool {
+	v, known := parseVersion(gjson.GetBytes(doc, "stac_version").Str)
+	return known && !v.before(version{1, 1, 0, ""})
+}
+
+// upgrade is Upgrade of a document that was read, and reports whether there was something to do.
+func upgrade(whole *object) (bool, error) {
+	given := whole.get("stac_version")
+	v, known := parseVersion(gjson.Parse(given).Str)
+	if known && !v.before(version{1, 1, 0, ""}) {
+		return false, nil
+	}
+	if given != "" && !known || known && v.before(version{0, 8, 0, ""}) {
+		return false, fault.New(fault.Unsupported, "stac_version %s is none that can be upgraded to %s", given, stacVersion).
 			WithCure("bring it to 0.8 or later first; the version is three numbers such as %s", stacVersion)
 	}
 	kind := whole.text("type")
@@ -53,16 +69,16 @@ func Upgrade(doc json.RawMessage) (json.RawMessage, error) {
 		whole.set("type", quoted(kind))
 	}
 	if kind != "Feature" && kind != "Collection" && kind != "Catalog" {
-		return doc, nil
+		return false, nil
 	}
 	if known && v.before(version{1, 0, 0, ""}) {
-		upgradeOld(&whole, kind)
+		upgradeOld(whole, kind)
 	}
-	upgradeLicenses(&whole)
-	upgradeFields(&whole)
-	upgradeExtensions(&whole)
+	upgradeLicenses(whole)
+	upgradeFields(whole)
+	upgradeExtensions(whole)
 	whole.set("stac_version", quoted(stacVersion))
-	return whole.json(), nil
+	return true, nil
 }
 
 // upgradeLicenses renames the licences that are no SPDX expressions.
@@ -73,8 +89,11 @@ func upgradeLicenses(whole *object) {
 		}
 	}
 	rename(whole)
-	whole.object("properties", rename)
+	whole.object("properties", rename, `"license"`)
 }
+
+// movedFields are those that upgradeFields looks for.
+var movedFields = []string{`"eo:bands"`, `"raster:bands"`, `"proj:epsg"`}
 
 // upgradeFields moves bands and codes of projections wherever they may stand.
 func upgradeFields(whole *object) {
@@ -82,13 +101,13 @@ func upgradeFields(whole *object) {
 		whole.object(part, func(o *object) {
 			upgradeBands(o, false)
 			upgradeProjection(o)
-		})
+		}, movedFields...)
 	}
 	for _, part := range []string{"assets", "item_assets"} {
 		whole.each(part, func(o *object) {
 			upgradeBands(o, true)
 			upgradeProjection(o)
-		})
+		}, movedFields...)
 	}
 	if whole.text("type") == "Collection" {
 		upgradeBands(whole, false)
@@ -101,14 +120,14 @@ func upgradeProjection(o *object) {
 	if at < 0 {
 		return
 	}
-	code := func(raw []byte) (json.RawMessage, bool) {
-		switch v := gjson.ParseBytes(raw); {
+	code := func(raw string) (string, bool) {
+		switch v := gjson.Parse(raw); {
 		case v.Type == gjson.Null:
-			return json.RawMessage("null"), true
+			return "null", true
 		case v.Type == gjson.Number && v.Num == float64(v.Int()):
 			return quoted("EPSG:" + strconv.FormatInt(v.Int(), 10)), true
 		}
-		return nil, false
+		return "", false
 	}
 	value, ok := code((*o)[at].value)
 	if list, isList := parseList((*o)[at].value); isList {
@@ -118,12 +137,12 @@ func upgradeProjection(o *object) {
 			list[i], known = code(list[i])
 			ok = ok && known
 		}
-		value = listJSON(list)
+		value = listOf(list)
 	}
 	if !ok { // a range of codes, say, means nothing as a range of names
 		return
 	}
-	if given := o.get("proj:code"); given != nil && string(given) == "null" {
+	if o.get("proj:code") == "null" {
 		o.drop("proj:code")
 		at = o.at("proj:epsg")
 	}
@@ -147,21 +166,20 @@ func upgradeExtensions(whole *object) {
 	if !ok {
 		return
 	}
-	all := whole.json()
-	out := []json.RawMessage{}
+	out := []string{}
 	for _, raw := range list {
-		uri := gjson.ParseBytes(raw).String()
+		uri := gjson.Parse(raw).String()
 		for _, e := range movedExtensions {
 			if !strings.HasPrefix(uri, e.from) {
 				continue
 			}
-			if uri = e.to; !bytes.Contains(all, []byte(`"`+e.prefix)) {
+			if uri = e.to; !slices.ContainsFunc(*whole, func(m member) bool { return m.name != "stac_extensions" && strings.Contains(m.value, `"`+e.prefix) }) {
 				uri = ""
 			}
 		}
-		if named := quoted(uri); uri != "" && !slices.ContainsFunc(out, func(o json.RawMessage) bool { return bytes.Equal(o, named) }) {
+		if named := quoted(uri); uri != "" && !slices.Contains(out, named) {
 			out = append(out, named)
 		}
 	}
-	whole.set("stac_extensions", listJSON(out))
+	whole.set("stac_extensions", listOf(out))
 }

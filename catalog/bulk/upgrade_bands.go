@@ -1,9 +1,6 @@
 package bulk
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "github.com/tidwall/gjson"
 
 // bandFields are the fields of eo:bands and raster:bands that have a prefix in bands; the others keep their names.
 var bandFields = map[string]map[string]string{
@@ -54,24 +51,24 @@ func upgradeBands(o *object, lift bool) {
 	if lift {
 		liftCommon(o, bands)
 	}
-	list := make([]json.RawMessage, len(bands))
+	list := make([]string, len(bands))
 	empty := true
 	for i, band := range bands {
-		list[i] = band.json()
+		list[i] = band.string()
 		empty = empty && len(band) == 0
 	}
 	if i := o.at(at); empty {
 		o.drop(at)
 	} else {
-		(*o)[i] = member{"bands", listJSON(list)}
+		(*o)[i] = member{name: "bands", value: listOf(list)}
 	}
 	o.drop("eo:bands")
 	o.drop("raster:bands")
 }
 
 // bandsOf reads a list of bands and renames their fields; false is a list of something else.
-func bandsOf(raw json.RawMessage, names map[string]string) ([]object, bool) {
-	if raw == nil {
+func bandsOf(raw string, names map[string]string) ([]object, bool) {
+	if raw == "" {
 		return nil, true
 	}
 	list, ok := parseList(raw)
@@ -98,12 +95,12 @@ func liftCommon(asset *object, bands []object) {
 	}
 	var common []member
 	for _, m := range bands[0] {
-		if m.name == "name" || m.name == "description" || asset.has(m.name) && !bytes.Equal(asset.get(m.name), m.value) {
+		if m.name == "name" || m.name == "description" || asset.has(m.name) && !sameValue(asset.get(m.name), m.value) {
 			continue
 		}
 		same := true
 		for _, band := range bands[1:] {
-			same = same && bytes.Equal(band.get(m.name), m.value)
+			same = same && sameValue(band.get(m.name), m.value)
 		}
 		if same {
 			common = append(common, m)
@@ -120,4 +117,9 @@ func liftCommon(asset *object, bands []object) {
 		}
 		asset.set(m.name, m.value)
 	}
+}
+
+// sameValue reports whether two values are written alike, spaces aside.
+func sameValue(a, b string) bool {
+	return a == b || a != "" && b != "" && gjson.Get(a, "@ugly").Raw == gjson.Get(b, "@ugly").Raw
 }

@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -39,7 +38,7 @@ func upgradeOld(whole *object, kind string) {
 	if kind == "Collection" {
 		upgradeOldCollection(whole)
 	}
-	var bands []json.RawMessage
+	var bands []string
 	whole.object("properties", func(p *object) {
 		bands, _ = parseList(p.get("eo:bands"))
 		upgradeOldFields(p)
@@ -56,9 +55,9 @@ func upgradeOld(whole *object, kind string) {
 	if !ok {
 		return
 	}
-	named := []json.RawMessage{}
+	named := []string{}
 	for _, raw := range list {
-		uri := gjson.ParseBytes(raw).String()
+		uri := gjson.Parse(raw).String()
 		now, short := shortExtensions[uri]
 		switch {
 		case !short:
@@ -69,43 +68,43 @@ func upgradeOld(whole *object, kind string) {
 		}
 	}
 	for _, since := range []struct{ prefix, folder string }{{"view:", "view/"}, {"proj:", "projection/"}} {
-		if strings.Contains(string(whole.get("properties")), `"`+since.prefix) && !strings.Contains(string(listJSON(named)), extensions+since.folder) {
+		if strings.Contains(whole.get("properties"), `"`+since.prefix) && !strings.Contains(listOf(named), extensions+since.folder) {
 			named = append(named, quoted(extensions+since.folder+"v1.0.0/schema.json"))
 		}
 	}
-	whole.set("stac_extensions", listJSON(named))
+	whole.set("stac_extensions", listOf(named))
 }
 
 func upgradeOldFields(o *object) {
 	for from, to := range oldFields {
 		o.move(from, to)
 	}
-	if name := o.get("eo:instrument"); name != nil {
-		o.set("eo:instrument", listJSON([]json.RawMessage{name}))
+	if name := o.get("eo:instrument"); name != "" {
+		o.set("eo:instrument", listOf([]string{name}))
 		o.move("eo:instrument", "instruments")
 	}
 }
 
 // bandsByIndex puts the bands that an asset points at in the place of their indices.
-func bandsByIndex(asset *object, bands []json.RawMessage) bool {
+func bandsByIndex(asset *object, bands []string) bool {
 	list, ok := parseList(asset.get("eo:bands"))
 	if !ok || len(bands) == 0 || len(list) == 0 {
 		return false
 	}
 	for i, raw := range list {
-		at := gjson.ParseBytes(raw)
+		at := gjson.Parse(raw)
 		if at.Type != gjson.Number || at.Num != float64(at.Int()) || at.Int() < 0 || at.Int() >= int64(len(bands)) {
 			return false
 		}
 		list[i] = bands[at.Int()]
 	}
-	asset.set("eo:bands", listJSON(list))
+	asset.set("eo:bands", listOf(list))
 	return true
 }
 
 // upgradeOldCollection knows that item_assets were called assets while their extension was called asset.
 func upgradeOldCollection(whole *object) {
-	if strings.Contains(string(whole.get("stac_extensions")), `"asset"`) {
+	if strings.Contains(whole.get("stac_extensions"), `"asset"`) {
 		whole.move("assets", "item_assets")
 	}
 	whole.each("summaries", func(s *object) {
