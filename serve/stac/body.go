@@ -120,7 +120,7 @@ func (b question) query() (q catalog.Query, err error) {
 	if q.Filter, err = c.expr(langJSON); err != nil {
 		return q, err
 	}
-	return q, q.Check()
+	return q, check(q)
 }
 
 // mediaType is the body's, without its parameters.

@@ -65,13 +65,8 @@ func postedList(body []byte) (docs []json.RawMessage, several bool, err error) {
 	if !list.IsArray() {
 		return []json.RawMessage{body}, false, nil
 	}
-	for _, one := range list.Array() {
-		docs = append(docs, json.RawMessage(one.Raw))
-	}
-	if len(docs) > maxPosted {
-		return nil, false, fault.New(fault.TooLarge, "the list has more than %d collections", maxPosted).WithCure("send it in parts")
-	}
-	return docs, true, nil
+	docs, err = elements(list)
+	return docs, true, err
 }
 
 // putCollection replaces a collection and leaves its items. With If-None-Match: * it makes one, where none is.

@@ -41,11 +41,12 @@ func (a *api) postFeatures(w http.ResponseWriter, r *request, body []byte) error
 	var refused []string
 	seen := map[string]bool{}
 	links := []link{{Rel: "collection", Href: collectionURL(r.at, r.collection), Type: reply.JSON}}
-	for i, one := range gjson.GetBytes(body, "features").Array() {
-		if i == maxPosted {
-			return fault.New(fault.TooLarge, "the feature collection has more than %d items", maxPosted).WithCure("send it in parts, or load it with terrapin catalog load")
-		}
-		e, err := postedItem(json.RawMessage(one.Raw), catalog.ItemRef{Collection: r.collection})
+	features, err := elements(gjson.GetBytes(body, "features"))
+	if err != nil {
+		return err
+	}
+	for _, one := range features {
+		e, err := postedItem(one, catalog.ItemRef{Collection: r.collection})
 		switch {
 		case err != nil:
 			refused = append(refused, err.Error())

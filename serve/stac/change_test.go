@@ -1,13 +1,19 @@
 package stac
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
 )
 
 const postedX = `{"type":"Feature","stac_version":"1.0.0","id":"x","properties":{"datetime":"2023-04-23T06:47:03.048Z","eo:cloud_cover":7,"gone":"y"},
@@ -191,6 +197,36 @@ func TestItemsThatAreRefused(t *testing.T) {
 		small := start(t, w.catalog, Config{MaxPosted: 100})
 		require.Equal(t, 413, small.post(t, "/collections/mine/items", postedX).status)
 	})
+}
+
+// What is small in bytes and endless in number is refused before it takes memory.
+func TestEndlessBodies(t *testing.T) {
+	w := start(t, catalogtest.NewMemory(), Config{})
+	_, err := w.catalog.Apply(context.Background(), catalog.Changes{Origin: catalog.Posted, Collections: []json.RawMessage{collectionOf("mine", "d")}})
+	require.NoError(t, err)
+	require.Equal(t, 201, w.post(t, "/collections/mine/items", postedX).status)
+	many := func(one string, bytes int) string { return strings.Repeat(one+",", bytes/(len(one)+1)) + one }
+	for body, call := range map[string][3]string{
+		`{"type":"FeatureCollection","features":[` + many("0", 32<<20) + `]}`:                       {"POST", "/collections/mine/items", ""},
+		`[` + many("0", 32<<20) + `]`:                                                               {"POST", "/collections", ""},
+		`{"collections":[` + many("0", 32<<20) + `]}`:                                               {"POST", "/collections", ""},
+		`[` + many("{}", 3<<20) + `]`:                                                               {"PATCH", "/collections/mine/items/x", "application/json-patch+json"},
+		`{"query":{"a":{"in":[` + many("0", 3<<20) + `]}}}`:                                         {"POST", "/search", ""},
+		`{"ids":["` + strings.Repeat(`x","`, 20_000) + `"]}`:                                        {"POST", "/search", ""},
+		`{"sortby":[` + many("{}", 1<<20) + `]}`:                                                    {"POST", "/search", ""},
+		`{"type":"Feature","stac_version":"1.1.0","id":"` + strings.Repeat("x", maxDocument) + `"}`: {"POST", "/collections/mine/items", ""},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		headers := []string{"Content-Type", "application/json"}
+		if call[2] != "" {
+			headers[1] = call[2]
+		}
+		a := w.send(t, call[0], call[1], body, headers...)
+		runtime.ReadMemStats(&after)
+		require.Contains(t, []int{400, 413}, a.status, "%v: %s", call, a.body)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(400<<20), "%v: %s", call, a.body)
+	}
 }
 
 func TestCollectionsAreChanged(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -28,12 +30,17 @@ type operation6902 struct {
 
 // patched applies a JSON Patch (RFC 6902): all of its steps, or none if one cannot be done.
 func patched(doc, patch json.RawMessage) (json.RawMessage, error) {
+	n := 0
+	gjson.ParseBytes(patch).ForEach(func(_, _ gjson.Result) bool {
+		n++
+		return n <= maxOperations
+	})
+	if n > maxOperations {
+		return nil, fault.New(fault.TooLarge, "the patch has more than %d operations", maxOperations).WithCure("send it in parts")
+	}
 	var steps []operation6902
 	if err := json.Unmarshal(patch, &steps); err != nil || steps == nil {
 		return nil, fault.New(fault.Invalid, "the body is no list of operations").WithCure(`send [{"op": "replace", "path": "/properties/title", "value": "…"}] (RFC 6902)`)
-	}
-	if len(steps) > maxOperations {
-		return nil, fault.New(fault.TooLarge, "the patch has more than %d operations", maxOperations).WithCure("send it in parts")
 	}
 	root, err := plain(doc)
 	if err != nil {

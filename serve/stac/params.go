@@ -100,7 +100,18 @@ func asked(v url.Values, names fieldNames) (q ask, err error) {
 	if q.Filter, err = c.expr(langText); err != nil {
 		return q, err
 	}
-	return q, q.Check()
+	return q, check(q.Query)
+}
+
+// maxNames bounds the ids and collections that are asked for.
+const maxNames = 10_000
+
+// check refuses questions that have no meaning, and those that name too much.
+func check(q catalog.Query) error {
+	if len(q.IDs) > maxNames || len(q.Collections) > maxNames {
+		return fault.New(fault.TooLarge, "more than %d ids or collections are named", maxNames).WithCure("ask in parts")
+	}
+	return q.Check()
 }
 
 // page reads limit and token; what is asked beyond the greatest page gets that.

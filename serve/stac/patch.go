@@ -19,6 +19,9 @@ const (
 	mediaJSONPatch  = "application/json-patch+json"
 )
 
+// maxPatch bounds the body of a change, in bytes: what it changes is looked for by name.
+const maxPatch = 4 << 20
+
 // patchTries is how often a change is made anew to what somebody else changed meanwhile.
 const patchTries = 10
 
@@ -34,7 +37,7 @@ func (a *api) patch(w http.ResponseWriter, r *request, ref catalog.ItemRef, get 
 	if create {
 		return fault.New(fault.Invalid, "If-None-Match: * asks to change what is not there").WithCure("leave the header out")
 	}
-	body, err := read(w, r.Request, a.documents(), reply.JSON, mediaMergePatch, mediaJSONPatch, reply.GeoJSON)
+	body, err := read(w, r.Request, limits{min(a.MaxPosted, maxPatch), maxNesting}, reply.JSON, mediaMergePatch, mediaJSONPatch, reply.GeoJSON)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,9 @@ import (
 const (
 	// maxName bounds an id, in bytes.
 	maxName = 512
-	// maxPosted bounds the documents of one request.
-	maxPosted = 10_000
+	// maxPosted bounds the documents of one request, and maxDocument each of them in bytes.
+	maxPosted   = 10_000
+	maxDocument = 16 << 20
 	// maxNesting bounds lists and objects within each other in what is posted.
 	maxNesting = 64
 )
@@ -75,6 +76,9 @@ func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) 
 
 // upgraded checks that a document is JSON of a type, and brings it to STAC 1.1.
 func upgraded(raw json.RawMessage, kind string) (json.RawMessage, error) {
+	if len(raw) > maxDocument {
+		return nil, fault.New(fault.Invalid, "it has %d bytes", len(raw)).WithCure("send documents of up to %d", maxDocument)
+	}
 	if !gjson.ValidBytes(raw) || !gjson.ParseBytes(raw).IsObject() {
 		return nil, fault.New(fault.Invalid, "it is no JSON object")
 	}
@@ -92,6 +96,19 @@ func upgraded(raw json.RawMessage, kind string) (json.RawMessage, error) {
 		return nil, fault.New(fault.Invalid, "stac_version is %q", v).WithCure("send a document of STAC 1.0 or 1.1")
 	}
 	return doc, nil
+}
+
+// elements are the documents of a list, up to maxPosted: a list may hold more of nothing than there is memory for.
+func elements(list gjson.Result) ([]json.RawMessage, error) {
+	var out []json.RawMessage
+	list.ForEach(func(_, one gjson.Result) bool {
+		out = append(out, json.RawMessage(one.Raw))
+		return len(out) <= maxPosted
+	})
+	if len(out) > maxPosted {
+		return nil, fault.New(fault.TooLarge, "there are more than %d documents", maxPosted).WithCure("send them in parts, or load items with terrapin catalog load")
+	}
+	return out, nil
 }
 
 // named sees that a member that names the document says what the place says; where it is left out, the place's is

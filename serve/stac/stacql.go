@@ -89,13 +89,11 @@ func compare(p cql2.Property, op string, value gjson.Result) (cql2.Expr, error) 
 		return nil, fault.New(fault.Invalid, "the value is no list")
 	}
 	var list, moments []cql2.Expr
-	for i, one := range value.Array() {
-		if i == maxConditions {
-			return nil, fault.New(fault.Invalid, "the list has more than %d values", maxConditions)
-		}
-		values, err := literals(one)
-		if err != nil {
-			return nil, err
+	var err error
+	value.ForEach(func(_, one gjson.Result) bool {
+		var values []cql2.Expr
+		if values, err = literals(one); err == nil && len(list)+len(moments) >= maxConditions {
+			err = fault.New(fault.Invalid, "the list has more than %d values", maxConditions)
 		}
 		for _, v := range values {
 			switch v.(type) {
@@ -105,6 +103,10 @@ func compare(p cql2.Property, op string, value gjson.Result) (cql2.Expr, error) 
 				list = append(list, v)
 			}
 		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case len(list) > 0: // of a property that is a list, one of the values is in it
