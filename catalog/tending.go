@@ -43,6 +43,10 @@ type Saver interface {
 	Save(ctx context.Context, path string) error
 }
 
+// Sizer tells numbers of the moment, such as connections in use and changes that wait, by names of its own that are
+// always the same.
+type Sizer interface{ Sizes() map[string]int }
+
 // Read returns every item that the changes put: Items, which it reads with ParseItem on every core, and Entries.
 func (c Changes) Read() ([]Entry, error) {
 	out := make([]Entry, len(c.Items), len(c.Items)+len(c.Entries))

@@ -9,12 +9,17 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/terrapin-eo/terrapin/catalog/observed"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/predictions"
@@ -42,7 +47,8 @@ func (c *cli) serveCommand() *cobra.Command {
 		Long: `Serves a data directory or bucket as its one committer, until SIGTERM or Ctrl-C, which drain and exit 0.
 
 Over HTTP there are the STAC API, its assets, and every branch, tag and snapshot of each cube as plain Zarr
-v3 at /zarr/ (docs/guides/zarr.md).
+v3 at /zarr/ (docs/guides/zarr.md). /healthz tells that the server is there, /readyz whether its database is, and
+/metrics what it does, for Prometheus (docs/guides/catalog.md).
 
 With --compact the server does what cube compact does by itself, when no job has committed for a minute, no faster
 than --compact-throttle, and it stands aside while jobs run. It is off by default: what was moved takes its
@@ -195,9 +201,20 @@ func (w *workspace) httpServer(urls endpoints) *http.Server {
 	info := func() map[string]any {
 		return map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
 	}
+	reg := newRegistry()
 	return httpserve.Server(httpserve.New(httpserve.Config{
-		Catalog: w.catalog, Root: w.root, Verbs: serverVerbs(w), Info: info, Log: w.log,
-		Below: map[string]http.Handler{zarrserve.Prefix: w.zarrView()}}))
+		Catalog: observed.New(w.catalog, reg), Root: w.root, Verbs: serverVerbs(w), Info: info, Log: w.log, Metrics: httpserve.NewMetrics(reg),
+		Below: map[string]http.Handler{zarrserve.Prefix: w.zarrView(), "/metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}}))
+}
+
+// newRegistry holds the metrics of a server, with those of its process.
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "terrapin_build_info", Help: "The release that runs; its value is 1.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()}})
+	build.Set(1)
+	reg.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
 }
 
 // zarrView shows the cubes as plain Zarr.

@@ -38,6 +38,8 @@ type Config struct {
 	Title, Description string
 	// Timeouts bound what the catalog is asked; zero ones have defaults.
 	Timeouts stac.Timeouts
+	// Metrics, where not nil, count the requests.
+	Metrics *Metrics
 	// TempDir is where uploads wait for their verb, and exports for being whole; "" is the system's.
 	TempDir string
 	// MaxUpload bounds the bytes of one call of a verb; 0 means 64 GiB.
@@ -71,7 +73,11 @@ func New(cfg Config) http.Handler {
 	s.api = stac.New(stac.Config{
 		Catalog: cfg.Catalog, Log: cfg.Log, Title: cfg.Title, Description: cfg.Description, Timeouts: cfg.Timeouts, TempDir: cfg.TempDir, Operations: operations,
 	})
-	return s.access(s.recovered(s.below(s.routes())))
+	handler := s.access(s.recovered(s.below(s.routes())))
+	if cfg.Metrics != nil {
+		return cfg.Metrics.Count(handler)
+	}
+	return handler
 }
 
 // below hands requests to the handler at their path, if one stands there.
@@ -102,7 +108,7 @@ func (s *server) routes() http.Handler {
 		s.ErrorAs(w, r, http.StatusMethodNotAllowed, fault.New(fault.Invalid, "%s is not for %s", r.Method, r.URL.Path).WithCure("see /api for what is"))
 	})
 	own := r.With(shared, middleware.GetHead)
-	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{"/assets/*": s.asset, "/healthz": s.health, "/v1/server": s.info} {
+	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{"/assets/*": s.asset, "/healthz": s.health, "/readyz": s.ready, "/v1/server": s.info} {
 		own.Get(path, s.Handler(h))
 		own.Head(path, s.Handler(h))
 		own.Options(path, preflight)
@@ -135,14 +141,33 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 	reply.Preflight(w, allowed(r.URL.Path), allowed(r.URL.Path))
 }
 
+// health tells that the server is there, whatever else is not.
 func (s *server) health(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-	defer cancel()
-	if err := s.Catalog.Ping(ctx); err != nil {
-		return fault.New(fault.Unavailable, "the catalog does not answer: %w", err)
-	}
 	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"status": "ok"})
 	return nil
+}
+
+// readyWithin is how long the catalog may take to say that it is there.
+const readyWithin = 5 * time.Second
+
+// ready tells whether requests can be answered: a server whose database is away, or of another release, is there and
+// not ready.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	w.Header().Set("Cache-Control", "no-store")
+	if err := s.Catalog.Ping(ctx); err != nil {
+		return fault.New(fault.Unavailable, "the catalog does not answer: %w", err).WithCure("%s", orElse(fault.CureOf(err), "see that the database runs and is reached from here"))
+	}
+	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"status": "ready"})
+	return nil
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 func (s *server) info(w http.ResponseWriter, r *http.Request) error {

@@ -471,9 +471,14 @@ func TestVerbs(t *testing.T) {
 func TestHealthAndServer(t *testing.T) {
 	f := start(t, nil)
 	require.Equal(t, 200, f.get(t, "/healthz").status)
+	require.Equal(t, 200, f.get(t, "/readyz").status)
 	require.JSONEq(t, `{"version":"test"}`, string(f.get(t, "/v1/server").body))
 	_, err := f.catalog.Apply(context.Background(), catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}})
 	require.NoError(t, err)
 	require.NoError(t, f.catalog.Close())
-	require.Equal(t, 503, f.get(t, "/healthz").status)
+	require.Equal(t, 200, f.get(t, "/healthz").status)
+	away := f.get(t, "/readyz")
+	require.Equal(t, 503, away.status)
+	require.Contains(t, string(away.body), "closed")
+	require.Contains(t, string(away.body), `"cure"`)
 }
