@@ -76,8 +76,8 @@ type Args func(k Kind, value any) string
 // Dialect writes what differs between databases. Expressions are SQL, in brackets where they need them; all are
 // NULL where their operands are.
 type Dialect interface {
-	// Placeholder is the text of the n-th argument, counted from 1, and Argument what is handed to the driver for it.
-	Placeholder(n int, k Kind) string
+	// Placeholder is the text of the n-th argument, counted from 1, and Argument what is handed to the driver for its value.
+	Placeholder(n int, k Kind, value any) string
 	Argument(k Kind, value any) any
 	Values
 	Operators

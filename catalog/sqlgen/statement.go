@@ -10,7 +10,7 @@ type statement struct {
 
 func (s *statement) arg(k Kind, value any) string {
 	s.args = append(s.args, s.Argument(k, value))
-	return s.Placeholder(len(s.args), k)
+	return s.Placeholder(len(s.args), k, value)
 }
 
 // unknown is the third value of a condition.
@@ -20,12 +20,15 @@ const unknown = "CAST(NULL AS boolean)"
 func all(conditions []string) string  { return combine(conditions, " AND ", "TRUE") }
 func some(conditions []string) string { return combine(conditions, " OR ", "FALSE") }
 
+// combine brackets long chains by halves, since a database bounds how deep an expression may be.
 func combine(conditions []string, by, none string) string {
-	switch len(conditions) {
-	case 0:
+	switch n := len(conditions); {
+	case n == 0:
 		return none
-	case 1:
+	case n == 1:
 		return conditions[0]
+	case n > 16:
+		conditions = []string{combine(conditions[:n/2], by, none), combine(conditions[n/2:], by, none)}
 	}
 	return "(" + strings.Join(conditions, by) + ")"
 }
