@@ -18,14 +18,25 @@ var _ sqlgen.Dialect = dialect{}
 var types = map[sqlgen.Kind]string{
 	sqlgen.Number: "::float8", sqlgen.Text: "::text", sqlgen.Bool: "::boolean",
 	sqlgen.From: "::bigint", sqlgen.To: "::bigint", sqlgen.Integer: "::bigint",
-	sqlgen.List: "::text::jsonb", sqlgen.Scalar: "::text::jsonb", sqlgen.Texts: "::text[]",
+	sqlgen.List: "::text::jsonb", sqlgen.Scalar: "::text::jsonb", sqlgen.Texts: "::text[]", sqlgen.Integers: "::bigint[]",
+	nameOf: "::text", boxOfPlace: "::text::cube",
 }
 
-func (dialect) Placeholder(n int, k sqlgen.Kind) string {
+// Kinds of arguments of this dialect's own: the name of a property, which has no order of its own as an index over
+// it has none, and a box.
+const (
+	nameOf sqlgen.Kind = -1 - iota
+	boxOfPlace
+)
+
+func (dialect) Placeholder(n int, k sqlgen.Kind, value any) string {
 	at := "$" + strconv.Itoa(n)
 	switch k {
 	case sqlgen.Shape:
-		return "sound(ST_GeomFromWKB(" + at + "::bytea, 4326))"
+		if surelyValid(value.(*geo.Shape).WKB()) {
+			return at + "::bytea::geometry"
+		}
+		return "sound(" + at + "::bytea::geometry)"
 	case sqlgen.Text:
 		return "(" + at + `::text COLLATE "C")`
 	}
@@ -34,7 +45,7 @@ func (dialect) Placeholder(n int, k sqlgen.Kind) string {
 
 func (dialect) Argument(k sqlgen.Kind, value any) any {
 	if k == sqlgen.Shape {
-		return value.(*geo.Shape).WKB()
+		return located(value.(*geo.Shape).WKB())
 	}
 	return value
 }
@@ -48,7 +59,7 @@ var readers = map[sqlgen.Kind][2]string{
 
 func (dialect) Property(k sqlgen.Kind, name string, arg sqlgen.Args) string {
 	r := readers[k]
-	out := r[0] + "(" + r[1] + ", " + arg(sqlgen.Text, name) + ")"
+	out := r[0] + "(" + r[1] + ", " + arg(nameOf, name) + ")"
 	if k == sqlgen.Text {
 		return "(" + out + ` COLLATE "C")`
 	}
@@ -56,12 +67,12 @@ func (dialect) Property(k sqlgen.Kind, name string, arg sqlgen.Args) string {
 }
 
 func (dialect) Rank(name string, arg sqlgen.Args) (number, text string) {
-	at := arg(sqlgen.Text, name)
+	at := arg(nameOf, name)
 	return "rank_number(i.properties, i.moments, " + at + ")", "(rank_text(i.properties, i.moments, " + at + `) COLLATE "C")`
 }
 
 func (dialect) Has(name string, arg sqlgen.Args) string {
-	return "(coalesce(jsonb_typeof(i.properties -> " + arg(sqlgen.Text, name) + "), 'null') <> 'null')"
+	return "(coalesce(jsonb_typeof(i.properties -> " + arg(nameOf, name) + "), 'null') <> 'null')"
 }
 
 func (dialect) Location() string { return "i.shape" }
@@ -105,9 +116,9 @@ var predicates = map[string]string{
 func (dialect) Spatial(op, left, right string) string {
 	switch op {
 	case "s_intersects":
-		return "meets(" + left + ", " + right + ")"
+		return "(ST_Intersects(" + left + ", " + right + ") OR parts_meet(" + left + ", " + right + "))"
 	case "s_disjoint":
-		return "(NOT meets(" + left + ", " + right + "))"
+		return "(NOT ST_Intersects(" + left + ", " + right + ") AND NOT parts_meet(" + left + ", " + right + "))"
 	}
 	return predicates[op] + "(alike(" + left + "), alike(" + right + "))"
 }

@@ -43,11 +43,7 @@ func (dialect) At(sort int64) float64 { return moment(sort) }
 
 // near is a condition of the index over place and time.
 func near(p sqlgen.Path, arg sqlgen.Args) string {
-	var boxes []string
-	for _, b := range boxesOf(p) {
-		boxes = append(boxes, "i.place && "+arg(sqlgen.Text, b.String())+"::cube")
-	}
-	return "(" + strings.Join(boxes, " OR ") + ")"
+	return "i.place && " + arg(boxOfPlace, boxOf(p).String())
 }
 
 // along is what orders the candidates of a path: their sort, as the index over place and time has it.
@@ -57,27 +53,17 @@ func (dialect) InOrder(limit string) string {
 	return " ORDER BY " + along + " FETCH FIRST (" + limit + ") ROWS WITH TIES"
 }
 
-// inOrder are the candidates of a path in its order: those near each of its boxes are, and the server merges them. An item is near one box
-// alone: other boxes leave out what the ones before have.
+// inOrder are the candidates of a path in its order.
 func inOrder(p sqlgen.Path, arg sqlgen.Args) string {
-	order := sortUpward
+	order := "i.place ~> " + sortUpward
 	if p.Downward {
-		order = sortDownward
+		order = "i.place ~> " + sortDownward
 	}
-	var each, before []string
-	for _, b := range boxesOf(p) {
-		here := "i.place && " + arg(sqlgen.Text, b.String()) + "::cube"
-		each = append(each, "SELECT i.*, i.place ~> "+order+" AS along FROM item i WHERE "+strings.Join(append(before, here), " AND ")+" ORDER BY i.place ~> "+order)
-		before = append(before, "NOT "+here)
-	}
-	if len(each) == 1 {
-		return "(" + each[0] + " OFFSET 0) i"
-	}
-	return "(SELECT * FROM ((" + strings.Join(each, ") UNION ALL (") + ")) u ORDER BY u.along OFFSET 0) i"
+	return "(SELECT i.*, " + order + " AS along FROM item i WHERE " + near(p, arg) + " ORDER BY " + order + " OFFSET 0) i"
 }
 
 func (dialect) Elements(name string, arg sqlgen.Args) (from, text string) {
-	return "jsonb_array_elements(property_list(i.properties, " + arg(sqlgen.Text, name) + ")) AS e", "scalar_text(e.value)"
+	return "jsonb_array_elements(property_list(i.properties, " + arg(nameOf, name) + ")) AS e", "scalar_text(e.value)"
 }
 
 // Answers looks at the words themselves.

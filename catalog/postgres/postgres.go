@@ -101,8 +101,7 @@ func (c *Catalog) open(ctx, life context.Context, cfg Config) (err error) {
 	// A reader's longest call ends before the server's own limit does.
 	if c.read, err = c.pool(ctx, orElse(cfg.Readers, 4*cores), max(c.limits.Search, c.limits.Aggregate), map[string]string{
 		"default_transaction_read_only": "on",
-		// The steps of a search choose the way; the values of its parameters decide how it is gone.
-		"plan_cache_mode": "force_custom_plan", "enable_seqscan": "off", "random_page_cost": "1.1", "max_parallel_workers_per_gather": "0",
+		"enable_seqscan":                "off", "random_page_cost": "1.1", "max_parallel_workers_per_gather": "0",
 	}); err != nil {
 		return err
 	}

@@ -152,6 +152,7 @@ func (s *session) Query(ctx context.Context, text string, args []any, visit func
 	if !s.begun {
 		s.begun = true
 		batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+		batch.Queue("SET LOCAL plan_cache_mode = force_custom_plan") // the way to an answer depends on what is asked
 	}
 	if ordered := strings.Contains(text, along); ordered != s.ordered {
 		s.ordered = ordered

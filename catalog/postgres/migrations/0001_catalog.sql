@@ -44,8 +44,8 @@ CREATE TABLE item (
     moments    jsonb NOT NULL,
     -- Where the item is, within longitudes -180 to 180, and NULL for nowhere.
     shape      geometry(Geometry, 4326),
-    -- The box around it: west to east, south to north, and the hull of sort, begins and ends; and sort alone, so that an index over
-    -- boxes gives them in that order. A box across the antimeridian runs on past 180; nowhere is at 1000 degrees.
+    -- The box around it: cosine and sine of the longitude (both 2 for nowhere), latitude, the hull of sort, begins and ends, and sort
+    -- alone, so that an index over boxes gives them in that order.
     place      cube NOT NULL,
     -- The words of title, description and keywords between spaces, each text on a line of its own; and which there are, cut short.
     texts      text COLLATE "C" NOT NULL,
@@ -63,7 +63,8 @@ ALTER TABLE item
     ALTER shape SET STORAGE MAIN, ALTER texts SET STORAGE MAIN, ALTER words SET STORAGE MAIN,
     SET (toast_tuple_target = 4096);
 DO $$ BEGIN
-    ALTER TABLE item ALTER document SET COMPRESSION lz4, ALTER properties SET COMPRESSION lz4, ALTER texts SET COMPRESSION lz4;
+    ALTER TABLE item ALTER document SET COMPRESSION lz4, ALTER properties SET COMPRESSION lz4, ALTER moments SET COMPRESSION lz4,
+        ALTER shape SET COMPRESSION lz4, ALTER texts SET COMPRESSION lz4, ALTER words SET COMPRESSION lz4;
     ALTER TABLE collection ALTER document SET COMPRESSION lz4;
 EXCEPTION WHEN feature_not_supported THEN
     NULL; -- a server built without lz4 uses its own

@@ -9,7 +9,11 @@ CREATE FUNCTION sound(g geometry) RETURNS geometry LANGUAGE sql IMMUTABLE PARALL
 CREATE FUNCTION alike(g geometry) RETURNS geometry LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN GeometryType(g) <> 'GEOMETRYCOLLECTION' THEN g END;
 
--- A collection is taken apart: prepared for many questions, GEOS 3.11 overlooks points in it.
-CREATE FUNCTION meets(a geometry, b geometry) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN GeometryType(a) <> 'GEOMETRYCOLLECTION' AND GeometryType(b) <> 'GEOMETRYCOLLECTION' THEN ST_Intersects(a, b)
-        ELSE (SELECT bool_or(ST_Intersects(x.geom, y.geom)) FROM ST_Dump(a) x, ST_Dump(b) y) END;
+-- Whether parts of collections meet: prepared for many questions, GEOS 3.11 overlooks points in them. False for others.
+CREATE FUNCTION parts_meet(a geometry, b geometry) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    IF GeometryType(a) <> 'GEOMETRYCOLLECTION' AND GeometryType(b) <> 'GEOMETRYCOLLECTION' THEN
+        RETURN false;
+    END IF;
+    RETURN (SELECT bool_or(ST_Intersects(x.geom, y.geom)) FROM ST_Dump(a) x, ST_Dump(b) y);
+END $$;
