@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +23,8 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
+	"github.com/terrapin-eo/terrapin/catalog/postgres"
+	"github.com/terrapin-eo/terrapin/catalog/postgres/pgtest"
 	"github.com/terrapin-eo/terrapin/catalog/sqlite"
 )
 
@@ -54,7 +57,7 @@ func (s *syncBuffer) String() string {
 
 // onEach runs a test on every catalog there is here.
 func onEach(t *testing.T, test func(t *testing.T, w *world)) {
-	for name, open := range catalogs(t) {
+	for name, open := range catalogs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, start(t, open(t), Config{}))
@@ -62,17 +65,22 @@ func onEach(t *testing.T, test func(t *testing.T, w *world)) {
 	}
 }
 
-// catalogs are the naive one, and each back end that can be had.
-func catalogs(*testing.T) map[string]func(*testing.T) catalog.Catalog {
-	return map[string]func(*testing.T) catalog.Catalog{
-		"memory": func(*testing.T) catalog.Catalog { return catalogtest.NewMemory() },
-		"sqlite": func(t *testing.T) catalog.Catalog {
-			c, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "catalog.sqlite"))
-			require.NoError(t, err)
-			return c
-		},
-	}
+// catalogs are the naive one, and each back end.
+var catalogs = map[string]func(*testing.T) catalog.Catalog{
+	"memory": func(*testing.T) catalog.Catalog { return catalogtest.NewMemory() },
+	"sqlite": func(t *testing.T) catalog.Catalog {
+		c, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "catalog.sqlite"))
+		require.NoError(t, err)
+		return c
+	},
+	"postgres": func(t *testing.T) catalog.Catalog {
+		c, err := postgres.Open(context.Background(), postgres.Config{URL: pgtest.Database(t), Readers: 4, Writers: 4})
+		require.NoError(t, err)
+		return c
+	},
 }
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func start(t *testing.T, cat catalog.Catalog, cfg Config) *world {
 	t.Helper()
