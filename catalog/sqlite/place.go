@@ -12,7 +12,8 @@ import (
 // nowhere is where an item without a place is in the table of boxes.
 var nowhere = []orb.Bound{{Min: orb.Point{1000, 1000}, Max: orb.Point{1000, 1000}}}
 
-// perYear is how many degrees a year is worth to the R*Tree: …
+// perYear is how many degrees a year is worth to the R*Tree, which likes its nodes to be cubes. Of 18, 36 and 72, tried with ten years
+// of scenes, 36 was the best for small places and long times, and near it for large places and short times.
 const perYear = 36
 
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()

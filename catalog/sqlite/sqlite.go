@@ -46,7 +46,7 @@ var (
 // What was measured (README): a cache of 64 MiB for the writer keeps the inner pages of the indexes of 10⁶ items; readers share
 // the system's cache through mapped memory.
 const (
-	whenWriting = "journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(4000)&_txlock=immediate"
+	whenWriting = "journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(10000)&_txlock=immediate"
 	whenSaving  = "temp_store(FILE)"
 	whenReading = "query_only(1)&_pragma=cache_size(-16384)&_pragma=temp_store(MEMORY)&_pragma=mmap_size(1099511627776)"
 )
