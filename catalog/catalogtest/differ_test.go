@@ -23,15 +23,19 @@ func TestCompareNoticesEveryMistake(t *testing.T) {
 // TestCompareRefusesToHaveMetTooLittle puts fewer questions than it takes.
 func TestCompareRefusesToHaveMetTooLittle(t *testing.T) {
 	met := newEncounters()
-	require.NoError(t, examine(t.Context(), 7, 300, NewMemory(), NewMemory(), met))
-	require.ErrorContains(t, met.enough(), "t_metby met empty")
+	require.NoError(t, examine(t.Context(), 7, questionsRaced, NewMemory(), NewMemory(), met))
+	require.NoError(t, met.enough(false), "so many are enough for a hundred documents")
+	require.ErrorContains(t, met.enough(true), "t_metby met empty in ")
 	for _, op := range operators() {
-		for i := range met[op] {
-			require.Positive(t, met[op][i], "%s and %s", op, situations[i])
-			met[op][i] += fewest
+		for i := range situations {
+			require.Positive(t, met[op].questions[i], "%s and %s", op, situations[i])
+			met[op].questions[i] += fewest
 		}
 	}
-	require.NoError(t, met.enough())
-	met["<>"][2] = fewest - 1
-	require.ErrorContains(t, met.enough(), "<> met antimeridian 99 times")
+	require.NoError(t, met.enough(true))
+	met["<>"].questions[2] = fewest - 1
+	require.ErrorContains(t, met.enough(true), "<> met antimeridian in 99 questions")
+	met["not"].documents[0] = fewest - 1
+	require.ErrorContains(t, met.enough(false), "not met null for 99 documents")
+	require.ErrorContains(t, newEncounters().enough(false), "for 0 documents")
 }

@@ -9,13 +9,15 @@ import (
 	"github.com/terrapin-eo/terrapin/catalog/geo"
 )
 
-// encounters counts, for each operator, in how many questions it met
+// encounters counts, for each operator, in how many questions, and for how many documents in all, it met
 //
-//	null          it was unknown for some document
+//	null          it was unknown for the document
 //	equal         two neighbours of the answer had the same sort keys
-//	antimeridian  a document found, or a place asked for, lies on both sides of it
-//	empty         nothing was found
-type encounters map[string]*[len(situations)]int
+//	antimeridian  a document that was found, or the place that was asked for, lies on both sides of it
+//	empty         nothing was found of the documents
+type encounters map[string]*meetings
+
+type meetings struct{ questions, documents [len(situations)]int }
 
 var situations = [...]string{"null", "equal", "antimeridian", "empty"}
 
@@ -25,44 +27,50 @@ const fewest = 100
 func newEncounters() encounters {
 	e := encounters{}
 	for _, op := range operators() {
-		e[op] = new([len(situations)]int)
+		e[op] = &meetings{}
 	}
 	return e
 }
 
 func (e encounters) count(a ask, known map[string]record, found []string) {
-	var met [len(situations)]bool
-	met[2] = crosses(a.query.Shape())
-	met[3] = len(found) == 0
-	before := position{}
-	for i, name := range found {
-		at := place(a.query, known[name])
-		met[1] = met[1] || i > 0 && slices.Equal(at.Keys, before.Keys)
-		met[2] = met[2] || crosses(known[name].shape)
-		before = at
-	}
+	var met [len(situations)]int
+	asked := crosses(a.query.Shape())
 	ops := map[string][]cql2.Expr{}
 	each(a.query.Filter, func(node cql2.Expr) {
 		ops[operatorOf(node)] = append(ops[operatorOf(node)], node)
 		if g, ok := node.(cql2.Geometry); ok {
-			met[2] = met[2] || crosses(g.Shape)
+			asked = asked || crosses(g.Shape)
 		}
 	})
+	before := position{}
+	for i, name := range found {
+		at := place(a.query, known[name])
+		if i > 0 && slices.Equal(at.Keys, before.Keys) {
+			met[1]++
+		}
+		if asked || crosses(known[name].shape) {
+			met[2]++
+		}
+		before = at
+	}
+	if len(found) == 0 {
+		met[3] = len(known)
+	}
 	for op, nodes := range ops {
-		counts := e[op]
-		if counts == nil {
+		of := e[op]
+		if of == nil {
 			continue // no operator
 		}
-		met[0] = false
+		met[0] = 0
 		for _, r := range known {
 			if slices.ContainsFunc(nodes, func(node cql2.Expr) bool { return unknown(node, r) }) {
-				met[0] = true
-				break
+				met[0]++
 			}
 		}
-		for i := range met {
-			if met[i] {
-				counts[i]++
+		for i, n := range met {
+			of.documents[i] += n
+			if n > 0 || i == 2 && asked {
+				of.questions[i]++
 			}
 		}
 	}
@@ -84,7 +92,7 @@ func (e encounters) rarest(d draw, m mood, n int) []string {
 	ops := operators()
 	d.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
 	least := func(op string) int {
-		c := e[op]
+		c := e[op].questions
 		switch m {
 		case loose:
 			return min(c[1], c[2])
@@ -97,20 +105,23 @@ func (e encounters) rarest(d draw, m mood, n int) []string {
 	return ops[:n]
 }
 
-// enough refuses counts that are too small.
-func (e encounters) enough() error {
+// enough refuses counts that are too small: of documents, and of questions too where many were put.
+func (e encounters) enough(many bool) error {
 	few := []string{}
 	for _, op := range operators() {
-		for i, n := range e[op] {
-			if n < fewest {
-				few = append(few, fmt.Sprintf("%s met %s %d times", op, situations[i], n))
+		for i, what := range situations {
+			if n := e[op].documents[i]; n < fewest {
+				few = append(few, fmt.Sprintf("%s met %s for %d documents", op, what, n))
+			}
+			if n := e[op].questions[i]; many && n < fewest {
+				few = append(few, fmt.Sprintf("%s met %s in %d questions", op, what, n))
 			}
 		}
 	}
 	if len(few) == 0 {
 		return nil
 	}
-	return fmt.Errorf("put more questions: less than %d times: %s", fewest, strings.Join(few, ", "))
+	return fmt.Errorf("put more questions, these are less than %d: %s", fewest, strings.Join(few, ", "))
 }
 
 // operatorOf names a node as operators does; b and c are properties of booleans.
