@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/catalog/postgres/pgtest"
+)
+
+// ask gets a document of a server.
+func ask(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	res, err := http.Get(url)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(raw)
+}
+
+// The verbs of the catalog work on a server, and on the one that holds the directory, with the same results; and a
+// server's catalog is what another load reads through its API.
+func TestCatalogVerbsOnAServer(t *testing.T) {
+	path, bad := itemsFile(t, 2500)
+	s := newShell(t)
+	server := startServer(t, s.dir)
+	remote := newShell(t)
+	for _, where := range []shell{s, remote} {
+		to := []string{}
+		if where == remote {
+			to = []string{"--server", server.urls.HTTP}
+		}
+		done := where.json(exitRefused, append([]string{"catalog", "load", path}, to...)...)
+		assert.EqualValues(t, 2500, done["items"])
+		assert.EqualValues(t, bad, done["rejected"])
+	}
+	assert.Equal(t, s.exported("--base", server.urls.HTTP), remote.exported("--server", server.urls.HTTP))
+	assert.Contains(t, s.json(exitOK, "catalog", "index", "proj:code")["indexes"], "proj:code")
+	assert.NotContains(t, remote.json(exitOK, "catalog", "index", "proj:code", "--drop", "--server", server.urls.HTTP)["indexes"], "proj:code")
+	assert.EqualValues(t, 2500, remote.json(exitOK, "catalog", "info", "--server", server.urls.HTTP)["items"])
+	_, body := ask(t, server.urls.STAC+"collections/b/items/i00001")
+	assert.Contains(t, body, "EPSG:32631")
+
+	// Live copies, while the server runs.
+	file := filepath.Join(t.TempDir(), "live.sqlite")
+	s.json(exitOK, "catalog", "backup", file)
+	s.json(exitOK, "catalog", "backup", file+".ndjson")
+	_, _, code := remote.run("catalog", "backup", file, "--server", server.urls.HTTP)
+	assert.Equal(t, exitUsage, code)
+	copied := newShell(t)
+	copied.json(exitOK, "catalog", "restore", file)
+	assert.Equal(t, s.exported(), copied.exported())
+
+	// Another catalog is filled through the API, in pages, and filled again by its journal.
+	crawled := newShell(t)
+	journal := filepath.Join(t.TempDir(), "journal")
+	done := crawled.json(exitOK, "catalog", "load", server.urls.STAC, "--resume", journal)
+	assert.EqualValues(t, 2500, done["items"])
+	assert.Equal(t, []any{"a", "b"}, done["collections"])
+	done = crawled.json(exitOK, "catalog", "load", server.urls.STAC, "--resume", journal)
+	assert.EqualValues(t, 0, done["items"])
+	some := newShell(t)
+	assert.EqualValues(t, 1250, some.json(exitOK, "catalog", "load", server.urls.STAC, "--collection", "b")["items"])
+	assert.EqualValues(t, 2500, crawled.json(exitOK, "catalog", "info")["items"])
+}
+
+func TestMetricsTellNothingOfUsers(t *testing.T) {
+	s := newShell(t)
+	server := startServer(t, s.dir)
+	s.json(exitRefused, "catalog", "load", writeLines(t, itemLine("private-name", 1), "nonsense"))
+	status, _ := ask(t, server.urls.STAC+"collections/private-name/items?limit=7&ids=secret-id")
+	require.Equal(t, http.StatusOK, status)
+	status, body := ask(t, server.urls.HTTP+"/metrics")
+	require.Equal(t, http.StatusOK, status)
+	for _, want := range []string{
+		`terrapin_http_requests_total{method="GET",route="/collections/{collection}/items",status="200"} 1`,
+		`terrapin_catalog_operations_total{operation="search",outcome="ok"}`, `terrapin_catalog_operation_seconds_bucket{operation="search"`,
+		`terrapin_catalog_size{what="readers"}`, `terrapin_build_info{`, "go_goroutines", "process_open_fds",
+	} {
+		assert.Contains(t, body, want)
+	}
+	for _, no := range []string{"private-name", "secret-id", "tester"} {
+		assert.NotContains(t, body, no)
+	}
+	status, _ = ask(t, server.urls.HTTP+"/readyz")
+	assert.Equal(t, http.StatusOK, status)
+}
+
+func writeLines(t *testing.T, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lines.ndjson")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+	return path
+}
+
+// A server whose database goes away is there and not ready, and says so; when it is back, so is the server.
+func TestReadinessTellsAMissingDatabase(t *testing.T) {
+	database := pgtest.Start(t)
+	s := newShell(t)
+	server := startServer(t, s.dir, "--catalog", database.Database(t))
+	ready := func(want int) (body string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			var status int
+			status, body = ask(t, server.urls.HTTP+"/readyz")
+			return status == want
+		}, 30*time.Second, 100*time.Millisecond)
+		return body
+	}
+	ready(http.StatusOK)
+	database.Stop()
+	var told struct{ Message, Cure string }
+	require.NoError(t, json.Unmarshal([]byte(ready(http.StatusServiceUnavailable)), &told))
+	assert.Contains(t, told.Message, "catalog")
+	assert.NotEmpty(t, told.Cure)
+	status, _ := ask(t, server.urls.HTTP+"/healthz")
+	assert.Equal(t, http.StatusOK, status)
+	status, _ = ask(t, server.urls.STAC+"search")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	require.NoError(t, database.Start())
+	ready(http.StatusOK)
+	status, _ = ask(t, server.urls.STAC+"search")
+	assert.Equal(t, http.StatusOK, status)
+}
+
+// SIGTERM lets a request that is under way end, answers it, takes no more, and exits 0.
+func TestAServerDrains(t *testing.T) {
+	s := newShell(t)
+	server := startServer(t, s.dir)
+	at := strings.TrimPrefix(server.urls.HTTP, "http://")
+	slow, err := net.Dial("tcp", at)
+	require.NoError(t, err)
+	defer slow.Close()
+	body := `{"limit": 1}`
+	_, err = fmt.Fprintf(slow, "POST /search HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", at, len(body), body[:5])
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // the request is being answered
+		_, metrics := ask(t, server.urls.HTTP+"/metrics")
+		return strings.Contains(metrics, "terrapin_http_requests_in_flight 2")
+	}, 10*time.Second, 50*time.Millisecond)
+	require.NoError(t, server.cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", at)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	}, 10*time.Second, 50*time.Millisecond)
+	_, err = io.WriteString(slow, body[5:])
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(slow), nil)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, res.StatusCode)
+	assert.Contains(t, string(raw), "FeatureCollection")
+	require.NoError(t, server.cmd.Wait())
+}
