@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/catalog/postgres/pgtest"
+	"github.com/terrapin-eo/terrapin/cube/cubetest"
 )
 
 // ask gets a document of a server.
@@ -169,4 +171,46 @@ func TestAServerDrains(t *testing.T) {
 	assert.Equal(t, http.StatusOK, res.StatusCode)
 	assert.Contains(t, string(raw), "FeatureCollection")
 	require.NoError(t, server.cmd.Wait())
+}
+
+// What docs/guides/catalog.md shows to do works as it stands there.
+func TestTheCatalogGuideRuns(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "guides", "catalog.md"))
+	require.NoError(t, err)
+	s, elsewhere := withCube(t), newShell(t)
+	elsewhere.json(exitOK, "catalog", "load", writeLines(t, itemLine("sentinel-2-l2a", 1), itemLine("sentinel-2-l2a", 2)))
+	elsewhere.json(exitOK, "catalog", "export", filepath.Join(elsewhere.dir, "scenes.parquet"))
+	here, there := startServer(t, s.dir), startServer(t, elsewhere.dir)
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("items.ndjson", []byte(collectionLine("mine")+"\n"+itemLine("mine", 1)+"\n"), 0o600))
+	require.NoError(t, os.WriteFile("page.json", []byte(`{"type":"FeatureCollection","features":[`+itemLine("mine", 2)+`]}`), 0o600))
+	table, err := os.ReadFile(filepath.Join(elsewhere.dir, "scenes.parquet"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("scenes.parquet", table, 0o600))
+
+	text := strings.NewReplacer("http://localhost:8080", here.urls.HTTP, "localhost:8080", here.urls.HTTP, "https://host/stac", there.urls.STAC).Replace(string(page))
+	asked, ran := 0, 0
+	for _, block := range strings.Split(text, "```bash\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		for _, line := range strings.Split(strings.TrimSpace(block), "\n") {
+			if command, ok := strings.CutPrefix(line, "terrapin "); ok {
+				command, _, _ = strings.Cut(command, " # ")
+				stdout, stderr, code := s.run(strings.Fields(command)...)
+				require.Equal(t, exitOK, code, "%s\n%s%s", line, stdout, stderr)
+				ran++
+				continue
+			}
+			require.True(t, strings.HasPrefix(line, "curl "), line)
+			out, err := exec.Command("bash", "-c", strings.Replace(line, "curl ", "curl -sS --fail-with-body ", 1)).CombinedOutput()
+			require.NoError(t, err, "%s\n%s", line, out)
+			require.True(t, json.Valid(out), "%s\n%s", line, out)
+			asked++
+		}
+	}
+	require.Equal(t, 10, ran)
+	require.Equal(t, 4, asked)
+	_, script, found := strings.Cut(text, "```python\n")
+	require.True(t, found)
+	script, _, _ = strings.Cut(script, "```")
+	require.Contains(t, cubetest.Python(t, script), "s2_2021")
 }

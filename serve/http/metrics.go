@@ -59,7 +59,7 @@ func (m *Metrics) Count(next http.Handler) http.Handler {
 // words are the parts of paths that are no ids.
 var words = []string{
 	"search", "collections", "conformance", "api", "api.html", "queryables", "sortables", "aggregate", "aggregations", "children",
-	"healthz", "readyz", "metrics", "items", "items.ndjson", "items.parquet", "bulk_items",
+	"collection-queryables", "collection-sortables", "functions", "healthz", "readyz", "metrics", "items", "items.ndjson", "items.parquet", "bulk_items",
 }
 
 // route is the pattern of a path; there are few, whatever is asked for.

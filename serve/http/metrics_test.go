@@ -4,11 +4,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 )
 
 func TestRoutesAreFew(t *testing.T) {
@@ -21,6 +23,21 @@ func TestRoutesAreFew(t *testing.T) {
 	} {
 		require.Equal(t, want, route(path), path)
 	}
+}
+
+// Every path that the API's description names has a route of its own.
+func TestEveryOperationHasARoute(t *testing.T) {
+	f := start(t, nil)
+	routes := map[string]string{}
+	gjson.GetBytes(f.get(t, "/api").body, "paths").ForEach(func(path, _ gjson.Result) bool {
+		got := route(regexp.MustCompile(`{[^}]*}`).ReplaceAllString(path.Str, "some-id"))
+		require.NotEqual(t, "other", got, path.Str)
+		require.NotContains(t, got, "some-id")
+		require.NotContains(t, routes, got, "%s and %s", path.Str, routes[got])
+		routes[got] = path.Str
+		return true
+	})
+	require.Greater(t, len(routes), 15)
 }
 
 func TestRequestsAreCounted(t *testing.T) {
