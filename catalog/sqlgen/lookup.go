@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 )
@@ -78,7 +79,7 @@ func (l lookup) probe(p Path, most int) (n int, err error) {
 	} else if candidates = st.Some(p, st.arg); candidates == "" {
 		return most, nil
 	}
-	err = l.one("SELECT count(*) FROM (SELECT 1 FROM ("+candidates+") AS c LIMIT "+st.arg(Integer, int64(most))+") AS s", st.args, &n)
+	err = l.one("SELECT count(*) FROM (SELECT 1 FROM ("+candidates+") AS c LIMIT "+strconv.Itoa(most)+") AS s", st.args, &n)
 	return n, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog"
@@ -215,11 +216,23 @@ func (s *search) selects(st *statement, p Path, rank int, sorted Window) (string
 	if len(conditions) == 0 {
 		conditions = []string{"TRUE"}
 	}
-	text, limit := "SELECT "+strings.Join(columns, ", ")+" FROM "+from+" WHERE "+strings.Join(conditions, " AND "), st.arg(Integer, int64(s.need-len(s.hits)))
+	text, limit := "SELECT "+strings.Join(columns, ", ")+" FROM "+from+" WHERE "+strings.Join(conditions, " AND "), s.limit()
 	if p.Sorted != nil {
 		text = "SELECT * FROM (" + text + st.InOrder(limit) + ") AS o"
 	}
 	return text + " ORDER BY " + orderBy(named, s.back) + " LIMIT " + limit, named, nil
+}
+
+// limit is how many items a statement has to find at most, or more: it is a number in the text, as SQLite prepares a statement
+// anew each time where it is a parameter, and one of few, so that statements are the same.
+func (s *search) limit() string {
+	missing := s.need - len(s.hits)
+	for _, n := range []int{11, 21, 51, 101, 201, 501, 1001, 2001, 5001} {
+		if missing <= n {
+			return strconv.Itoa(n)
+		}
+	}
+	return strconv.Itoa(catalog.MaxLimit + 1)
 }
 
 // kinds tells a position what its values are.
@@ -247,7 +260,7 @@ func (s *search) together(st *statement, selects []string, parts []part) string 
 			selects[i] = fmt.Sprintf("SELECT * FROM (%s) AS b%d", selects[i], i)
 		}
 		text = "SELECT * FROM (" + strings.Join(selects, " UNION ALL ") + ") AS u ORDER BY " + orderBy(parts, s.back) +
-			" LIMIT " + st.arg(Integer, int64(s.need-len(s.hits)))
+			" LIMIT " + s.limit()
 	}
 	if !s.Dialect.Late() {
 		return text
@@ -261,7 +274,10 @@ func (s *search) together(st *statement, selects []string, parts []part) string 
 
 // collect runs the statement and keeps what it yields.
 func (s *search) collect(st *statement, text string, rank int, parts []part) error {
-	return s.r.Query(s.ctx, text, st.args, func(row Row) error {
+	return stopped(s.r.Query(s.ctx, text, st.args, func(row Row) error {
+		if s.full() {
+			return errEnough
+		}
 		h := hit{rank: rank, values: make([]any, len(parts))}
 		into := make([]any, len(parts)+1)
 		for i := range parts {
@@ -273,7 +289,7 @@ func (s *search) collect(st *statement, text string, rank int, parts []part) err
 		}
 		s.hits = append(s.hits, h)
 		return nil
-	})
+	}))
 }
 
 // errEnough ends a query early.

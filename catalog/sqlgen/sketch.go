@@ -2,38 +2,38 @@ package sqlgen
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"strconv"
 )
 
-// candidate is an item that an index found: its row, bounds of its sort, and whether it is sure to be near.
+// candidate is an item that an index found: its row, a bound of its sort, and whether it is sure to be near.
 type candidate struct {
-	row         int64
-	early, late float64
-	sure        bool
+	row   int64
+	bound float64
+	sure  bool
 }
 
-// sketch finds the candidates of a path by place, each once and as many as asked; ok is false where the dialect knows only items.
+// sketch finds the candidates of a path by place, perhaps twice and as many as asked; ok is false where the dialect knows only items.
 func (l lookup) sketch(p Path, most int) (out []candidate, ok bool, err error) {
-	if l.w.q.BBox != nil && l.w.near != nil {
-		p.Within = &always
-	}
-	if l.w.near == nil {
-		p.Within = &always
-	}
-	if l.w.timed() && p.Within != nil {
-		p.Within = &l.w.time
+	if l.w.q.BBox != nil || l.w.near == nil {
+		if p.Within = &always; l.w.timed() {
+			p.Within = &l.w.time
+		}
 	}
 	st := &statement{Dialect: l.Dialect}
 	text := st.Sketch(p, st.arg)
 	if text == "" {
 		return nil, false, nil
 	}
-	text += " LIMIT " + st.arg(Integer, int64(most))
+	if most < math.MaxInt32 {
+		text += " LIMIT " + strconv.Itoa(most)
+	}
 	err = l.r.Query(l.ctx, text, st.args, func(row Row) error {
 		var c candidate
-		var sure int64
-		err := row.Scan(&c.row, &c.early, &c.late, &sure)
-		c.sure = sure != 0
+		var twice int64
+		err := row.Scan(&twice, &c.bound)
+		c.row, c.sure = twice>>1, twice&1 == 1
 		out = append(out, c)
 		return err
 	})
@@ -43,14 +43,19 @@ func (l lookup) sketch(p Path, most int) (out []candidate, ok bool, err error) {
 // best adds the candidates in their order, beginning with those whose bounds come first, and ends when the page is full
 // and no other can come before its last.
 func (s *search) best(all []candidate, band Window) error {
-	bound := func(c candidate) float64 { return -c.late }
+	way := -1.0
 	if s.ascending() {
-		bound = func(c candidate) float64 { return c.early }
+		way = 1
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(bound(a), bound(b)), cmp.Compare(a.row, b.row))
+		if a.bound != b.bound {
+			return cmp.Compare(way*a.bound, way*b.bound)
+		}
+		return cmp.Compare(a.row, b.row)
 	})
-	all = once(all)
+	if all = once(all); len(all) == 0 {
+		return nil
+	}
 	before := len(s.hits)
 	missing := s.need - before
 	for n := missing + missing/2 + 20; ; {
@@ -65,11 +70,8 @@ func (s *search) best(all []candidate, band Window) error {
 			continue
 		}
 		last := s.Dialect.At(s.hits[len(s.hits)-1].values[0].(int64))
-		if !s.ascending() {
-			last = -last
-		}
-		end, _ := slices.BinarySearchFunc(all, last, func(c candidate, at float64) int {
-			if bound(c) <= at {
+		end, _ := slices.BinarySearchFunc(all, way*last, func(c candidate, at float64) int {
+			if way*c.bound <= at {
 				return -1
 			}
 			return 1

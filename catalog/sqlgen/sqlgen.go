@@ -132,9 +132,9 @@ type Sources interface {
 	// Some is a statement that yields a row for each candidate of ByPlace or ByWords, without looking at the items; "" where no index leads
 	// to them.
 	Some(p Path, arg Args) string
-	// Sketch is a statement that yields the candidates of ByPlace, perhaps twice, as their row, two bounds of their sort as At has it (the
-	// lower one and the upper), and 1 where they are sure to be near and to have the path's time: then the place and the time of the
-	// item need not be looked at. It is "" where candidates come no cheaper than items.
+	// Sketch is a statement that yields the candidates of ByPlace, perhaps twice: twice their row, and one more where they are sure to be
+	// near and to have the path's time, so that the place and the time of the item need not be looked at; and the upper bound of their
+	// sort where the path is Downward, else the lower, as At has it. It is "" where candidates come no cheaper than items.
 	Sketch(p Path, arg Args) string
 	At(sort int64) float64
 	// InOrder ends a SELECT from the candidates of a path with Sorted: it yields those that come first by their sort, as many as the limit
@@ -162,7 +162,8 @@ type Path struct {
 	Begin, End int64
 	// Within, for Sketch: an item within one of the boxes, and within this time where it is not nil, is sure. Else none is.
 	Within *Window
-	// Sorted, for ByPlace where the dialect has InOrder: Candidates gives those with a sort in the window in the order of it.
+	// Sorted, for ByPlace where the dialect has InOrder: Candidates gives those with a sort in the window in the order of it. Downward is
+	// the way of the search along the sort column.
 	Sorted   *Window
 	Downward bool
 	// Rows are those of ByRows, as twice the row, and one more where it is sure.

@@ -25,12 +25,15 @@ func (s *search) walk() error {
 			whole.To = min(whole.To, at)
 		}
 	}
-	for _, piece := range s.pieces(whole) {
+	for _, p := range s.pieces(whole) {
 		var err error
-		if piece.indexed {
-			err = s.run(Path{Kind: Newest}, numbers, piece.Window)
-		} else {
-			err = s.gather(piece.Window)
+		switch {
+		case p.beyond:
+			err = s.gather(p.Window, true)
+		case s.w.placed():
+			err = s.gather(p.Window, false)
+		default:
+			err = s.run(Path{Kind: Newest}, numbers, p.Window)
 		}
 		if err != nil || s.full() {
 			return err
@@ -42,25 +45,22 @@ func (s *search) walk() error {
 // ascending reports whether the walk goes from the oldest to the newest.
 func (s *search) ascending() bool { return s.order[0].descending == s.back }
 
-// piece is a part of the walk, along the index over the sort column or by place and time.
+// piece is a part of the walk. What lies beyond the time that is wanted is only wanted if it lasts until then, or since: that are
+// few, as a rule, and by the index over place and time they are found at once.
 type piece struct {
 	Window
-	indexed bool
+	beyond bool
 }
 
-// pieces cut a window at the ends of the time that is wanted, if no place is: between them nearly every item has that time,
-// beyond only those do that last, which the index over place and time finds.
+// pieces cut a window at the ends of the time that is wanted.
 func (s *search) pieces(whole Window) (out []piece) {
-	if s.w.placed() {
-		return []piece{{whole, false}}
-	}
 	t := s.w.time
 	if t.To < math.MaxInt64 {
-		out = append(out, piece{whole.and(Window{t.To + 1, math.MaxInt64}), false})
+		out = append(out, piece{whole.and(Window{t.To + 1, math.MaxInt64}), true})
 	}
-	out = append(out, piece{whole.and(t), true})
+	out = append(out, piece{whole.and(t), false})
 	if t.From > math.MinInt64 {
-		out = append(out, piece{whole.and(Window{math.MinInt64, t.From - 1}), false})
+		out = append(out, piece{whole.and(Window{math.MinInt64, t.From - 1}), true})
 	}
 	if s.ascending() {
 		slices.Reverse(out)
@@ -68,15 +68,21 @@ func (s *search) pieces(whole Window) (out []piece) {
 	return slices.DeleteFunc(out, func(p piece) bool { return p.From > p.To })
 }
 
-// gather adds what lies near and in a window of the sort column, band by band; when the first band was not enough, all the
-// rest at once if that is little.
-func (s *search) gather(whole Window) error {
+// gather adds what lies near and in a window of the sort column, band by band. If that is little, all of it, or all that is left when the
+// first band was not enough, is added at once.
+func (s *search) gather(whole Window, little bool) error {
 	if s.Dialect.InOrder("") != "" {
 		path := s.path(whole)
-		path.Sorted, path.Downward = &whole, !s.ascending()
+		path.Sorted = &whole
 		return s.run(path, numbers, whole)
 	}
-	for target := 6*s.need + 200; whole.From <= whole.To; {
+	if little {
+		if done, err := s.atOnce(whole); err != nil || done {
+			return err
+		}
+	}
+	first := 6*s.need + 200
+	for target := first; whole.From <= whole.To; {
 		band, size, err := s.band(whole, target)
 		if err != nil {
 			return err
@@ -96,14 +102,28 @@ func (s *search) gather(whole Window) error {
 			}
 			whole.To = band.From - 1
 		}
-		if target <= 6*s.need+200 {
-			if done, err := s.atOnce(whole); err != nil || done {
+		found := len(s.hits) - before
+		if target == first && !little {
+			if many, err := s.many(found, size); err != nil {
 				return err
+			} else if !many {
+				if done, err := s.atOnce(whole); err != nil || done {
+					return err
+				}
 			}
 		}
-		target = next(max(size, target), len(s.hits)-before, s.need-len(s.hits))
+		target = max(first+1, next(max(size, target), found, s.need-len(s.hits)))
 	}
 	return nil
+}
+
+// many reports whether there is likely too much for once, where a band of size items had found some.
+func (s *search) many(found, size int) (bool, error) {
+	if found == 0 || size == 0 {
+		return false, nil
+	}
+	n, err := s.total()
+	return found*(n-size)/size > 2*countable, err
 }
 
 // atOnce adds what lies near and in a window, if there are few candidates.
@@ -136,7 +156,9 @@ func (s *search) near(band Window) error {
 // path is that by place and time to what has its sort in a window: an item's hull holds its sort, and meets the time
 // that is wanted.
 func (s *search) path(band Window) Path {
-	return s.w.place(Window{max(band.From, s.w.time.From), min(band.To, s.w.time.To)})
+	p := s.w.place(Window{max(band.From, s.w.time.From), min(band.To, s.w.time.To)})
+	p.Downward = !s.ascending()
+	return p
 }
 
 // next is how many items the next band should hold if one of size items had found some and more are missing.

@@ -101,6 +101,9 @@ func (c *conn) query(ctx context.Context, text string, args []any, visit func(sq
 		} else if err != nil {
 			return err
 		}
+		if n%256 == 255 && ctx.Err() != nil {
+			return ctx.Err() // the driver only looks before the first row
+		}
 		if n == 1 { // there are several, which will go together
 			r.room = new([]byte)
 		}

@@ -297,9 +297,15 @@ func (d dialect) Sketch(p sqlgen.Path, arg sqlgen.Args) string {
 			sure = "since > " + arg(sqlgen.Number, max(year(p.Within.From), year(math.MinInt64))) + " AND until < " + arg(sqlgen.Number, year(p.Within.To))
 		}
 	}
-	columns := "SELECT id >> 1, since, until, "
+	bound := "since"
+	if p.Downward {
+		bound = "until"
+	}
+	columns := func(sure string) string {
+		return "SELECT (id >> 1) * 2 + (" + sure + "), " + bound + " FROM box WHERE "
+	}
 	if p.Near == nil {
-		return columns + sure + " FROM box WHERE " + d.when(p, arg)
+		return columns(sure) + d.when(p, arg)
 	}
 	var out []string
 	for _, b := range p.Near {
@@ -308,7 +314,7 @@ func (d dialect) Sketch(p sqlgen.Path, arg sqlgen.Args) string {
 			all += " AND west >= " + arg(sqlgen.Number, b.Min[0]) + " AND east <= " + arg(sqlgen.Number, b.Max[0]) +
 				" AND south >= " + arg(sqlgen.Number, b.Min[1]) + " AND north <= " + arg(sqlgen.Number, b.Max[1])
 		}
-		out = append(out, columns+all+" FROM box WHERE "+d.meets(b, arg)+" AND "+d.when(p, arg))
+		out = append(out, columns(all)+d.meets(b, arg)+" AND "+d.when(p, arg))
 	}
 	return strings.Join(out, " UNION ALL ")
 }
