@@ -23,6 +23,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
+	"github.com/terrapin-eo/terrapin/catalog/sqlite"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/serve/reply"
 	"github.com/terrapin-eo/terrapin/store"
@@ -56,7 +57,14 @@ func (s *syncBuffer) String() string {
 
 func start(t *testing.T, verbs map[string]Verb) *fixture {
 	t.Helper()
-	dir, cat := t.TempDir(), catalogtest.NewMemory()
+	cat, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "catalog.sqlite"))
+	require.NoError(t, err)
+	return startOn(t, cat, verbs)
+}
+
+func startOn(t *testing.T, cat catalog.Catalog, verbs map[string]Verb) *fixture {
+	t.Helper()
+	dir := t.TempDir()
 	t.Cleanup(func() { require.NoError(t, cat.Close()) })
 	driver, err := file.New(filepath.Join(dir, "data"))
 	require.NoError(t, err)
