@@ -105,7 +105,11 @@ func (c *Catalog) open(ctx, life context.Context, cfg Config) (err error) {
 	}); err != nil {
 		return err
 	}
-	if c.write, err = c.pool(ctx, orElse(cfg.Writers, 2*cores), c.limits.Apply, nil); err != nil {
+	writing, err := c.durable(ctx)
+	if err != nil {
+		return err
+	}
+	if c.write, err = c.pool(ctx, orElse(cfg.Writers, 2*cores), c.limits.Apply, writing); err != nil {
 		return err
 	}
 	key := make([]byte, catalog.KeySize)
@@ -120,6 +124,17 @@ func (c *Catalog) open(ctx, life context.Context, cfg Config) (err error) {
 	}
 	c.background.Go(func() { c.tend(life) })
 	return nil
+}
+
+// durable is what writers set so that what they acknowledge is on disk, whatever the server's configuration says.
+func (c *Catalog) durable(ctx context.Context) (map[string]string, error) {
+	settings := map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"} // keys are looked up, few or many
+	var commit string
+	err := c.read.QueryRow(ctx, `SELECT current_setting('synchronous_commit')`).Scan(&commit)
+	if commit == "off" {
+		settings["synchronous_commit"] = "on"
+	}
+	return settings, err
 }
 
 // pageKey finds the key that page tokens are signed with, which the first to open the catalog made.

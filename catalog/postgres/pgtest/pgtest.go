@@ -1,5 +1,5 @@
-// Package pgtest runs a real PostgreSQL with PostGIS for tests: a throw-away server that durability was
-// traded away of, with a fresh database for every test. It owns the server's process and directory,
+// Package pgtest runs a real PostgreSQL with PostGIS for tests: a throw-away server that outlives its own
+// crash but not the machine's, with a fresh database for every test. It owns the server's process and directory,
 // and refuses to run without the programs that `.ci/setup postgres` finds: tests skip then. The
 // invariant: a server ends with the process that started it, however that ends.
 package pgtest
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -60,21 +61,21 @@ func programs(t testing.TB) string {
 	return folder
 }
 
-// Database makes an empty database with PostGIS, which goes away with the test; options are added to its
-// CREATE DATABASE.
+// Database makes an empty database with PostGIS, which goes away with the test; options of CREATE DATABASE make another one than the
+// server's own kind.
 func (s *Server) Database(t testing.TB, options ...string) string {
 	t.Helper()
-	name := fmt.Sprintf("test_%d", s.databases.Add(1))
-	text := fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, template)
-	for _, o := range options {
-		text += " " + o
+	name, like := fmt.Sprintf("test_%d", s.databases.Add(1)), template
+	if len(options) > 0 {
+		like = "template0"
 	}
-	require.NoError(t, s.exec("postgres", text))
+	require.NoError(t, s.exec("postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s %s", name, like, strings.Join(options, " "))))
 	t.Cleanup(func() {
-		if err := s.exec("postgres", fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name)); err != nil && t.Context().Err() == nil {
-			t.Log(err)
-		}
+		_ = s.exec("postgres", fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name)) // the server may have been stopped
 	})
+	if len(options) > 0 {
+		require.NoError(t, s.exec(name, "CREATE EXTENSION postgis"))
+	}
 	return s.URL(name)
 }
 

@@ -130,7 +130,7 @@ func (s *Server) launch() error {
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(s.programs, "postgres"), "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir)
 	for _, setting := range []string{
-		"listen_addresses=127.0.0.1", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB",
+		"listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "shared_buffers=64MB",
 		"max_connections=200", "log_min_messages=warning",
 	} {
 		cmd.Args = append(cmd.Args, "-c", setting)
