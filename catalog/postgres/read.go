@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -144,6 +145,8 @@ type session struct {
 	ranked  map[string]bool
 }
 
+var _ sqlgen.Guesser = (*session)(nil)
+
 func (s *session) Indexed(property string) bool { return s.ranked[property] }
 
 func (s *session) Query(ctx context.Context, text string, args []any, visit func(sqlgen.Row) error) error {
@@ -181,6 +184,26 @@ func (s *session) Query(ctx context.Context, text string, args []any, visit func
 		err = closing
 	}
 	return err
+}
+
+// Guess asks the planner.
+func (s *session) Guess(ctx context.Context, text string, args []any) (int, error) {
+	var plan []struct {
+		Plan struct {
+			Rows float64 `json:"Plan Rows"`
+		}
+	}
+	err := s.Query(ctx, "EXPLAIN (FORMAT JSON) "+text, args, func(row sqlgen.Row) error {
+		var out []byte
+		if err := row.Scan(&out); err != nil {
+			return err
+		}
+		return json.Unmarshal(out, &plan)
+	})
+	if err != nil || len(plan) == 0 {
+		return math.MaxInt32, err
+	}
+	return int(min(plan[0].Plan.Rows, math.MaxInt32)), nil
 }
 
 // bitmaps lets the server collect what an index finds and read it in the order of the table, or not: what is to come in the order of an

@@ -69,7 +69,7 @@ func (w wanted) place(at Window) Path {
 	return Path{Kind: ByPlace, Near: w.near, Begin: at.To, End: at.From}
 }
 
-// probe counts candidates, up to a number.
+// probe counts candidates, up to a number, or guesses how many there are.
 func (l lookup) probe(p Path, most int) (n int, err error) {
 	st := &statement{Dialect: l.Dialect}
 	candidates := ""
@@ -78,6 +78,9 @@ func (l lookup) probe(p Path, most int) (n int, err error) {
 		candidates = "SELECT 1 FROM " + from + " WHERE " + all(l.w.within(st, p.Property))
 	} else if candidates = st.Some(p, st.arg); candidates == "" {
 		return most, nil
+	}
+	if g, ok := l.r.(Guesser); ok && p.Kind != ByPlace {
+		return g.Guess(l.ctx, candidates, st.args)
 	}
 	err = l.one("SELECT count(*) FROM (SELECT 1 FROM ("+candidates+") AS c LIMIT "+strconv.Itoa(most)+") AS s", st.args, &n)
 	return n, err

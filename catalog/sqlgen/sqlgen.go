@@ -202,6 +202,12 @@ type Reader interface {
 	Indexed(property string) bool
 }
 
+// Guesser is a Reader of a database that keeps statistics of properties and words, and tells from them how many rows a
+// statement yields at less cost than they are counted.
+type Guesser interface {
+	Guess(ctx context.Context, text string, args []any) (int, error)
+}
+
 // Row is a row of a result. Into are *int64, *float64, *[]byte for a document (which the caller keeps), or *any for what may
 // be NULL, of which it makes nil, int64, float64, string or (for Bool) bool or int64.
 type Row interface{ Scan(into ...any) error }
