@@ -141,22 +141,56 @@ func (t *transaction) reset() error {
 	if t.origin != catalog.FromBucket {
 		return fault.New(fault.Precondition, "what is posted cannot reset what the bucket decides").WithCure("leave Reset out")
 	}
-	var ids []string
-	if err := t.query(t.ctx, `SELECT id FROM collection WHERE origin = ?`, []any{int64(catalog.FromBucket)}, func(r sqlgen.Row) error {
-		var id string
-		err := r.Scan(&id)
-		ids = append(ids, id)
+	if _, err := t.exec(t.ctx, `DELETE FROM mark`); err != nil {
 		return err
-	}); err != nil {
+	}
+	ids, err := t.collections(`origin = ?`, int64(catalog.FromBucket))
+	if err != nil || len(ids) == 0 {
 		return err
+	}
+	if posted, err := t.collections(`origin <> ?`, int64(catalog.FromBucket)); err != nil {
+		return err
+	} else if len(posted) == 0 {
+		return t.clear()
 	}
 	for _, id := range ids {
 		if err := t.deleteCollection(id); err != nil {
 			return err
 		}
 	}
-	_, err := t.exec(t.ctx, `DELETE FROM mark`)
-	return err
+	return nil
+}
+
+// collections lists the ids of those for which a condition holds.
+func (t *transaction) collections(condition string, args ...any) (ids []string, err error) {
+	err = t.query(t.ctx, `SELECT id FROM collection WHERE `+condition, args, func(r sqlgen.Row) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+// clear empties the catalog, whatever there is in it: one by one, the boxes of a million items take minutes to go.
+func (t *transaction) clear() error {
+	var box any
+	if _, err := t.one(t.ctx, `SELECT sql FROM sqlite_schema WHERE name = 'box'`, nil, &box); err != nil {
+		return err
+	}
+	for _, text := range []string{`DROP TABLE box`, box.(string), `INSERT INTO word (word) VALUES ('delete-all')`,
+		`DELETE FROM item`, `DELETE FROM tally`, `DELETE FROM property`, `DELETE FROM collection`} {
+		if _, err := t.exec(t.ctx, text); err != nil {
+			return err
+		}
+	}
+	for _, seen := range t.forms() {
+		clear(seen)
+	}
+	clear(t.tally)
+	clear(t.origins)
+	t.changed, t.shelves = true, true
+	return nil
 }
 
 const absent = -1

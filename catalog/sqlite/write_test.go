@@ -15,6 +15,7 @@ import (
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
+	"github.com/terrapin-eo/terrapin/catalog/words"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -208,4 +209,38 @@ func TestSave(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "sqlite", d.BackEnd)
 	require.Equal(t, 2, d.Schema)
+}
+
+// A reset leaves nothing in any table, and what is put again is found.
+func TestResetLeavesNothing(t *testing.T) {
+	c := fresh(t)
+	ch := catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}, Marks: map[string]string{"m": "1"}}
+	for i := range 50 {
+		ch.Items = append(ch.Items, catalogtest.Item("a", fmt.Sprint(i), `{"type":"Point","coordinates":[1,1]}`, `"datetime":"2020-01-01T00:00:00Z","title":"sea"`))
+	}
+	put(t, c, ch)
+	again := ch
+	again.Reset = true
+	put(t, c, again)
+	require.NoError(t, c.reading(t.Context(), "count", func(r *conn) error {
+		for table, want := range map[string]int64{"item": 50, "box": 50, "word": 50, "tally": 3, "collection": 1, "mark": 1, "property": 2} {
+			var n int64
+			if _, err := r.one(t.Context(), `SELECT count(*) FROM `+table, nil, &n); err != nil {
+				return err
+			}
+			require.Equal(t, want, n, table)
+		}
+		return nil
+	}))
+	for _, q := range []catalog.Query{{BBox: []float64{0, 0, 2, 2}}, {Words: words.Word{Text: "sea"}}} {
+		q.Limit, q.Count = 100, true
+		out, err := c.Search(t.Context(), all, q)
+		require.NoError(t, err)
+		require.Len(t, out.Documents, 50)
+		require.Equal(t, 50, *out.Matched)
+	}
+	put(t, c, catalog.Changes{Reset: true})
+	out, err := c.Search(t.Context(), all, catalog.Query{BBox: []float64{0, 0, 2, 2}})
+	require.NoError(t, err)
+	require.Empty(t, out.Documents)
 }
