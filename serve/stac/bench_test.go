@@ -53,6 +53,35 @@ func (n nowhere) Header() http.Header       { return n.header }
 func (nowhere) WriteHeader(int)             {}
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
+// writes counts what an answer takes.
+type writes struct {
+	nowhere
+	n *int
+}
+
+func (w writes) Write(p []byte) (int, error) {
+	*w.n++
+	return len(p), nil
+}
+
+// TestAnswersAreOnePiece: a page goes out with its length in one write, and its memory does not grow with it.
+func TestAnswersAreOnePiece(t *testing.T) {
+	cat := ready{item: sceneDocument(t, 0)}
+	for i := range 100 {
+		cat.page.Documents = append(cat.page.Documents, sceneDocument(t, i))
+	}
+	h := New(Config{Catalog: cat, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	for path, most := range map[string]float64{"/collections/sentinel-2-l2a/items/S2A_31UFS_000000": 40, "/search?limit=100": 350} {
+		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8080"+path, nil)
+		n, header := 0, http.Header{}
+		h.ServeHTTP(writes{nowhere{header}, &n}, r)
+		require.Equal(t, 1, n)
+		require.NotEmpty(t, header.Get("Content-Length"))
+		allocations := testing.AllocsPerRun(50, func() { h.ServeHTTP(nowhere{http.Header{}}, r) })
+		require.LessOrEqual(t, allocations, most, path)
+	}
+}
+
 func BenchmarkAnswers(b *testing.B) {
 	cat := ready{item: sceneDocument(b, 0)}
 	for i := range 100 {
