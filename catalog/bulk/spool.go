@@ -23,7 +23,6 @@ type spool struct {
 	first  bytes.Buffer
 	file   *os.File
 	packed *zstd.Encoder
-	failed error
 }
 
 // Write takes what was compressed.

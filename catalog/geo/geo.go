@@ -75,9 +75,14 @@ func (s *Shape) around(b orb.Bound) orb.Bound {
 	return b
 }
 
-// Box is the rectangle between two corners; west greater than east crosses the antimeridian.
+// turns are how often a box may go around the Earth, as maps that show it several times ask; overshoot is how far beyond
+// a pole it may reach, in degrees, as extents that were computed do by a little.
+const turns, overshoot = 10, 1
+
+// Box is the rectangle between two corners, with longitudes of a few turns at most; west greater than east crosses the
+// antimeridian.
 func Box(west, south, east, north float64) *Shape {
-	if west > east {
+	for west > east {
 		east += 360
 	}
 	if east-west >= 360 {
@@ -107,6 +112,11 @@ func ParseBox(b []float64) (*Shape, error) {
 		}
 	}
 	half := len(b) / 2
+	for _, at := range []int{0, half} {
+		if math.Abs(b[at]) > turns*360 || math.Abs(b[at+1]) > 90+overshoot {
+			return bad("bbox: %g, %g is no place on Earth", b[at], b[at+1])
+		}
+	}
 	if b[1] > b[half+1] {
 		return bad("bbox: south %g is greater than north %g", b[1], b[half+1])
 	}

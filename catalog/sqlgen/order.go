@@ -51,10 +51,9 @@ func (o order) ranks(w wanted) []int {
 	case cql2.Location:
 		return []int{nothing}
 	}
-	for _, b := range w.bounds[o[0].property] {
-		if b.kind == Number {
-			return []int{numbers}
-		}
+	if b := w.bounds[o[0].property]; len(b) > 0 && b[0].kind == Number {
+		return []int{numbers}
+	} else if len(b) > 0 {
 		return []int{texts}
 	}
 	return []int{numbers, texts, nothing}

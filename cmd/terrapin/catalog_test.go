@@ -138,7 +138,9 @@ func TestBackupsAndExportsComeBack(t *testing.T) {
 	path, _ := itemsFile(t, 2500)
 	s := withCube(t)
 	s.json(exitRefused, "catalog", "load", path)
-	posted := slices.DeleteFunc(s.exported(), func(line string) bool { return strings.Contains(line, `"collection":"s2"`) || strings.Contains(line, `"id":"s2"`) })
+	posted := slices.DeleteFunc(s.exported(), func(line string) bool {
+		return strings.Contains(line, `"collection":"s2"`) || strings.Contains(line, `"id":"s2"`)
+	})
 	require.Len(t, posted, 2502)
 	info := s.json(exitOK, "catalog", "info")
 	assert.Equal(t, "sqlite", info["back_end"])

@@ -149,7 +149,7 @@ func (a *api) aggregateGet(w http.ResponseWriter, r *request) error {
 
 func (a *api) aggregatePost(w http.ResponseWriter, r *request) error {
 	var in aggregateBody
-	if err := decode(w, r.Request, &in); err != nil {
+	if _, err := decode(w, r.Request, &in); err != nil {
 		return err
 	}
 	q, err := in.query()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -149,34 +148,50 @@ func read(w http.ResponseWriter, r *http.Request, most limits, types ...string) 
 	if !slices.Contains(types, mediaType(r)) {
 		return nil, fault.New(fault.Invalid, "the body's type is %q", r.Header.Get("Content-Type")).WithCure("send JSON with Content-Type: %s", types[0])
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most.bytes))
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), 1<<20)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most.bytes))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, fault.New(fault.TooLarge, "the body is larger than %d bytes", most.bytes).WithCure("send it in smaller parts")
 	case err != nil:
 		return nil, fault.New(fault.Canceled, "read the body: %w", err)
-	case tooDeep(body, most.depth):
+	case tooDeep(body.Bytes(), most.depth):
 		return nil, fault.New(fault.Invalid, "the body has lists and objects more than %d within each other", most.depth).WithCure("send a flatter document")
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // decode reads one JSON object without members that nobody knows.
-func decode(w http.ResponseWriter, r *http.Request, into any) error {
+func decode(w http.ResponseWriter, r *http.Request, into any) (json.RawMessage, error) {
 	body, err := read(w, r, questions, reply.JSON, reply.GeoJSON)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return fault.New(fault.Invalid, "the body: %w", err).WithCure("send one JSON object; /api tells its members")
+		return nil, fault.New(fault.Invalid, "the body: %w", err).WithCure("send one JSON object; /api tells its members")
 	}
 	if dec.More() || !bytes.HasPrefix(bytes.TrimSpace(body), []byte{'{'}) {
-		return fault.New(fault.Invalid, "the body is not one JSON object").WithCure("send one JSON object; /api tells its members")
+		return nil, fault.New(fault.Invalid, "the body is not one JSON object").WithCure("send one JSON object; /api tells its members")
 	}
-	return nil
+	return body, nil
+}
+
+// withToken is a question's body that asks for another page of its answer.
+func withToken(body json.RawMessage, token string) (json.RawMessage, error) {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(token)
+	if err != nil {
+		return nil, err
+	}
+	members["token"] = text
+	return plainJSON(members)
 }
 
 // tooDeep reports whether brackets are more than so many within each other.

@@ -128,7 +128,8 @@ func (a *api) searchGet(w http.ResponseWriter, r *request) error {
 
 func (a *api) searchPost(w http.ResponseWriter, r *request) error {
 	var in searchBody
-	if err := decode(w, r.Request, &in); err != nil {
+	body, err := decode(w, r.Request, &in)
+	if err != nil {
 		return err
 	}
 	q, err := in.ask()
@@ -137,9 +138,14 @@ func (a *api) searchPost(w http.ResponseWriter, r *request) error {
 	}
 	return a.found(w, r, q, func(res catalog.Result) (out []link) {
 		for _, to := range [][2]string{{"next", res.Next}, {"prev", res.Prev}} {
-			if to[1] != "" {
-				out = append(out, link{Rel: to[0], Href: r.at + "/search", Type: reply.GeoJSON, Method: "POST", Body: map[string]any{"token": to[1]}, Merge: true})
+			if to[1] == "" {
+				continue
 			}
+			whole, err := withToken(body, to[1])
+			if err != nil {
+				panic(err) // it was an object before
+			}
+			out = append(out, link{Rel: to[0], Href: r.at + "/search", Type: reply.GeoJSON, Method: "POST", Body: whole})
 		}
 		return out
 	})

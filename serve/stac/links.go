@@ -13,14 +13,14 @@ import (
 
 // link is a link of a document that is made here.
 type link struct {
-	Rel    string         `json:"rel"`
-	Href   string         `json:"href"`
-	Type   string         `json:"type,omitempty"`
-	Title  string         `json:"title,omitempty"`
-	Method string         `json:"method,omitempty"`
-	Body   map[string]any `json:"body,omitempty"`
-	Merge  bool           `json:"merge,omitempty"`
-	Lang   string         `json:"hreflang,omitempty"`
+	Rel    string `json:"rel"`
+	Href   string `json:"href"`
+	Type   string `json:"type,omitempty"`
+	Title  string `json:"title,omitempty"`
+	Method string `json:"method,omitempty"`
+	// Body is that of the whole request, so that clients that do not merge it find their way too.
+	Body json.RawMessage `json:"body,omitempty"`
+	Lang string          `json:"hreflang,omitempty"`
 }
 
 // The relations of OGC API.
@@ -97,8 +97,13 @@ func (p *presenter) collectionDoc(out []byte, doc json.RawMessage) []byte {
 		panic(err) // strings always marshal
 	}
 	p.own = append(p.own[:0], own[1:len(own)-1]...)
+	if !bytes.Contains(doc, itemType) { // OGC API Features has it, STAC's collections do not
+		doc = append(append([]byte{'{'}, `"itemType":"feature",`...), doc[1:]...)
+	}
 	return p.document(out, doc)
 }
+
+var itemType = []byte(`"itemType":`)
 
 func (p *presenter) document(out []byte, doc json.RawMessage) []byte {
 	if p.fields == nil {

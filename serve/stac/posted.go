@@ -2,7 +2,6 @@ package stac
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -65,7 +64,7 @@ func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) 
 		if err != nil {
 			return refuse(err)
 		}
-		more = append(appendBox(append(more, `"bbox":`...), shape), ',')
+		more = append(bulk.AppendBox(append(more, `"bbox":`...), shape), ',')
 	}
 	e, err := catalog.ParseItem(joined(more, doc))
 	if err != nil {
@@ -139,26 +138,6 @@ func checkTimes(properties gjson.Result) error {
 	return nil
 }
 
-// appendBox writes the bounding box of a shape; west is greater than east where it crosses the antimeridian.
-func appendBox(out []byte, shape *geo.Shape) []byte {
-	bounds := shape.Bounds()
-	all := bounds[0]
-	for _, b := range bounds[1:] {
-		all = all.Union(b)
-	}
-	west, east := all.Min[0], all.Max[0]
-	if len(bounds) == 2 && west == -180 && east == 180 {
-		if west, east = bounds[0].Min[0], bounds[1].Max[0]; west == -180 {
-			west, east = bounds[1].Min[0], bounds[0].Max[0]
-		}
-	}
-	for i, v := range []float64{west, all.Min[1], east, all.Max[1]} {
-		out = append(out, "[,,,"[i])
-		out = strconv.AppendFloat(out, v, 'f', -1, 64)
-	}
-	return append(out, ']')
-}
-
 // joined puts members, each with a comma after it, in front of those of an object that has some.
 func joined(more []byte, object json.RawMessage) json.RawMessage {
 	if len(more) == 0 {
@@ -199,18 +178,5 @@ func postedCollection(raw json.RawMessage, id string) (catalog.CollectionEntry, 
 	if err != nil {
 		return catalog.CollectionEntry{}, err
 	}
-	return c, reserved(c.ID)
-}
-
-// reserved refuses the names that belong to what the bucket holds.
-func reserved(id string) error {
-	for _, prefix := range []string{"labels-", "dataset-", "predictions-"} {
-		if strings.HasPrefix(id, prefix) {
-			return fault.New(fault.Conflict, "collection %q: names that begin with %s belong to what Terrapin makes itself", id, prefix).WithCure("choose another name")
-		}
-	}
-	if id == "models" {
-		return fault.New(fault.Conflict, "collection %q: the name belongs to the models that are registered", id).WithCure("choose another name")
-	}
-	return nil
+	return c, bulk.CheckCollectionID(c.ID)
 }
