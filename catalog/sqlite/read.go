@@ -36,7 +36,7 @@ func (c *Catalog) document(ctx context.Context, s catalog.Scope, op, text string
 	if !s.SeesAll() {
 		text += " AND FALSE"
 	}
-	err = c.reading(ctx, op, func(r *conn) error {
+	err = c.lent(ctx, c.lookups, op, func(r *conn) error {
 		// A look-up ends sooner than it could be interrupted, and to watch the context takes as long as it does.
 		_, err := r.one(context.Background(), text, args, &doc)
 		return err
@@ -98,7 +98,7 @@ func (c *Catalog) Collections(ctx context.Context, s catalog.Scope, q catalog.Qu
 
 // collectionsRevision and everyCollection are what the shelf is filled from.
 func (c *Catalog) collectionsRevision(ctx context.Context) (revision int64, err error) {
-	err = c.reading(ctx, "read the revision", func(r *conn) error {
+	err = c.lent(ctx, c.lookups, "read the revision", func(r *conn) error {
 		_, err := r.one(context.Background(), `SELECT coalesce((SELECT value FROM setting WHERE name = 'collections'), 0)`, nil, &revision)
 		return err
 	})

@@ -25,10 +25,10 @@ import (
 type Catalog struct {
 	path string
 	// writes is where changes queue for the one connection that writes; readers are many, which the write-ahead log
-	// lets go on beside it.
-	writes  *writer
-	readers *pool
-	signer  catalog.Signer
+	// lets go on beside it. Look-ups have connections of their own, so that they wait for no search.
+	writes           *writer
+	readers, lookups *pool
+	signer           catalog.Signer
 	// dialect knows the properties with an index; it is replaced when they change.
 	dialect atomic.Pointer[dialect]
 	shelf   *catalog.Shelf
@@ -98,7 +98,8 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	if err := c.given(ctx, w); err != nil {
 		return err
 	}
-	c.readers = newPool(max(4, 2*runtime.GOMAXPROCS(0)), func() (*conn, error) { return c.connect(whenReading) })
+	reader := func() (*conn, error) { return c.connect(whenReading) }
+	c.readers, c.lookups = newPool(max(8, 4*runtime.GOMAXPROCS(0)), reader), newPool(max(4, runtime.GOMAXPROCS(0)), reader)
 	c.shelf = catalog.NewShelf(c.signer, c.collectionsRevision, c.everyCollection)
 	c.writes.start()
 	return nil
@@ -110,8 +111,10 @@ func (c *Catalog) Close() error {
 	if c.writes != nil {
 		errs = append(errs, c.writes.close())
 	}
-	if c.readers != nil {
-		errs = append(errs, c.readers.close())
+	for _, p := range []*pool{c.readers, c.lookups} {
+		if p != nil {
+			errs = append(errs, p.close())
+		}
 	}
 	return c.wrap("close", errors.Join(errs...))
 }
@@ -133,11 +136,15 @@ func (c *Catalog) Ping(ctx context.Context) error {
 
 // reading lends a connection to a read.
 func (c *Catalog) reading(ctx context.Context, op string, read func(*conn) error) error {
-	r, err := c.readers.get(ctx)
+	return c.lent(ctx, c.readers, op, read)
+}
+
+func (c *Catalog) lent(ctx context.Context, from *pool, op string, read func(*conn) error) error {
+	r, err := from.get(ctx)
 	if err != nil {
 		return c.wrap(op, err)
 	}
-	defer c.readers.put(r)
+	defer from.put(r)
 	return c.wrap(op, read(r))
 }
 
