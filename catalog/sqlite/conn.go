@@ -22,6 +22,7 @@ type conn struct {
 	// statements are by their texts; the order is from the one used last.
 	statements map[string]*list.Element
 	order      list.List
+	size       int // of their texts
 	named      []driver.NamedValue
 }
 
@@ -30,8 +31,11 @@ type prepared struct {
 	driver.Stmt
 }
 
-// manyStatements is how many a connection keeps.
-const manyStatements = 200
+// manyStatements is how many a connection keeps, and longStatements how long their texts may be together.
+const (
+	manyStatements = 200
+	longStatements = 1 << 20
+)
 
 func newConn(db driver.Conn) *conn { return &conn{db: db, statements: map[string]*list.Element{}} }
 
@@ -46,9 +50,11 @@ func (c *conn) prepare(text string) (driver.Stmt, error) {
 		return nil, err
 	}
 	c.statements[text] = c.order.PushFront(&prepared{text, s})
-	if c.order.Len() > manyStatements {
+	c.size += len(text)
+	for n := c.order.Len(); n > manyStatements || n > 1 && c.size > longStatements; n-- {
 		last := c.order.Remove(c.order.Back()).(*prepared)
 		delete(c.statements, last.text)
+		c.size -= len(last.text)
 		if err := last.Close(); err != nil {
 			return nil, err
 		}

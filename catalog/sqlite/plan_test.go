@@ -138,4 +138,13 @@ func TestStatementsAreKept(t *testing.T) {
 	again, err := c.prepare(`SELECT 1`)
 	require.NoError(t, err)
 	require.Same(t, first, again)
+	long := `SELECT 1 -- ` + strings.Repeat("x", longStatements)
+	for range 2 {
+		_, err = c.one(t.Context(), long, nil, new(int64))
+		require.NoError(t, err)
+		require.Equal(t, 1, c.order.Len(), "a long one pushes all others out")
+	}
+	_, err = c.prepare(`SELECT 2`)
+	require.NoError(t, err)
+	require.Equal(t, len(`SELECT 2`), c.size)
 }
