@@ -39,16 +39,7 @@ func (m *Memory) page(ctx context.Context, s catalog.Scope, q catalog.Query, kin
 		}
 	}
 	hits := m.find(s, q, of(now))
-	places := make([]position, len(hits))
-	for i, r := range hits {
-		places[i] = place(q, r)
-	}
-	order := func(i, j int) int { return m.compare(q, places[i], places[j]) }
-	sorted := make([]int, len(hits))
-	for i := range sorted {
-		sorted[i] = i
-	}
-	slices.SortFunc(sorted, order)
+	places, sorted := m.sort(q, hits)
 	var out catalog.Result
 	if q.Count {
 		out.Matched = ptr(len(hits))
@@ -79,6 +70,26 @@ func (m *Memory) page(ctx context.Context, s catalog.Scope, q catalog.Query, kin
 		out.Prev = m.seal(kind+q.Ask(), places[sorted[from]], true)
 	}
 	return out, nil
+}
+
+// sort gives the places of what was found, and which of them comes when.
+func (m *Memory) sort(q catalog.Query, hits []record) (places []position, sorted []int) {
+	for i, r := range hits {
+		places, sorted = append(places, place(q, r)), append(sorted, i)
+	}
+	slices.SortFunc(sorted, func(i, j int) int { return m.compare(q, places[i], places[j]) })
+	return places, sorted
+}
+
+// names are all the items that a query finds, as collection/id.
+func (m *Memory) names(q catalog.Query) []string {
+	hits := m.find(all, q, slices.Collect(maps.Values(m.state.items)))
+	_, sorted := m.sort(q, hits)
+	out := []string{}
+	for _, i := range sorted {
+		out = append(out, hits[i].ref.Collection+"/"+hits[i].ref.ID)
+	}
+	return out
 }
 
 // find returns what a query finds, in no order.

@@ -30,6 +30,9 @@ func Same(t *testing.T, left, right catalog.Catalog) {
 	d := newDraw(3)
 	asks := d.suggested(known[false])
 	for i, a := range asks {
+		if raced && i%4 > 0 {
+			continue
+		}
 		a.query.Count, a.query.Limit = i%2 == 0, catalog.MaxLimit
 		if d.often(20) {
 			a.limit = 1 + d.IntN(30)

@@ -22,18 +22,22 @@ func testWide(t *testing.T, c catalog.Catalog) {
 	if _, itself := c.(*Memory); itself {
 		return
 	}
-	d, p := newDraw(5), pair{left: c, right: NewMemory()}
+	d, right := newDraw(5), NewMemory()
 	ch := catalog.Changes{Collections: documents(Collection("a"), Collection("b"), Collection("c"))}
 	for i := range itemsWide {
 		ch.Items = append(ch.Items, d.wideItem(i))
 	}
 	apply(t, c, ch)
-	apply(t, p.right, ch)
+	apply(t, right, ch)
 	if x, ok := c.(catalog.Indexer); ok {
 		require.NoError(t, x.Index(t.Context(), "n"))
 	}
-	for i := range 100 {
-		if i == 50 { // what the tallies say has to move with the items
+	questions := 100
+	if raced {
+		questions = 24
+	}
+	for i := range questions {
+		if i == questions/2 { // what the tallies say has to move with the items
 			change := catalog.Changes{DeleteCollections: []string{"c"}}
 			for k := range itemsWide / 10 {
 				if k%2 == 0 {
@@ -47,18 +51,16 @@ func testWide(t *testing.T, c catalog.Catalog) {
 				return err != nil || e.Ref.Collection == "c"
 			})
 			apply(t, c, change)
-			apply(t, p.right, change)
+			apply(t, right, change)
 		}
 		a := ask{query: d.wideQuery(), limit: pick(d, 1, 10, 10, 100, 700)}
-		want, err := pageOf(t.Context(), p.right, a)
-		require.NoError(t, err)
-		if different := thereAndBack(t.Context(), c, a, want.names, 2*a.limit); different != "" {
+		if different := thereAndBack(t.Context(), c, a, right.names(a.query), 2*a.limit); different != "" {
 			t.Fatalf("question %d: %s\n  is answered with %s", i, a, different)
 		}
 		if i%5 == 0 {
 			a.sums = []catalog.Aggregation{{Kind: catalog.Count}, {Kind: catalog.Dates, Property: "datetime", Step: pick(d, "year", "month", "day")},
 				{Kind: catalog.Terms, Property: pick(d, "collection", "n"), Most: 5}, {Kind: catalog.Least, Property: "datetime"}, {Kind: catalog.Greatest, Property: "n"}}
-			wanted, err := p.right.Aggregate(t.Context(), all, a.query, a.sums)
+			wanted, err := right.Aggregate(t.Context(), all, a.query, a.sums)
 			require.NoError(t, err)
 			sums, err := c.Aggregate(t.Context(), all, a.query, a.sums)
 			require.NoError(t, err)
