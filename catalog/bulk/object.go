@@ -24,7 +24,7 @@ func parseObject(raw string) (object, bool) {
 	if !whole.IsObject() {
 		return nil, false
 	}
-	o := make(object, 0, 16)
+	o := make(object, 0, 8)
 	whole.ForEach(func(key, value gjson.Result) bool {
 		o = append(o, member{key.Str, key.Raw, value.Raw})
 		return true

@@ -80,8 +80,12 @@ func bandsOf(raw string, names map[string]string) ([]object, bool) {
 		if bands[i], ok = parseObject(v); !ok {
 			return nil, false
 		}
-		for from, to := range names {
-			bands[i].move(from, to)
+		for k := 0; k < len(bands[i]); k++ {
+			if to, moved := names[bands[i][k].name]; moved {
+				before := len(bands[i])
+				bands[i].move(bands[i][k].name, to)
+				k -= before - len(bands[i]) // one that goes, as the new name is there already
+			}
 		}
 	}
 	return bands, true

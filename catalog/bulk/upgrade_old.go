@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -76,8 +77,10 @@ func upgradeOld(whole *object, kind string) {
 }
 
 func upgradeOldFields(o *object) {
-	for from, to := range oldFields {
-		o.move(from, to)
+	for _, m := range slices.Clone(*o) {
+		if to, moved := oldFields[m.name]; moved {
+			o.move(m.name, to)
+		}
 	}
 	if name := o.get("eo:instrument"); name != "" {
 		o.set("eo:instrument", listOf([]string{name}))
