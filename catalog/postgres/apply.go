@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -16,8 +15,8 @@ import (
 
 // How writers keep out of each other's way. A set of changes takes its locks in this order, each kind sorted by key:
 //
-//  1. collections that are there (locks.go), 2. collections that are new,
-//  3. items that are there, 4. items that are new, 5. properties, 6. marks, 7. the shelf.
+//  1. collections that are there, 2. items that are there (locks.go),
+//  3. collections that are new, 4. items that are new, 5. properties, 6. marks, 7. the shelf.
 //
 // It never goes back: where somebody else was faster with something new, everything is undone and begun again. So those who
 // wait do so for someone who is further, and nobody waits in a circle. Counts are appended and the revision is a
@@ -27,10 +26,9 @@ import (
 const (
 	attempts = 30
 	pause    = 4 * time.Millisecond
+	// ending is how long the server may take to commit. It is not broken off when the caller goes away, as nobody would know how it ended.
+	ending = 30 * time.Second
 )
-
-// errAgain says that somebody else was faster.
-var errAgain = fault.New(fault.Unavailable, "others are changing the same documents").WithCure("do it again")
 
 // Apply makes a set of changes in one transaction.
 func (c *Catalog) Apply(ctx context.Context, ch catalog.Changes) (int64, error) {
@@ -64,7 +62,7 @@ func again(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, errAgain) || lost(err)
+	return lost(err)
 }
 
 // errUnknownEnd is the loss of the connection at the very end: the changes may have been made.
@@ -98,7 +96,6 @@ type writer struct {
 	wish
 
 	held
-	changed bool
 	tallies map[count]int64
 	learned map[likeness]bool
 }
@@ -117,7 +114,6 @@ func (w *writer) apply() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	w.changed = due.changes()
 	for _, do := range []func(work) error{w.writeCollections, w.writeItems, w.writeProperties, w.writeTallies, w.writeMarks, w.countShelf} {
 		if err := do(due); err != nil {
 			return 0, err
@@ -128,30 +124,24 @@ func (w *writer) apply() (int64, error) {
 
 // commit ends the transaction. The revision is taken last, so that one that was not made took none.
 func (w *writer) commit(due work) (revision int64, err error) {
-	if !w.changed && !due.marked() {
-		err = w.conn.QueryRow(w.ctx, `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revision`).Scan(&revision)
-		if err == nil {
-			_, err = w.conn.Exec(w.ctx, "ROLLBACK")
-		}
-		return revision, err
+	number := lastRevision
+	if due.changes() {
+		number = `SELECT nextval('revision')`
 	}
-	next := `SELECT nextval('revision')`
-	if !w.changed {
-		next = `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revision`
-	}
-	var batch pgx.Batch
-	batch.Queue(next).QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
-	if err := w.conn.SendBatch(w.ctx, &batch).Close(); err != nil {
+	if err := w.conn.QueryRow(w.ctx, number).Scan(&revision); err != nil {
 		return 0, err
 	}
-	if _, err := w.conn.Exec(w.ctx, "COMMIT"); err != nil {
-		if lost(err) || w.ctx.Err() != nil {
-			return 0, errors.Join(errUnknownEnd, err)
-		}
-		return 0, err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ending)
+	defer cancel()
+	_, err = w.conn.Exec(ctx, "COMMIT")
+	if err != nil && (lost(err) || ctx.Err() != nil) {
+		err = errors.Join(errUnknownEnd, err)
 	}
-	return revision, nil
+	return revision, err
 }
+
+// lastRevision is the number that the last set of changes took.
+const lastRevision = `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revision`
 
 func (w *writer) exec(text string, args ...any) error {
 	_, err := w.conn.Exec(w.ctx, text, args...)

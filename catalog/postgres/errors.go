@@ -53,6 +53,9 @@ func (c *Catalog) wrap(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, errUnknownEnd) {
+		return fault.New(fault.Unavailable, "%s in catalog %s: %w", op, c.at, err)
+	}
 	var limit errLimit
 	if ctx.Err() != nil && errors.As(context.Cause(ctx), &limit) {
 		return fault.New(fault.Unavailable, "%s in catalog %s: %w", op, c.at, limit).

@@ -140,7 +140,7 @@ func (c *Catalog) Describe(ctx context.Context) (out catalog.Description, err er
 	err = c.looking(ctx, "describe", c.limits.Search, func(ctx context.Context) error {
 		return c.read.QueryRow(ctx, `SELECT current_setting('server_version') || ', PostGIS ' || (SELECT extversion FROM pg_extension WHERE extname = 'postgis'),
 			(SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'),
-			(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revision)`, c.at.quoted()).Scan(&out.Version, &out.Bytes, &out.Revision)
+			(`+lastRevision+`)`, c.at.quoted()).Scan(&out.Version, &out.Bytes, &out.Revision)
 	})
 	out.Version = strings.TrimSpace(out.Version)
 	return out, err

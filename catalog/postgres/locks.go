@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -87,11 +88,13 @@ func (w *writer) lockItems() error {
 // checkConditions answers the conditions by what is locked.
 func (w *writer) checkConditions() error {
 	for _, cond := range w.Conditions {
-		etag, there := w.held.items[cond.Ref].etag, false
+		item, there := w.held.items[cond.Ref]
+		etag, name := item.etag, fmt.Sprintf("item %q of collection %q", cond.Ref.ID, cond.Ref.Collection)
 		if cond.Ref.ID == "" {
-			etag = w.held.collections[cond.Ref.Collection].etag
+			var c heldCollection
+			c, there = w.held.collections[cond.Ref.Collection]
+			etag, name = c.etag, fmt.Sprintf("collection %q", cond.Ref.Collection)
 		}
-		there = etag != nil
 		var failed error
 		switch {
 		case cond.Absent && there:
@@ -102,13 +105,9 @@ func (w *writer) checkConditions() error {
 		case len(cond.ETags) > 0 && !slices.Contains(cond.ETags, hex.EncodeToString(etag)):
 			failed = catalog.ErrChanged
 		}
-		if failed == nil {
-			continue
+		if failed != nil {
+			return fault.New(fault.KindOf(failed), "%s: %w", name, failed)
 		}
-		if cond.Ref.ID == "" {
-			return fault.New(fault.KindOf(failed), "collection %q: %w", cond.Ref.Collection, failed)
-		}
-		return fault.New(fault.KindOf(failed), "item %q of collection %q: %w", cond.Ref.ID, cond.Ref.Collection, failed)
 	}
 	return nil
 }

@@ -172,6 +172,7 @@ func (a address) prepare(cfg *pgx.ConnConfig, limit time.Duration) {
 	settings["idle_in_transaction_session_timeout"] = milliseconds(limit + time.Minute)
 	settings["client_connection_check_interval"] = "10s"
 	cfg.ConnectTimeout = 10 * time.Second
+	cfg.StatementCacheCapacity = 128 // each is kept by the server for each connection
 	// A call that is given up asks the server to stop, and keeps the connection.
 	cfg.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 5 * time.Second}

@@ -66,11 +66,10 @@ func read(ch catalog.Changes) (wish, error) {
 type strength int
 
 const (
-	// keep: remove it. read: change it. change: read it with a lock. remove: put or change items in it.
-	keep strength = iota
-	look
-	change
-	remove
+	keep   strength = iota // removing it
+	look                   // and changing it
+	change                 // and looking at it, but not putting items in it
+	remove                 // anything
 )
 
 var strengths = [...]string{"FOR KEY SHARE", "FOR SHARE", "FOR NO KEY UPDATE", "FOR UPDATE"}
