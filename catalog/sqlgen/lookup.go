@@ -161,7 +161,7 @@ func (l lookup) countNear(p Path) (int, bool, error) {
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.row, b.row) })
 	all = once(all)
 	sure := 0
-	if l.w.collections == nil && l.w.q.Filter == nil && l.w.q.Words == nil && l.w.q.Origin == nil && l.w.sort == always {
+	if l.w.scope.SeesAll() && l.w.collections == nil && l.w.q.Filter == nil && l.w.q.Words == nil && l.w.q.Origin == nil && l.w.sort == always {
 		all = slices.DeleteFunc(all, func(c candidate) bool {
 			if c.sure {
 				sure++

@@ -53,7 +53,7 @@ func (w wanted) timed() bool { return w.time != always }
 
 // plain reports that the collection, if anything, decides what is wanted.
 func (w wanted) plain() bool {
-	return w.ids == nil && w.shape == nil && !w.timed() && w.q.Filter == nil && w.q.Words == nil && w.q.Origin == nil
+	return w.scope.SeesAll() && w.ids == nil && w.shape == nil && !w.timed() && w.q.Filter == nil && w.q.Words == nil && w.q.Origin == nil
 }
 
 func newWanted(s catalog.Scope, q catalog.Query) wanted {
