@@ -2,6 +2,7 @@ package stac
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -51,11 +52,11 @@ func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) 
 	if err := checkTimes(top.Get("properties")); err != nil {
 		return refuse(err)
 	}
-	switch assets := top.Get("assets"); {
-	case !assets.Exists():
+	if err := checkParts(top); err != nil {
+		return refuse(err)
+	}
+	if !top.Get("assets").Exists() {
 		more = append(more, `"assets":{},`...)
-	case !assets.IsObject():
-		return refuse(fault.New(fault.Invalid, "assets is no object"))
 	}
 	if g := top.Get("geometry"); !g.Exists() {
 		more = append(more, `"geometry":null,`...)
@@ -129,6 +130,44 @@ func named(more []byte, top gjson.Result, member, want string) ([]byte, error) {
 	return more, nil
 }
 
+// checkParts holds links, assets and extensions of a document, where it has them, to being what clients take them for.
+func checkParts(top gjson.Result) (err error) {
+	bad := func(format string, args ...any) bool {
+		err = fault.New(fault.Invalid, format, args...)
+		return false
+	}
+	texts := func(what string, o gjson.Result, members ...string) bool {
+		for _, m := range members {
+			if v := o.Get(m); v.Type != gjson.String || v.Str == "" {
+				return bad("%s has no %s that is a string", what, m)
+			}
+		}
+		return true
+	}
+	for name, list := range map[string]gjson.Result{"links": top.Get("links"), "stac_extensions": top.Get("stac_extensions")} {
+		if list.Exists() && !list.IsArray() {
+			return fault.New(fault.Invalid, "%s is no list", name)
+		}
+	}
+	if a := top.Get("assets"); a.Exists() && !a.IsObject() {
+		return fault.New(fault.Invalid, "assets is no object")
+	}
+	top.Get("links").ForEach(func(_, l gjson.Result) bool { return texts("a link", l, "rel", "href") })
+	if err != nil {
+		return err
+	}
+	top.Get("assets").ForEach(func(name, asset gjson.Result) bool {
+		return texts("asset "+strconv.Quote(name.String()), asset, "href")
+	})
+	if err != nil {
+		return err
+	}
+	top.Get("stac_extensions").ForEach(func(_, one gjson.Result) bool {
+		return one.Type == gjson.String || bad("stac_extensions holds what is no string")
+	})
+	return err
+}
+
 // checkTimes holds an item to having a time, as every STAC item does.
 func checkTimes(properties gjson.Result) error {
 	at := properties.Get("datetime")
@@ -163,6 +202,9 @@ func postedCollection(raw json.RawMessage, id string) (catalog.CollectionEntry, 
 	top := gjson.ParseBytes(doc)
 	more, err := named(nil, top, "id", id)
 	if err != nil {
+		return refuse(err)
+	}
+	if err := checkParts(top); err != nil {
 		return refuse(err)
 	}
 	for _, member := range []string{"description", "license"} {
