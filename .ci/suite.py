@@ -44,7 +44,7 @@ class Tally:
 
 def run_go(tally: Tally, *what: str, race: bool = True) -> None:
     """Run `go test` over packages, printing a line a package and the output of failures."""
-    # The race detector also checks every conversion of a pointer, which SQLite, translated from C, is made of: half its time.
+    # The race detector also checks conversions of pointers, of which SQLite, translated from C, is full: half its time.
     detector = ["-race", "-gcflags=modernc.org/...=-d=checkptr=0"] if race else []
     command = ["go", "test", *detector, "-timeout", "20m", "-json", *what]
     output: dict[tuple[str, str], list[str]] = {}
