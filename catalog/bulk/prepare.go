@@ -31,9 +31,6 @@ func prepare(raw json.RawMessage, base *url.URL, collection string) (p prepared,
 		p.item, err = catalog.ParseItem(doc)
 		return p, err
 	}
-	if err := CheckCollectionID(gjson.GetBytes(doc, "id").Str); err != nil {
-		return p, err
-	}
 	p.collection, err = catalog.ParseCollection(doc)
 	return p, err
 }
@@ -67,6 +64,9 @@ func finish(o *object, base *url.URL, collection string) (bool, error) {
 		changed = changed || more
 	default:
 		return false, fault.New(fault.Invalid, "its type is %.40q, neither Feature nor Collection", kind).WithCure("leave out what is no STAC item or collection")
+	}
+	if err := CheckDocument(func(member string) gjson.Result { return gjson.Parse(o.get(member)) }); err != nil {
+		return false, err
 	}
 	return whole(o, base) || changed, nil
 }
@@ -117,19 +117,6 @@ func AppendBox(out []byte, shape *geo.Shape) []byte {
 		out = strconv.AppendFloat(out, v, 'f', -1, 64)
 	}
 	return append(out, ']')
-}
-
-// CheckCollectionID refuses the names of collections that are made of what the bucket holds.
-func CheckCollectionID(id string) error {
-	for _, prefix := range []string{"labels-", "dataset-", "predictions-"} {
-		if strings.HasPrefix(id, prefix) {
-			return fault.New(fault.Conflict, "collection %q: names that begin with %s belong to what Terrapin makes itself", id, prefix).WithCure("choose another name")
-		}
-	}
-	if id == "models" {
-		return fault.New(fault.Conflict, "collection %q: the name belongs to the models that are registered", id).WithCure("choose another name")
-	}
-	return nil
 }
 
 // whole makes the relative hrefs of a document's links and assets whole, and reports whether there was one: they are
