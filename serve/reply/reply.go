@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -77,6 +78,9 @@ func Failure(kind, message, cure string) map[string]string {
 	return doc
 }
 
+// maxMessage bounds the message of an error, in bytes.
+const maxMessage = 2000
+
 // Error answers with an error. The text of an internal one stays in the log.
 func (a Writer) Error(w http.ResponseWriter, r *http.Request, err error) {
 	a.ErrorAs(w, r, fault.KindOf(err).HTTP(), err)
@@ -89,6 +93,9 @@ func (a Writer) ErrorAs(w http.ResponseWriter, r *http.Request, status int, err 
 		id := uuid.NewString()
 		a.Log.ErrorContext(r.Context(), "internal error", "id", id, "method", r.Method, "path", r.URL.Path, "err", err)
 		message, cure = "internal error "+id, "the server's log tells more under that id"
+	}
+	if len(message) > maxMessage { // what was sent need not come back whole
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
 	}
 	for _, header := range []string{"ETag", "Last-Modified", "Cache-Control", "Location"} {
 		w.Header().Del(header) // of what would have been answered

@@ -69,6 +69,10 @@ func TestErrors(t *testing.T) {
 	require.Equal(t, 500, w.Code)
 	require.NotContains(t, w.Body.String(), "hunter2")
 	w = httptest.NewRecorder()
+	quiet.Error(w, r, fault.New(fault.Invalid, "no time: %s", strings.Repeat("é", 1<<20)))
+	require.Equal(t, 400, w.Code)
+	require.Less(t, w.Body.Len(), 3*maxMessage)
+	w = httptest.NewRecorder()
 	quiet.Document(w, r, 200, JSON, func() {})
 	require.Equal(t, 500, w.Code, "what does not encode is an error")
 }

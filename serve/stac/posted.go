@@ -27,7 +27,7 @@ const (
 // may leave out because the place or the geometry says it is put in; older versions of STAC are brought to 1.1.
 func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) {
 	refuse := func(err error) (catalog.Entry, error) {
-		name := gjson.GetBytes(raw, "id").String()
+		name := nameIn(raw)
 		if name == "" {
 			name = at.ID
 		}
@@ -72,6 +72,12 @@ func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) 
 		return catalog.Entry{}, err
 	}
 	return e, nil
+}
+
+// nameIn is the id that a document gives itself, as much of it as a message can hold.
+func nameIn(raw json.RawMessage) string {
+	name := gjson.GetBytes(raw, "id").String()
+	return strings.ToValidUTF8(name[:min(len(name), 100)], "")
 }
 
 // upgraded checks that a document is JSON of a type, and brings it to STAC 1.1.
@@ -193,7 +199,7 @@ func postedCollection(raw json.RawMessage, id string) (catalog.CollectionEntry, 
 		if cure == "" {
 			cure = "make it a valid STAC collection; the specification is collection-spec of STAC 1.1.0"
 		}
-		return catalog.CollectionEntry{}, fault.New(fault.Invalid, "collection %q: %w", gjson.GetBytes(raw, "id").String(), err).WithCure("%s", cure)
+		return catalog.CollectionEntry{}, fault.New(fault.Invalid, "collection %q: %w", nameIn(raw), err).WithCure("%s", cure)
 	}
 	doc, err := upgraded(raw, "Collection")
 	if err != nil {
