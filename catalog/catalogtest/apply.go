@@ -185,7 +185,7 @@ func testMarks(t *testing.T, c catalog.Catalog) {
 
 // testManyAtOnce puts more in one set of changes than one statement takes parameters.
 func testManyAtOnce(t *testing.T, c catalog.Catalog) {
-	const n = 3000
+	const n = 1500
 	ch := catalog.Changes{Collections: documents(Collection("a"))}
 	refs := []catalog.ItemRef{}
 	for i := range n {
@@ -197,7 +197,7 @@ func testManyAtOnce(t *testing.T, c catalog.Catalog) {
 	for _, r := range refs {
 		ids = append(ids, r.ID)
 	}
-	require.Len(t, walk(t, c, catalog.Query{IDs: ids, Page: catalog.Page{Limit: 2000}}), n)
+	require.Len(t, walk(t, c, catalog.Query{IDs: ids, Page: catalog.Page{Limit: 1000}}), n)
 	apply(t, c, catalog.Changes{DeleteItems: refs[1:]})
 	require.Equal(t, []string{"a/i0000"}, walk(t, c, catalog.Query{}))
 }
