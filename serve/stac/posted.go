@@ -2,7 +2,6 @@ package stac
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -14,8 +13,6 @@ import (
 )
 
 const (
-	// maxName bounds an id, in bytes.
-	maxName = 512
 	// maxPosted bounds the documents of one request, and maxDocument each of them in bytes.
 	maxPosted   = 10_000
 	maxDocument = 16 << 20
@@ -49,10 +46,7 @@ func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) 
 	if more, err = named(more, top, "collection", at.Collection); err != nil {
 		return refuse(err)
 	}
-	if err := checkTimes(top.Get("properties")); err != nil {
-		return refuse(err)
-	}
-	if err := checkParts(top); err != nil {
+	if err := bulk.CheckDocument(top.Get); err != nil {
 		return refuse(err)
 	}
 	if !top.Get("assets").Exists() {
@@ -128,59 +122,8 @@ func named(more []byte, top gjson.Result, member, want string) ([]byte, error) {
 		return nil, fault.New(fault.Invalid, "it has no %s that is a string", member)
 	case want != "" && given.Str != want:
 		return nil, fault.New(fault.Invalid, "its %s is %q, and it was sent to %q", member, given.Str, want).WithCure("send it to where it belongs, or leave %s out", member)
-	case len(given.Str) > maxName:
-		return nil, fault.New(fault.Invalid, "its %s has %d bytes", member, len(given.Str)).WithCure("choose one of up to %d", maxName)
-	case given.Str == "." || given.Str == "..":
-		return nil, fault.New(fault.Invalid, "its %s is %q, which no address can end in", member, given.Str).WithCure("choose another")
 	}
 	return more, nil
-}
-
-// checkParts holds links, assets and extensions of a document, where it has them, to being what clients take them for.
-func checkParts(top gjson.Result) (err error) {
-	bad := func(format string, args ...any) bool {
-		err = fault.New(fault.Invalid, format, args...)
-		return false
-	}
-	texts := func(what string, o gjson.Result, members ...string) bool {
-		for _, m := range members {
-			if v := o.Get(m); v.Type != gjson.String || v.Str == "" {
-				return bad("%s has no %s that is a string", what, m)
-			}
-		}
-		return true
-	}
-	for name, list := range map[string]gjson.Result{"links": top.Get("links"), "stac_extensions": top.Get("stac_extensions")} {
-		if list.Exists() && !list.IsArray() {
-			return fault.New(fault.Invalid, "%s is no list", name)
-		}
-	}
-	if a := top.Get("assets"); a.Exists() && !a.IsObject() {
-		return fault.New(fault.Invalid, "assets is no object")
-	}
-	top.Get("links").ForEach(func(_, l gjson.Result) bool { return texts("a link", l, "rel", "href") })
-	if err != nil {
-		return err
-	}
-	top.Get("assets").ForEach(func(name, asset gjson.Result) bool {
-		return texts("asset "+strconv.Quote(name.String()), asset, "href")
-	})
-	if err != nil {
-		return err
-	}
-	top.Get("stac_extensions").ForEach(func(_, one gjson.Result) bool {
-		return one.Type == gjson.String || bad("stac_extensions holds what is no string")
-	})
-	return err
-}
-
-// checkTimes holds an item to having a time, as every STAC item does.
-func checkTimes(properties gjson.Result) error {
-	at := properties.Get("datetime")
-	if !at.Exists() || at.Type == gjson.Null && !(properties.Get("start_datetime").Exists() && properties.Get("end_datetime").Exists()) {
-		return fault.New(fault.Invalid, "properties have no datetime").WithCure("give datetime, or null for it with start_datetime and end_datetime")
-	}
-	return nil
 }
 
 // joined puts members, each with a comma after it, in front of those of an object that has some.
@@ -210,21 +153,11 @@ func postedCollection(raw json.RawMessage, id string) (catalog.CollectionEntry, 
 	if err != nil {
 		return refuse(err)
 	}
-	if err := checkParts(top); err != nil {
+	switch err := bulk.CheckDocument(top.Get); {
+	case fault.Is(err, fault.Conflict): // with what the bucket decides
+		return catalog.CollectionEntry{}, err
+	case err != nil:
 		return refuse(err)
 	}
-	for _, member := range []string{"description", "license"} {
-		if v := top.Get(member); v.Type != gjson.String || v.Str == "" {
-			return refuse(fault.New(fault.Invalid, "it has no %s that is a string", member))
-		}
-	}
-	if !top.Get("extent.spatial.bbox.0").IsArray() || !top.Get("extent.temporal.interval.0").IsArray() {
-		return refuse(fault.New(fault.Invalid, "extent has no spatial.bbox or no temporal.interval").
-			WithCure(`give {"spatial": {"bbox": [[w, s, e, n]]}, "temporal": {"interval": [[from, to]]}}; an end of time may be null`))
-	}
-	c, err := catalog.ParseCollection(joined(more, doc))
-	if err != nil {
-		return catalog.CollectionEntry{}, err
-	}
-	return c, bulk.CheckCollectionID(c.ID)
+	return catalog.ParseCollection(joined(more, doc))
 }
