@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,33 @@ func testApply(t *testing.T, c catalog.Catalog) {
 	require.NoError(t, err)
 	require.Contains(t, string(item), `"last"`, "of two documents of one item the last one stays")
 	require.Empty(t, walk(t, c, catalog.Query{BBox: []float64{0, 0, 1, 1}}))
+}
+
+// testEntries puts an item that was read before, after those that were not; its hrefs are marked as relative.
+func testEntries(t *testing.T, c catalog.Catalog) {
+	put(t, c)
+	read := func(title string) catalog.Entry {
+		e, err := catalog.ParseItem(json.RawMessage(`{"type":"Feature","id":"x","collection":"a","geometry":` + square + `,"properties":{` + then + `,"title":` + text(title) + `},
+			"assets":{"one":{"href":"./one.tif"},"two":{"title":"\\u0000","href":"https://example.org/two.tif"}},"links":[{"rel":"via","href":"up"}]}`))
+		require.NoError(t, err)
+		return e
+	}
+	first, last := read("first"), read("last")
+	rev := apply(t, c, catalog.Changes{Items: documents(Item("a", "x", "null", then)), Entries: []catalog.Entry{first, last}})
+	doc, err := c.Item(t.Context(), all, last.Ref)
+	require.NoError(t, err)
+	require.Equal(t, string(last.Document), string(doc))
+	_, r := search(t, c, catalog.Query{BBox: []float64{0, 0, 1, 1}, Words: word("last"), Count: true})
+	require.Equal(t, []json.RawMessage{last.Document}, r.Documents)
+	require.Equal(t, 1, *r.Matched)
+	require.Equal(t, rev, apply(t, c, catalog.Changes{Entries: []catalog.Entry{last}}), "what is there is no change")
+	_, err = c.Apply(t.Context(), catalog.Changes{Origin: catalog.Posted, Entries: []catalog.Entry{first}})
+	require.True(t, fault.Is(err, fault.Precondition), err)
+	strange := first
+	strange.Ref.Collection = "nowhere"
+	strange.Document = json.RawMessage(strings.Replace(string(first.Document), `"collection":"a"`, `"collection":"nowhere"`, 1))
+	_, err = c.Apply(t.Context(), catalog.Changes{Entries: []catalog.Entry{strange}})
+	require.ErrorIs(t, err, catalog.ErrNotFound)
 }
 
 func testAtomic(t *testing.T, c catalog.Catalog) {

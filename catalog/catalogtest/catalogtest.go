@@ -24,6 +24,7 @@ func Run(t *testing.T, cfg Config) {
 	for name, test := range map[string]func(*testing.T, catalog.Catalog){
 		"empty":              testEmpty,
 		"apply":              testApply,
+		"entries":            testEntries,
 		"atomic":             testAtomic,
 		"refused":            testRefused,
 		"delete":             testDelete,
