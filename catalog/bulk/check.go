@@ -107,3 +107,30 @@ func CheckCollectionID(id string) error {
 	}
 	return nil
 }
+
+// maxNesting bounds lists and objects within each other, as the catalog does.
+const maxNesting = 64
+
+// TooDeep reports whether more than so many lists and objects of a JSON text are within each other. It takes no stack, and
+// so comes before whatever reads the text by calling itself.
+func TooDeep(text []byte, most int) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > most {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+var errDeep = fault.New(fault.Invalid, "more than %d lists and objects are within each other", maxNesting).WithCure("make it flatter")

@@ -42,6 +42,19 @@ func TestWhatDocumentsMustHave(t *testing.T) {
 	}
 }
 
+func TestDepth(t *testing.T) {
+	nested := func(n int) []byte { return []byte(strings.Repeat("[", n) + strings.Repeat("]", n)) }
+	require.False(t, TooDeep(nested(64), 64))
+	require.True(t, TooDeep(nested(65), 64))
+	require.False(t, TooDeep([]byte(`{"a":"[[[[\"[[[","b":[[]]}`), 3))
+	require.True(t, TooDeep([]byte(`{"a":"\\","b":[[[1]]]}`), 3))
+	deep := append([]byte(`{"type":"Feature","stac_version":"1.0.0","x":`), append(nested(10_000_000), '}')...)
+	_, err := prepare(deep, nil, "")
+	require.True(t, fault.Is(err, fault.Invalid))
+	_, err = Upgrade(deep)
+	require.True(t, fault.Is(err, fault.Invalid))
+}
+
 // TestRealDocumentsAreTaken: of all published documents, those are refused that are no STAC, and for that reason.
 func TestRealDocumentsAreTaken(t *testing.T) {
 	expected := regexp.MustCompile(`neither Feature nor Collection|is not RFC 3339|is not closed|it has no id|extent has no`)

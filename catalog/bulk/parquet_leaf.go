@@ -192,7 +192,7 @@ type leafForm struct{ json, geometry, text bool }
 
 func (f leafForm) bytes(out, b []byte) ([]byte, error) {
 	switch {
-	case f.json && gjson.ValidBytes(b):
+	case f.json && !TooDeep(b, maxNesting) && gjson.ValidBytes(b):
 		if string(b) == "null" {
 			return nil, nil
 		}

@@ -38,6 +38,9 @@ func prepare(raw json.RawMessage, base *url.URL, collection string) (p prepared,
 // finished is a document as it is to be read. One that needs nothing is the one that came, which its reader looks at closely;
 // what changes one, or refuses it, relies on its being JSON.
 func finished(raw json.RawMessage, base *url.URL, collection string) (json.RawMessage, error) {
+	if TooDeep(raw, maxNesting) {
+		return nil, errDeep
+	}
 	o, _ := parseObject(string(raw))
 	changed, err := finish(&o, base, collection)
 	if (changed || err != nil) && !gjson.ValidBytes(raw) {

@@ -30,6 +30,9 @@ func Upgrade(doc json.RawMessage) (json.RawMessage, error) {
 	if current(doc) {
 		return doc, nil
 	}
+	if TooDeep(doc, maxNesting) {
+		return nil, errDeep
+	}
 	if !gjson.ValidBytes(doc) {
 		return nil, fault.New(fault.Invalid, "it is no JSON document").WithCure("send one STAC item or collection as JSON")
 	}

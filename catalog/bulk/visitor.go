@@ -151,7 +151,7 @@ func (v *visitor) once(ctx context.Context, a *ask) (body []byte, again time.Dur
 		return nil, 0, fault.New(fault.Unavailable, "%s: %w", a, err).WithCure("check the network, and go on with the same command")
 	case len(body) > maxAnswer:
 		return nil, -1, fault.New(fault.TooLarge, "%s answers with more than %d MiB", a, maxAnswer>>20).WithCure("ask for fewer items at a time")
-	case res.StatusCode == http.StatusOK && gjson.ValidBytes(body):
+	case res.StatusCode == http.StatusOK && !TooDeep(body, 2*maxNesting) && gjson.ValidBytes(body):
 		return body, 0, nil
 	case res.StatusCode == http.StatusOK:
 		return nil, 0, fault.New(fault.Corrupt, "%s answers with something that is no JSON", a).WithCure("give the address of a STAC API; fetch a file yourself and load that")

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/bulk"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/serve/reply"
@@ -157,7 +158,7 @@ func read(w http.ResponseWriter, r *http.Request, most limits, types ...string) 
 		return nil, fault.New(fault.TooLarge, "the body is larger than %d bytes", most.bytes).WithCure("send it in smaller parts")
 	case err != nil:
 		return nil, fault.New(fault.Canceled, "read the body: %w", err)
-	case tooDeep(body.Bytes(), most.depth):
+	case bulk.TooDeep(body.Bytes(), most.depth):
 		return nil, fault.New(fault.Invalid, "the body has lists and objects more than %d within each other", most.depth).WithCure("send a flatter document")
 	}
 	return body.Bytes(), nil
@@ -192,25 +193,4 @@ func withToken(body json.RawMessage, token string) (json.RawMessage, error) {
 	}
 	members["token"] = text
 	return plainJSON(members)
-}
-
-// tooDeep reports whether brackets are more than so many within each other.
-func tooDeep(doc []byte, most int) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(doc); i++ {
-		switch c := doc[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > most {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/bulk"
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -118,7 +119,7 @@ func FuzzPostedItem(f *testing.F) {
 	f.Add(`{"type":"Feature","stac_version":"1.1.0","id":"a","properties":{"datetime":null,"start_datetime":"2020-01-01T00:00:00Z","end_datetime":"2020-01-02T00:00:00Z"},"geometry":null}`)
 	f.Add(`{"type":"Feature","stac_version":"1.0.0","id":"a","collection":"mine","properties":{"datetime":"2020-01-01T00:00:00Z"},"geometry":{"type":"MultiPoint","coordinates":[[179,1],[-179,2]]},"links":[{"rel":"self","href":"x"}]}`)
 	f.Fuzz(func(t *testing.T, doc string) {
-		if tooDeep([]byte(doc), maxNesting) {
+		if bulk.TooDeep([]byte(doc), maxNesting) {
 			t.Skip()
 		}
 		e, err := postedItem(json.RawMessage(doc), catalog.ItemRef{Collection: "mine"})
