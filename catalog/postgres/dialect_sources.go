@@ -13,10 +13,7 @@ import (
 func (d dialect) Candidates(p sqlgen.Path, arg sqlgen.Args) (from, where string) {
 	switch p.Kind {
 	case sqlgen.ByPlace:
-		if p.Sorted == nil {
-			return "(SELECT * FROM item i WHERE " + near(p, arg) + " OFFSET 0) i", ""
-		}
-		return inOrder(p, arg), ""
+		return near(p, arg), ""
 	case sqlgen.ByWords:
 		return "(SELECT * FROM item i WHERE " + d.holds(p.Question, arg) + " OFFSET 0) i", d.Answers(p.Question, arg)
 	case sqlgen.ByID:
@@ -28,7 +25,11 @@ func (d dialect) Candidates(p sqlgen.Path, arg sqlgen.Args) (from, where string)
 func (d dialect) Some(p sqlgen.Path, arg sqlgen.Args) string {
 	switch p.Kind {
 	case sqlgen.ByPlace:
-		return "SELECT 1 FROM item i WHERE " + near(p, arg)
+		var each []string
+		for _, one := range ways(p, arg) {
+			each = append(each, "SELECT 1 FROM item i WHERE "+one.where)
+		}
+		return strings.Join(each, " UNION ALL ")
 	case sqlgen.ByWords:
 		return "SELECT 1 FROM item i WHERE " + d.holds(p.Question, arg)
 	}
@@ -41,25 +42,49 @@ func (dialect) Sketch(sqlgen.Path, sqlgen.Args) string { return "" }
 // At is as exact as an index of doubles can be.
 func (dialect) At(sort int64) float64 { return moment(sort) }
 
-// near is a condition of the index over place and time.
-func near(p sqlgen.Path, arg sqlgen.Args) string {
-	return "i.place && " + arg(boxOfPlace, boxOf(p).String())
+// way is a part of the items near a place: what one look into one of the two indexes finds, and the coordinate that is the sort there.
+type way struct{ where, sort string }
+
+// ways find each item near a place once.
+func ways(p sqlgen.Path, arg sqlgen.Args) (out []way) {
+	usual, odd := looks(p)
+	where := "NOT i.odd"
+	for _, b := range usual {
+		at := arg(boxOfPlace, b.String())
+		out = append(out, way{where + " AND i.place && " + at, "5"})
+		where += " AND NOT i.place && " + at
+	}
+	return append(out, way{"i.odd AND i.place && " + arg(boxOfPlace, odd.String()), "9"})
 }
 
-// along is what orders the candidates of a path: their sort, as the index over place and time has it.
+// along is what orders the candidates of a path: their sort, as the indexes have it.
 const along = "i.along"
 
 func (dialect) InOrder(limit string) string {
 	return " ORDER BY " + along + " FETCH FIRST (" + limit + ") ROWS WITH TIES"
 }
 
-// inOrder are the candidates of a path in its order.
-func inOrder(p sqlgen.Path, arg sqlgen.Args) string {
-	order := "i.place ~> " + sortUpward
-	if p.Downward {
-		order = "i.place ~> " + sortDownward
+// near are the candidates of a path, in its order if it has one: the server merges what comes in order from each index.
+func near(p sqlgen.Path, arg sqlgen.Args) string {
+	var each []string
+	for _, one := range ways(p, arg) {
+		text := "SELECT i.* FROM item i WHERE " + one.where
+		if p.Sorted != nil {
+			order := "i.place ~> " + one.sort
+			if p.Downward {
+				order = "i.place ~> -" + one.sort
+			}
+			text = "SELECT i.*, " + order + " AS along FROM item i WHERE " + one.where + " ORDER BY " + order
+		}
+		each = append(each, text)
 	}
-	return "(SELECT i.*, " + order + " AS along FROM item i WHERE " + near(p, arg) + " ORDER BY " + order + " OFFSET 0) i"
+	switch {
+	case len(each) == 1:
+		return "(" + each[0] + " OFFSET 0) i"
+	case p.Sorted == nil:
+		return "(" + strings.Join(each, " UNION ALL ") + " OFFSET 0) i"
+	}
+	return "(SELECT * FROM ((" + strings.Join(each, ") UNION ALL (") + ")) u ORDER BY u.along OFFSET 0) i"
 }
 
 func (dialect) Elements(name string, arg sqlgen.Args) (from, text string) {

@@ -17,7 +17,7 @@ import (
 )
 
 // columns are those of the item table that are written, in the order of a record's fields.
-const columns = "collection, id, origin, sort, dated, begins, ends, etag, document, properties, moments, shape, place, texts, words"
+const columns = "collection, id, origin, sort, dated, begins, ends, etag, document, properties, moments, shape, odd, place, texts, words"
 
 // record is an item as its row has it.
 type record struct {
@@ -30,6 +30,7 @@ type record struct {
 	moments      []byte
 	shape        []byte // well-known binary; nil for nowhere
 	place        box
+	odd          bool
 	texts        string
 	words        []string
 }
@@ -37,8 +38,9 @@ type record struct {
 func newRecord(e *catalog.Entry, from catalog.Origin) *record {
 	r := &record{
 		Entry: e, origin: from, etag: etagOf(e.Document),
-		properties: doubles(e.Properties), moments: momentsOf(e.Moments), place: placeOf(e),
+		properties: doubles(e.Properties), moments: momentsOf(e.Moments),
 	}
+	r.place, r.odd = placeOf(e)
 	if e.Dated {
 		r.dated = 1
 	}
@@ -163,7 +165,7 @@ var (
 
 // copied appends the record as COPY reads it.
 func (r *record) copied(out []byte) []byte {
-	out = binary.BigEndian.AppendUint16(out, 15)
+	out = binary.BigEndian.AppendUint16(out, 16)
 	out = field(field(out, r.Ref.Collection), r.Ref.ID)
 	out = small(out, int16(r.origin))
 	out = small(large(out, r.Sort), r.dated)
@@ -174,6 +176,12 @@ func (r *record) copied(out []byte) []byte {
 		out = binary.BigEndian.AppendUint32(out, math.MaxUint32)
 	} else {
 		out = field(out, located(r.shape))
+	}
+	out = binary.BigEndian.AppendUint32(out, 1)
+	if r.odd {
+		out = append(out, 1)
+	} else {
+		out = append(out, 0)
 	}
 	return list(field(r.place.copied(out), r.texts), r.words)
 }

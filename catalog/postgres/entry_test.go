@@ -56,7 +56,7 @@ func TestPlaces(t *testing.T) {
 		return true
 	}
 	arc := func(s *geo.Shape, blur float64) (b box) {
-		b.at(s.Bounds(), blur)
+		b.round(s.Bounds(), blur)
 		return b
 	}
 	apart := 0

@@ -44,8 +44,9 @@ CREATE TABLE item (
     moments    jsonb NOT NULL,
     -- Where the item is, within longitudes -180 to 180, and NULL for nowhere.
     shape      geometry(Geometry, 4326),
-    -- The box around it: cosine and sine of the longitude (both 2 for nowhere), latitude, the hull of sort, begins and ends, and sort
-    -- alone, so that an index over boxes gives them in that order.
+    -- The box around it: longitude, latitude, sort. Or, where it lasts, or lies on both sides of the antimeridian: cosine and sine
+    -- of the longitude, latitude, the hull of sort, begins and ends, sort. Nowhere is at 1000.
+    odd        boolean NOT NULL,
     place      cube NOT NULL,
     -- The words of title, description and keywords between spaces, each text on a line of its own; and which there are, cut short.
     texts      text COLLATE "C" NOT NULL,
@@ -54,7 +55,8 @@ CREATE TABLE item (
 );
 CREATE INDEX item_newest ON item (sort DESC, collection, id);
 CREATE INDEX item_newest_of_collection ON item (collection, sort DESC, id);
-CREATE INDEX item_place ON item USING gist (place);
+CREATE INDEX item_place ON item USING gist (place) WHERE NOT odd;
+CREATE INDEX item_odd_place ON item USING gist (place) WHERE odd;
 CREATE INDEX item_words ON item USING gin (words);
 
 -- Documents are compressed where they lie instead of going to a table of their own, and what filters read stays as it is.
