@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,7 @@ var types = map[sqlgen.Kind]string{
 	sqlgen.Number: "::float8", sqlgen.Text: "::text", sqlgen.Bool: "::boolean",
 	sqlgen.From: "::bigint", sqlgen.To: "::bigint", sqlgen.Integer: "::bigint",
 	sqlgen.List: "::text::jsonb", sqlgen.Scalar: "::text::jsonb", sqlgen.Texts: "::text[]", sqlgen.Integers: "::bigint[]",
-	nameOf: "::text", boxOfPlace: "::text::cube",
+	nameOf: "::text", boxOfPlace: "::cube",
 }
 
 // Kinds of arguments of this dialect's own: the name of a property, which has no order of its own as an index over
@@ -34,9 +35,9 @@ func (dialect) Placeholder(n int, k sqlgen.Kind, value any) string {
 	switch k {
 	case sqlgen.Shape:
 		if surelyValid(value.(*geo.Shape).WKB()) {
-			return at + "::bytea::geometry"
+			return at + "::geometry"
 		}
-		return "sound(" + at + "::bytea::geometry)"
+		return "sound(" + at + "::geometry)"
 	case sqlgen.Text:
 		return "(" + at + `::text COLLATE "C")`
 	}
@@ -45,7 +46,7 @@ func (dialect) Placeholder(n int, k sqlgen.Kind, value any) string {
 
 func (dialect) Argument(k sqlgen.Kind, value any) any {
 	if k == sqlgen.Shape {
-		return located(value.(*geo.Shape).WKB())
+		return hex.EncodeToString(located(value.(*geo.Shape).WKB())) // as the server reads it from text
 	}
 	return value
 }

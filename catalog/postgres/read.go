@@ -140,7 +140,7 @@ func used(text string, args []any) (string, []any) {
 type session struct {
 	conn  *pgxpool.Conn
 	begun bool
-	// ordered says that the server is told to keep to the order of an index.
+	// ordered says which planning the server was told of last.
 	ordered bool
 	ranked  map[string]bool
 }
@@ -152,15 +152,14 @@ func (s *session) Indexed(property string) bool { return s.ranked[property] }
 func (s *session) Query(ctx context.Context, text string, args []any, visit func(sqlgen.Row) error) error {
 	text, args = used(text, args)
 	var batch pgx.Batch // all of it goes at once
+	ordered := strings.Contains(text, along)
 	if !s.begun {
-		s.begun = true
 		batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-		batch.Queue("SET LOCAL plan_cache_mode = force_custom_plan") // the way to an answer depends on what is asked
 	}
-	if ordered := strings.Contains(text, along); ordered != s.ordered {
-		s.ordered = ordered
-		batch.Queue(bitmaps[ordered])
+	if !s.begun || ordered != s.ordered {
+		batch.Queue(planning[ordered])
 	}
+	s.begun, s.ordered = true, ordered
 	before := batch.Len()
 	if before == 0 {
 		rows, err := s.conn.Query(ctx, text, args...)
@@ -206,9 +205,13 @@ func (s *session) Guess(ctx context.Context, text string, args []any) (int, erro
 	return int(min(plan[0].Plan.Rows, math.MaxInt32)), nil
 }
 
-// bitmaps lets the server collect what an index finds and read it in the order of the table, or not: what is to come in the order of an
-// index would have to be found as a whole then, and sorted.
-var bitmaps = map[bool]string{false: "SET LOCAL enable_bitmapscan = on", true: "SET LOCAL enable_bitmapscan = off"}
+// planning tells the server how to plan a statement. The way to an answer depends on what is asked, so it is planned anew each time. Only
+// what comes in the order of an index (true) has one way, whatever is asked: it must not be found as a whole and sorted, as the
+// server would think good for some.
+var planning = map[bool]string{
+	false: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_bitmapscan', 'on', true)`,
+	true:  `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_bitmapscan', 'off', true)`,
+}
 
 func each(rows pgx.Rows, visit func(sqlgen.Row) error) error {
 	defer rows.Close()

@@ -54,6 +54,9 @@ type piece struct {
 
 // pieces cut a window at the ends of the time that is wanted.
 func (s *search) pieces(whole Window) (out []piece) {
+	if s.w.placed() && s.Dialect.InOrder("") != "" {
+		return []piece{{whole, false}}
+	}
 	t := s.w.time
 	if t.To < math.MaxInt64 {
 		out = append(out, piece{whole.and(Window{t.To + 1, math.MaxInt64}), true})
