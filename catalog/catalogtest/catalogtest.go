@@ -59,6 +59,7 @@ func Run(t *testing.T, cfg Config) {
 		"description":        testDescription,
 		"real documents":     testReal,
 		"wide":               testWide,
+		"limits":             testLimits,
 		"races":              testRaces,
 		"readers and writer": testReadersAndWriters,
 		"opposite order":     testOppositeOrder,
