@@ -29,7 +29,7 @@ type Config struct {
 	// if it is not given: one database may hold several catalogs. What is left out comes from libpq's variables (PGPASSWORD …)
 	// and ~/.pgpass. Connections have to be the server's own or a pool's that keeps a session together.
 	URL string
-	// Readers and Writers bound the connections; 0 means four and two for each core.
+	// Readers and Writers bound the connections; 0 means four and two for each core, but 32 and 16 at most.
 	Readers, Writers int
 	// Limits bound the time that a call may take, whatever its context says.
 	Limits Limits
@@ -99,7 +99,7 @@ func (c *Catalog) open(ctx, life context.Context, cfg Config) (err error) {
 	}
 	cores := runtime.GOMAXPROCS(0)
 	// A reader's longest call ends before the server's own limit does.
-	if c.read, err = c.pool(ctx, orElse(cfg.Readers, 4*cores), max(c.limits.Search, c.limits.Aggregate), map[string]string{
+	if c.read, err = c.pool(ctx, orElse(cfg.Readers, min(4*cores, 32)), max(c.limits.Search, c.limits.Aggregate), map[string]string{
 		"default_transaction_read_only": "on",
 		"enable_seqscan":                "off", "random_page_cost": "1.1", "max_parallel_workers_per_gather": "0",
 	}); err != nil {
@@ -109,7 +109,7 @@ func (c *Catalog) open(ctx, life context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.write, err = c.pool(ctx, orElse(cfg.Writers, 2*cores), c.limits.Apply, writing); err != nil {
+	if c.write, err = c.pool(ctx, orElse(cfg.Writers, min(2*cores, 16)), c.limits.Apply, writing); err != nil {
 		return err
 	}
 	key := make([]byte, catalog.KeySize)
