@@ -29,7 +29,8 @@ type Crawl struct {
 	MaxPages int
 	// Pause is the least time between two requests; 0 means 50 ms.
 	Pause time.Duration
-	// Tries is how often a request that fails for a reason that may pass is made; 0 means 7. Backoff is the wait before
+	// Tries is how often a request that fails for a reason that may pass is made; 0 means 7. An address at which nobody has
+	// answered yet is tried once. Backoff is the wait before
 	// the second, doubled for each further one; 0 means 1 s. A server that says how long to wait is obeyed, up to 5 minutes.
 	Tries   int
 	Backoff time.Duration

@@ -31,6 +31,7 @@ type visitor struct {
 	tries          int
 	maxPages       int
 	last           time.Time
+	met            bool // the host has given a page: what it fails at now may pass
 	bytes          atomic.Int64
 }
 
@@ -97,6 +98,7 @@ func (v *visitor) visit(ctx context.Context, a *ask) ([]byte, error) {
 		}
 		body, again, err := v.once(ctx, a)
 		v.last = time.Now()
+		v.met = v.met || err == nil
 		if err == nil || again < 0 || try == v.tries || ctx.Err() != nil {
 			return body, err
 		}
@@ -141,7 +143,7 @@ func (v *visitor) once(ctx context.Context, a *ask) (body []byte, again time.Dur
 		if errors.As(err, &refused) {
 			return nil, -1, refused
 		}
-		return nil, 0, fault.New(fault.Unavailable, "%s: %w", a, err).WithCure("check the address and the network, and go on with the same command")
+		return nil, v.later(), fault.New(fault.Unavailable, "%s: %w", a, err).WithCure("check the address and the network, and go on with the same command")
 	}
 	defer res.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
@@ -154,9 +156,18 @@ func (v *visitor) once(ctx context.Context, a *ask) (body []byte, again time.Dur
 	case res.StatusCode == http.StatusOK && !TooDeep(body, 2*maxNesting) && gjson.ValidBytes(body):
 		return body, 0, nil
 	case res.StatusCode == http.StatusOK:
-		return nil, 0, fault.New(fault.Corrupt, "%s answers with something that is no JSON", a).WithCure("give the address of a STAC API; fetch a file yourself and load that")
+		return nil, v.later(), fault.New(fault.Corrupt, "%s answers with something that is no JSON", a).WithCure("give the address of a STAC API; fetch a file yourself and load that")
 	}
 	return nil, waitFor(res), refusal(a, res, body)
+}
+
+// later is how long to wait after something that no API does: where there was one before, it may come back; else the
+// address is likely to be wrong, and whoever mistyped it is told at once.
+func (v *visitor) later() time.Duration {
+	if v.met {
+		return 0
+	}
+	return -1
 }
 
 // waitFor says how long a server that does not answer now wants to be left alone.
