@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,5 +19,17 @@ func TestBoxesThatAreNoPlaceOnEarth(t *testing.T) {
 		s, err := ParseBox(b)
 		require.NoError(t, err, b)
 		require.LessOrEqual(t, len(s.Bounds()), 2, b)
+	}
+}
+
+// Shapes whose edges a raster's half pixel takes beyond a pole end at the pole.
+func TestShapesThatEndAtAPole(t *testing.T) {
+	world, err := Parse(json.RawMessage(`{"type":"Polygon","coordinates":[[[-180.125,-90.125],[179.875,-90.125],[179.875,90.125],[-180.125,90.125],[-180.125,-90.125]]]}`), nil)
+	require.NoError(t, err)
+	pole, _, err := ReadWKT("POINT(12 -90.00014)")
+	require.NoError(t, err)
+	require.True(t, world.Intersects(pole))
+	for _, b := range world.Bounds() {
+		require.Equal(t, []float64{-90, 90}, []float64{b.Min[1], b.Max[1]})
 	}
 }

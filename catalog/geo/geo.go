@@ -76,8 +76,8 @@ func (s *Shape) around(b orb.Bound) orb.Bound {
 }
 
 // turns are how often a box may go around the Earth, as maps that show it several times ask; overshoot is how far beyond
-// a pole it may reach, in degrees, as extents that were computed do by a little.
-const turns, overshoot = 10, 1
+// a pole boxes and shapes may reach, in degrees: half a pixel of a coarse raster, or what computing an extent adds.
+const turns, overshoot = 10, 0.5
 
 // Box is the rectangle between two corners, with longitudes of a few turns at most; west greater than east crosses the
 // antimeridian.

@@ -227,15 +227,18 @@ func position(coordinates gjson.Result) (p orb.Point, err error) {
 	if err != nil {
 		return p, err
 	}
-	return p, checkPosition(p)
+	return onEarth(p)
 }
 
-func checkPosition(p orb.Point) error {
-	if !(math.Abs(p[1]) <= 90) {
-		return fmt.Errorf("latitude %g is beyond ±90", p[1])
+// onEarth refuses what is no place on Earth. What is little beyond a pole, as an edge of a pixel is whose centre is there,
+// is at the pole.
+func onEarth(p orb.Point) (orb.Point, error) {
+	if !(math.Abs(p[1]) <= 90+overshoot) {
+		return p, fmt.Errorf("latitude %g is beyond ±90", p[1])
 	}
 	if !(math.Abs(p[0]) <= 360) {
-		return fmt.Errorf("longitude %g is beyond ±360", p[0])
+		return p, fmt.Errorf("longitude %g is beyond ±360", p[0])
 	}
-	return nil
+	p[1] = max(-90, min(p[1], 90))
+	return p, nil
 }

@@ -174,7 +174,7 @@ func (r *wktReader) point() (p orb.Point, err error) {
 			return p, err
 		}
 	}
-	if err = checkPosition(p); err != nil {
+	if p, err = onEarth(p); err != nil {
 		r.at = from
 	}
 	return p, err
