@@ -3,7 +3,6 @@ package bulk
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -16,15 +15,14 @@ const stacVersion = "1.1.0"
 
 // The versions of extensions whose fields Upgrade moves.
 const (
-	eoSchema         = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
-	rasterSchema     = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
-	projectionSchema = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+	eoSchema     = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+	rasterSchema = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 )
 
 // Upgrade brings an item, collection or catalog of STAC 0.8 to 1.1.0-beta.1 to 1.1.0: eo:bands and raster:bands
-// become bands, with what all bands have in common at their asset; proj:epsg becomes proj:code; licences that
-// have other names get them; item_assets needs no extension. What it does not know stays as it is, in its
-// place, numbers with their digits. A document of 1.1.0 or later comes back unchanged, and so does one that is no STAC
+// become bands, with what all bands have in common at their asset; licences that have other names get them; item_assets
+// needs no extension. What 1.1.0 asks nothing of stays as it is, in its place, numbers with their digits: so does
+// proj:epsg, which people filter by and older readers look for, with the version of its extension that has it. A document of 1.1.0 or later comes back unchanged, and so does one that is no STAC
 // document; an upgraded one is not changed by another call. It refuses what is no JSON and versions before 0.8.
 func Upgrade(doc json.RawMessage) (json.RawMessage, error) {
 	if current(doc) {
@@ -78,7 +76,7 @@ func upgrade(whole *object) (bool, error) {
 		upgradeOld(whole, kind)
 	}
 	upgradeLicenses(whole)
-	upgradeFields(whole)
+	upgradeBandsEverywhere(whole)
 	upgradeExtensions(whole)
 	whole.set("stac_version", quoted(stacVersion))
 	return true, nil
@@ -95,62 +93,20 @@ func upgradeLicenses(whole *object) {
 	whole.object("properties", rename, `"license"`)
 }
 
-// movedFields are those that upgradeFields looks for.
-var movedFields = []string{`"eo:bands"`, `"raster:bands"`, `"proj:epsg"`}
+// movedFields are those that upgradeBandsEverywhere looks for.
+var movedFields = []string{`"eo:bands"`, `"raster:bands"`}
 
-// upgradeFields moves bands and codes of projections wherever they may stand.
-func upgradeFields(whole *object) {
+// upgradeBandsEverywhere moves bands wherever they may stand.
+func upgradeBandsEverywhere(whole *object) {
 	for _, part := range []string{"properties", "summaries"} {
-		whole.object(part, func(o *object) {
-			upgradeBands(o, false)
-			upgradeProjection(o)
-		}, movedFields...)
+		whole.object(part, func(o *object) { upgradeBands(o, false) }, movedFields...)
 	}
 	for _, part := range []string{"assets", "item_assets"} {
-		whole.each(part, func(o *object) {
-			upgradeBands(o, true)
-			upgradeProjection(o)
-		}, movedFields...)
+		whole.each(part, func(o *object) { upgradeBands(o, true) }, movedFields...)
 	}
 	if whole.text("type") == "Collection" {
 		upgradeBands(whole, false)
 	}
-}
-
-// upgradeProjection makes proj:code of proj:epsg, and a list of the one of a list of the other.
-func upgradeProjection(o *object) {
-	at := o.at("proj:epsg")
-	if at < 0 {
-		return
-	}
-	code := func(raw string) (string, bool) {
-		switch v := gjson.Parse(raw); {
-		case v.Type == gjson.Null:
-			return "null", true
-		case v.Type == gjson.Number && v.Num == float64(v.Int()):
-			return quoted("EPSG:" + strconv.FormatInt(v.Int(), 10)), true
-		}
-		return "", false
-	}
-	value, ok := code((*o)[at].value)
-	if list, isList := parseList((*o)[at].value); isList {
-		ok = true
-		for i := range list {
-			var known bool
-			list[i], known = code(list[i])
-			ok = ok && known
-		}
-		value = listOf(list)
-	}
-	if !ok { // a range of codes, say, means nothing as a range of names
-		return
-	}
-	if o.get("proj:code") == "null" {
-		o.drop("proj:code")
-		at = o.at("proj:epsg")
-	}
-	(*o)[at].value = value
-	o.move("proj:epsg", "proj:code")
 }
 
 // movedExtensions are those whose fields Upgrade moves: the beginnings of the names of older versions, the
@@ -158,7 +114,6 @@ func upgradeProjection(o *object) {
 var movedExtensions = []struct{ from, to, prefix string }{
 	{"https://stac-extensions.github.io/eo/v", eoSchema, "eo:"},
 	{"https://stac-extensions.github.io/raster/v", rasterSchema, "raster:"},
-	{"https://stac-extensions.github.io/projection/v", projectionSchema, "proj:"},
 	{"https://stac-extensions.github.io/item-assets/v", "", ""},
 }
 

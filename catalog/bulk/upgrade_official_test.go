@@ -14,7 +14,7 @@ import (
 )
 
 // migrated has pystac upgrade documents and compares. What it does not do is left out: it moves no bands, keeps eo and
-// raster 1.1.0, drops proj:epsg that is null or a list, and renames extensions whose fields did not change.
+// raster 1.1.0, makes proj:code of proj:epsg, and renames extensions whose fields did not change.
 const migrated = `
 import json, sys, warnings
 import pystac
@@ -34,10 +34,11 @@ def lifted(doc):
 def compare(place, theirs, ours, given):
     from_bands = lifted(given)
     for key in theirs.keys() | ours.keys():
-        code = key == "proj:code" and not isinstance(ours.get(key), str)
-        if key in BANDS + ("stac_extensions", "proj:epsg") or code or key.startswith("storage:"):
+        if key in BANDS + ("stac_extensions", "proj:code") or key.startswith("storage:"):
             continue
         at = place + "/" + key
+        if key == "proj:epsg" and given.get(key, given.get("eo:epsg")) == ours.get(key):
+            continue
         if key in ("assets", "item_assets", "properties", "summaries"):
             compare(at, theirs[key], ours[key], given.get(key, {}))
         elif place.endswith("assets"):
@@ -78,7 +79,7 @@ func TestUpgradeOfRealDocuments(t *testing.T) {
 		again, err := Upgrade(out)
 		require.NoError(t, err)
 		require.Equal(t, string(out), string(again))
-		for _, gone := range []string{`"eo:bands"`, `"raster:bands"`, `"proj:epsg"`} {
+		for _, gone := range []string{`"eo:bands"`, `"raster:bands"`} {
 			require.NotContains(t, string(out), gone, path)
 		}
 		pairs = append(pairs, [2]json.RawMessage{text, out})

@@ -35,28 +35,25 @@ func TestUpgradeOfFields(t *testing.T) {
 		"what is no list of bands stays": {
 			`{"type":"Feature","stac_version":"1.0.0","properties":{"eo:bands":"none"},"assets":{"a":{"href":"x","eo:bands":[1],"raster:bands":[{"data_type":"uint8"}]},"b":7}}`,
 			`{"type":"Feature","stac_version":"1.1.0","properties":{"eo:bands":"none"},"assets":{"a":{"href":"x","eo:bands":[1],"raster:bands":[{"data_type":"uint8"}]},"b":7}}`},
-		"projection codes": {
+		"projections keep their version": {
 			`{"type":"Feature","stac_version":"1.0.0","stac_extensions":["https://stac-extensions.github.io/projection/v1.0.0/schema.json"],
-			 "properties":{"proj:epsg":32631,"b":123456789012345678901},"assets":{"a":{"href":"x","proj:epsg":null},"b":{"proj:code":"EPSG:1","proj:epsg":2}}}`,
-			`{"type":"Feature","stac_version":"1.1.0","stac_extensions":["https://stac-extensions.github.io/projection/v2.0.0/schema.json"],
-			 "properties":{"proj:code":"EPSG:32631","b":123456789012345678901},"assets":{"a":{"href":"x","proj:code":null},"b":{"proj:code":"EPSG:1"}}}`},
+			 "properties":{"proj:epsg":32631,"b":123456789012345678901},"assets":{"a":{"href":"x","proj:epsg":null}}}`,
+			`{"type":"Feature","stac_version":"1.1.0","stac_extensions":["https://stac-extensions.github.io/projection/v1.0.0/schema.json"],
+			 "properties":{"proj:epsg":32631,"b":123456789012345678901},"assets":{"a":{"href":"x","proj:epsg":null}}}`},
 		"a collection": {
 			`{"id":"c","type":"Collection","stac_version":"1.0.0","license":"proprietary","stac_extensions":["https://stac-extensions.github.io/item-assets/v1.0.0/schema.json","https://example.com/x.json"],
 			 "summaries":{"proj:epsg":[4326,32631],"eo:bands":[{"name":"B1","common_name":"red"}],"gsd":{"minimum":1,"maximum":2}},
 			 "item_assets":{"B1":{"roles":["data"],"eo:bands":[{"name":"B1","common_name":"red"}]}},"links":[]}`,
 			`{"id":"c","type":"Collection","stac_version":"1.1.0","license":"other","stac_extensions":["https://example.com/x.json"],
-			 "summaries":{"proj:code":["EPSG:4326","EPSG:32631"],"bands":[{"name":"B1","eo:common_name":"red"}],"gsd":{"minimum":1,"maximum":2}},
+			 "summaries":{"proj:epsg":[4326,32631],"bands":[{"name":"B1","eo:common_name":"red"}],"gsd":{"minimum":1,"maximum":2}},
 			 "item_assets":{"B1":{"roles":["data"],"bands":[{"name":"B1"}],"eo:common_name":"red"}},"links":[]}`},
-		"a range of codes means nothing as names": {
-			`{"type":"Collection","stac_version":"1.0.0","summaries":{"proj:epsg":{"minimum":32601,"maximum":32660}}}`,
-			`{"type":"Collection","stac_version":"1.1.0","summaries":{"proj:epsg":{"minimum":32601,"maximum":32660}}}`},
 		"0.8": {
 			`{"type":"Feature","stac_version":"0.8.1","stac_extensions":["eo","dtr","label"],"properties":{"datetime":"2020-01-01T00:00:00Z","dtr:start_datetime":"2020-01-01T00:00:00Z",
 			  "eo:platform":"p","eo:instrument":"i","eo:gsd":10,"eo:epsg":32631,"eo:sun_azimuth":12.5,"label:property":["x"],"eo:bands":[{"name":"a","common_name":"red"},{"name":"b"}]},
 			  "assets":{"x":{"href":"x","eo:bands":[1,0]}}}`,
 			`{"type":"Feature","stac_version":"1.1.0","stac_extensions":["https://stac-extensions.github.io/eo/v2.0.0/schema.json","https://stac-extensions.github.io/label/v1.0.1/schema.json",
-			  "https://stac-extensions.github.io/view/v1.0.0/schema.json","https://stac-extensions.github.io/projection/v2.0.0/schema.json"],
-			  "properties":{"datetime":"2020-01-01T00:00:00Z","start_datetime":"2020-01-01T00:00:00Z","platform":"p","instruments":["i"],"gsd":10,"proj:code":"EPSG:32631","view:sun_azimuth":12.5,"label:properties":["x"]},
+			  "https://stac-extensions.github.io/view/v1.0.0/schema.json","https://stac-extensions.github.io/projection/v1.0.0/schema.json"],
+			  "properties":{"datetime":"2020-01-01T00:00:00Z","start_datetime":"2020-01-01T00:00:00Z","platform":"p","instruments":["i"],"gsd":10,"proj:epsg":32631,"view:sun_azimuth":12.5,"label:properties":["x"]},
 			  "assets":{"x":{"href":"x","bands":[{"name":"b"},{"name":"a","eo:common_name":"red"}]}}}`},
 		"a collection of 0.9 without a type": {
 			`{"id":"c","stac_version":"0.9.0","license":"MIT","description":"d","links":[],"stac_extensions":["asset","eo"],"extent":{},"assets":{"a":{"title":"A"}},"summaries":{"gsd":{"min":1,"max":2}}}`,

@@ -50,8 +50,8 @@ func TestCatalogVerbsOnAServer(t *testing.T) {
 		assert.EqualValues(t, bad, done["rejected"])
 	}
 	assert.Equal(t, s.exported("--base", server.urls.HTTP), remote.exported("--server", server.urls.HTTP))
-	assert.Contains(t, s.json(exitOK, "catalog", "index", "proj:code")["indexes"], "proj:code")
-	assert.NotContains(t, remote.json(exitOK, "catalog", "index", "proj:code", "--drop", "--server", server.urls.HTTP)["indexes"], "proj:code")
+	assert.Contains(t, s.json(exitOK, "catalog", "index", "proj:epsg")["indexes"], "proj:epsg")
+	assert.NotContains(t, remote.json(exitOK, "catalog", "index", "proj:epsg", "--drop", "--server", server.urls.HTTP)["indexes"], "proj:epsg")
 	assert.EqualValues(t, 2500, remote.json(exitOK, "catalog", "info", "--server", server.urls.HTTP)["items"])
 	_, body := ask(t, server.urls.STAC+"collections/b/items/i00001")
 	assert.Contains(t, body, "EPSG:32631")

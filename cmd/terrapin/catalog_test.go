@@ -178,7 +178,7 @@ func TestBackupsAndExportsComeBack(t *testing.T) {
 		done := p.json(exitOK, append([]string{"catalog", "restore", filepath.Join(dir, "b.sqlite")}, in...)...)
 		assert.EqualValues(t, 2500, done["items"])
 		assert.Equal(t, posted, p.exported(in...))
-		assert.Contains(t, p.json(exitOK, append([]string{"catalog", "index", "proj:code"}, in...)...)["indexes"], "proj:code")
+		assert.Contains(t, p.json(exitOK, append([]string{"catalog", "index", "proj:epsg"}, in...)...)["indexes"], "proj:epsg")
 		file := filepath.Join(dir, "p.ndjson.gz")
 		p.json(exitOK, append([]string{"catalog", "backup", file}, in...)...)
 		other := newShell(t)
@@ -197,6 +197,6 @@ func TestBackupsAndExportsComeBack(t *testing.T) {
 			require.NoError(t, err, string(out))
 		}
 		assert.Equal(t, posted, p.exported("--catalog", fresh))
-		assert.Contains(t, p.json(exitOK, "catalog", "info", "--catalog", fresh)["indexes"], "proj:code")
+		assert.Contains(t, p.json(exitOK, "catalog", "info", "--catalog", fresh)["indexes"], "proj:epsg")
 	})
 }
