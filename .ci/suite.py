@@ -46,7 +46,7 @@ def run_go(tally: Tally, *what: str, race: bool = True) -> None:
     """Run `go test` over packages, printing a line a package and the output of failures."""
     # The race detector also checks conversions of pointers, of which SQLite, translated from C, is full: half its time.
     detector = ["-race", "-gcflags=modernc.org/...=-d=checkptr=0"] if race else []
-    command = ["go", "test", *detector, "-timeout", "20m", "-json", *what]
+    command = ["go", "test", *detector, "-timeout", "40m", "-json", *what]
     output: dict[tuple[str, str], list[str]] = {}
     with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
