@@ -50,6 +50,7 @@ func New(cfg Config) *Server {
 	s.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(stream.MaxMessageBytes+1<<20),
 		grpc.WriteBufferSize(writeBuffer),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.guardUnary),

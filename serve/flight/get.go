@@ -1,7 +1,6 @@
 package flight
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -112,8 +111,6 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		if send.metadata, err = json.Marshal(stepMetadata{b.Step, b.Part, b.Parts}); err != nil {
 			return fault.New(fault.Internal, "describe step %d: %w", b.Step, err)
 		}
-		send.body.Reset()
-		send.body.Grow(len(b.Image) + len(b.Valid) + len(b.Label) + b.Rows*1024)
 		if err := w.Write(recordOf(schema, b)); err != nil {
 			return sendError(err)
 		}
@@ -131,7 +128,6 @@ func sendError(err error) error { return fault.New(fault.Canceled, "send a batch
 // sender puts encoded messages on the wire. The first is the schema, which carries no step.
 type sender struct {
 	out      flight.FlightService_DoGetServer
-	body     bytes.Buffer
 	metadata []byte
 	begun    bool
 }
@@ -142,20 +138,19 @@ func (s *sender) Start() error { return nil }
 // Close is part of ipc.PayloadWriter.
 func (s *sender) Close() error { return nil }
 
-// WritePayload sends one message; the buffer is free again when Send returns.
+// WritePayload sends one message. Its body stays in the arrays of the batch, which nobody writes to again.
 func (s *sender) WritePayload(p ipc.Payload) error {
 	meta := p.Meta()
 	defer meta.Release()
-	s.body.Reset()
-	if err := p.SerializeBody(&s.body); err != nil {
+	m := message{header: meta.Bytes()}
+	if err := p.SerializeBody(&m); err != nil {
 		return err
 	}
-	data := &flight.FlightData{DataHeader: meta.Bytes(), DataBody: s.body.Bytes()}
 	if s.begun {
-		data.AppMetadata = aligned(s.metadata, len(data.DataHeader), len(data.DataBody))
+		m.metadata = aligned(s.metadata, len(m.header), m.size)
 	}
 	s.begun = true
-	return s.out.Send(data)
+	return s.out.SendMsg(&m)
 }
 
 // pyarrow uses a message where gRPC received it: at a multiple of 16, and where it is large, on Linux,
