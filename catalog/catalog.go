@@ -1,9 +1,9 @@
 // Package catalog is the index of what exists: STAC collections and items, and the search over them.
 // It owns the contract that every back end keeps (catalogtest holds the suite) and what must be the
 // same in all of them: how a document is read, how a query is checked, how a page token is made. It
-// refuses documents it could not serve again. It knows no pixels and no transport. The invariant:
-// the catalog is an index of the bucket (catalog/truth fills it), so whatever is lost here can be
-// rebuilt, and a reader sees a set of changes whole or not at all.
+// refuses documents it could not serve again. It knows no pixels and no transport. The invariants:
+// what came from the bucket is an index of it (catalog/truth fills it) and can be made again, while what was posted
+// lives here alone; and a reader sees a set of changes whole or not at all.
 package catalog
 
 import (
@@ -11,11 +11,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// ErrNotFound: no such collection in the caller's scope.
+// ErrNotFound: there is no such item or collection in the caller's scope.
 var ErrNotFound = fault.New(fault.NotFound, "not in the catalog")
 
 // Catalog is one index. Implementations are safe for concurrent use. A change that Apply
@@ -107,11 +108,33 @@ type Condition struct {
 	ETags  []string
 }
 
-// ErrExists and ErrChanged are what a condition may fail with.
+// ErrExists and ErrChanged are what a condition may fail with, beside ErrNotFound.
 var (
 	ErrExists  = fault.New(fault.Conflict, "it exists already")
 	ErrChanged = fault.New(fault.Conflict, "it is not the version that was named")
 )
+
+// Check answers the condition: there says whether the document is, and etag gives its ETag if it is. It names the document in
+// its error, whose kind is that of ErrExists, ErrNotFound or ErrChanged.
+func (c Condition) Check(there bool, etag func() string) error {
+	var failed error
+	switch {
+	case c.Absent && there:
+		failed = ErrExists
+	case c.Absent:
+	case !there:
+		failed = ErrNotFound
+	case len(c.ETags) > 0 && !slices.Contains(c.ETags, etag()):
+		failed = ErrChanged
+	}
+	switch {
+	case failed == nil:
+		return nil
+	case c.Ref.ID == "":
+		return fault.New(fault.KindOf(failed), "collection %q: %w", c.Ref.Collection, failed)
+	}
+	return fault.New(fault.KindOf(failed), "item %q of collection %q: %w", c.Ref.ID, c.Ref.Collection, failed)
+}
 
 // ItemRef names an item: an id alone does not, as two collections may hold the same one.
 type ItemRef struct{ Collection, ID string }

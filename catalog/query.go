@@ -78,7 +78,7 @@ const (
 // Aggregate is the answer to an Aggregation.
 type Aggregate struct {
 	Name string
-	// Value is a number (Count, or of numbers), a time.Time, or nil where there is none.
+	// Value is an int (Count), a float64 (Least and Greatest of numbers), a time.Time (of moments), or nil where there is none.
 	Value any
 	// Buckets of Terms, Dates (ascending, none empty) and Ranges (all, empty ones too).
 	Buckets []Bucket

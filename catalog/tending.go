@@ -1,11 +1,6 @@
 package catalog
 
-import (
-	"context"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
-)
+import "context"
 
 // What whoever tends a catalog may ask of it: a Catalog that can has these methods as well.
 
@@ -46,26 +41,3 @@ type Saver interface {
 // Sizer tells numbers of the moment, such as connections in use and changes that wait, by names of its own that are
 // always the same.
 type Sizer interface{ Sizes() map[string]int }
-
-// Read returns every item that the changes put: Items, which it reads with ParseItem on every core, and Entries.
-func (c Changes) Read() ([]Entry, error) {
-	out := make([]Entry, len(c.Items), len(c.Items)+len(c.Entries))
-	const each = 64
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for from := 0; from < len(c.Items); from += each {
-		group.Go(func() error {
-			for i := from; i < min(from+each, len(c.Items)); i++ {
-				var err error
-				if out[i], err = ParseItem(c.Items[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return append(out, c.Entries...), nil
-}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -92,20 +91,7 @@ func (c *change) hold(cond catalog.Condition) error {
 	if cond.Ref.ID == "" {
 		r, ok = c.collections[cond.Ref.Collection]
 	}
-	var failed error
-	switch {
-	case cond.Absent && ok:
-		failed = catalog.ErrExists
-	case cond.Absent:
-	case !ok:
-		failed = catalog.ErrNotFound
-	case len(cond.ETags) > 0 && !slices.Contains(cond.ETags, catalog.ETag(r.document)):
-		failed = catalog.ErrChanged
-	}
-	if failed == nil {
-		return nil
-	}
-	return fault.New(fault.KindOf(failed), "item %q of collection %q: %w", cond.Ref.ID, cond.Ref.Collection, failed)
+	return cond.Check(ok, func() string { return catalog.ETag(r.document) })
 }
 
 // reset forgets what came from the bucket.

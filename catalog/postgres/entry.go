@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 )
 
 // columns are those of the item table that are written, in the order of a record's fields.
@@ -44,7 +45,7 @@ func newRecord(e *catalog.Entry, from catalog.Origin) *record {
 	if e.Dated {
 		r.dated = 1
 	}
-	r.begins, r.ends = span(e)
+	r.begins, r.ends = sqlgen.Span(e)
 	if e.Shape != nil {
 		r.shape = e.Shape.WKB()
 	}
@@ -89,21 +90,6 @@ func etagOf(document json.RawMessage) []byte {
 		panic(err) // an ETag is hexadecimal
 	}
 	return raw
-}
-
-// span is an entry's time as the table has it.
-func span(e *catalog.Entry) (begins, ends int64) {
-	if !e.Timed {
-		return math.MaxInt64, math.MinInt64
-	}
-	begins, ends = math.MinInt64, math.MaxInt64
-	if e.Start != nil {
-		begins = *e.Start
-	}
-	if e.End != nil {
-		ends = *e.End
-	}
-	return begins, ends
 }
 
 func momentsOf(moments map[string]catalog.Moment) []byte {

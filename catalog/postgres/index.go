@@ -136,11 +136,11 @@ func (c *Catalog) tending(ctx context.Context, op string, tend func(context.Cont
 
 // Describe tells what the catalog is.
 func (c *Catalog) Describe(ctx context.Context) (out catalog.Description, err error) {
-	out = catalog.Description{BackEnd: "postgres", Location: c.at.String(), Schema: len(steps())}
+	out = catalog.Description{BackEnd: "postgres", Location: c.at.String()}
 	err = c.looking(ctx, "describe", c.limits.Search, func(ctx context.Context) error {
 		return c.read.QueryRow(ctx, `SELECT current_setting('server_version') || ', PostGIS ' || (SELECT extversion FROM pg_extension WHERE extname = 'postgis'),
 			(SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'),
-			(`+lastRevision+`)`, c.at.quoted()).Scan(&out.Version, &out.Bytes, &out.Revision)
+			(SELECT coalesce(max(step), 0) FROM migration), (`+lastRevision+`)`, c.at.quoted()).Scan(&out.Version, &out.Bytes, &out.Schema, &out.Revision)
 	})
 	out.Version = strings.TrimSpace(out.Version)
 	return out, err

@@ -2,13 +2,10 @@ package postgres
 
 import (
 	"encoding/hex"
-	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/terrapin-eo/terrapin/catalog"
-	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // held is what is there of what a set of changes is about, locked until its end.
@@ -89,24 +86,14 @@ func (w *writer) lockItems() error {
 func (w *writer) checkConditions() error {
 	for _, cond := range w.Conditions {
 		item, there := w.held.items[cond.Ref]
-		etag, name := item.etag, fmt.Sprintf("item %q of collection %q", cond.Ref.ID, cond.Ref.Collection)
+		etag := item.etag
 		if cond.Ref.ID == "" {
 			var c heldCollection
 			c, there = w.held.collections[cond.Ref.Collection]
-			etag, name = c.etag, fmt.Sprintf("collection %q", cond.Ref.Collection)
+			etag = c.etag
 		}
-		var failed error
-		switch {
-		case cond.Absent && there:
-			failed = catalog.ErrExists
-		case cond.Absent:
-		case !there:
-			failed = catalog.ErrNotFound
-		case len(cond.ETags) > 0 && !slices.Contains(cond.ETags, hex.EncodeToString(etag)):
-			failed = catalog.ErrChanged
-		}
-		if failed != nil {
-			return fault.New(fault.KindOf(failed), "%s: %w", name, failed)
+		if err := cond.Check(there, func() string { return hex.EncodeToString(etag) }); err != nil {
+			return err
 		}
 	}
 	return nil

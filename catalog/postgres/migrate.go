@@ -20,10 +20,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// alone, as a step's first line, runs its statements one by one and outside a transaction, so that an index can be made
+// unwrapped, as a step's first line, runs its statements one by one and outside a transaction, so that an index can be made
 // CONCURRENTLY. Each has to be right when it was interrupted before and is run again: DROP INDEX CONCURRENTLY IF EXISTS first.
 // Statements end with a semicolon at the end of a line.
-const alone = "-- outside a transaction\n"
+const unwrapped = "-- outside a transaction\n"
 
 // lockPatience is how long a step waits for a table that others read, who then wait behind it, and waitPatience for how long it
 // is tried again.
@@ -93,6 +93,7 @@ type migration struct {
 	at   *address
 }
 
+// alone lends a connection of its own to what changes the schema.
 func (c *Catalog) alone(ctx context.Context, do func(context.Context, migration) error) error {
 	cfg := c.at.config.ConnConfig.Copy()
 	c.at.prepare(cfg, c.limits.Migrate)
@@ -257,7 +258,7 @@ func (m migration) try(ctx context.Context, s step) error {
 		_, err := tx.Exec(ctx, `INSERT INTO migration (step, name, sha256) VALUES ($1, $2, $3)`, s.number, s.name, s.sha256)
 		return err
 	}
-	if text, ok := strings.CutPrefix(s.text, alone); ok {
+	if text, ok := strings.CutPrefix(s.text, unwrapped); ok {
 		for _, statement := range strings.SplitAfter(text, ";\n") {
 			if strings.TrimSpace(statement) == "" {
 				continue

@@ -73,7 +73,7 @@ func cosines(from, to float64) (low, high float64) {
 
 // placeOf is an entry's box, and whether it is one of the unusual.
 func placeOf(e *catalog.Entry) (b box, odd bool) {
-	begins, ends := span(e)
+	begins, ends := sqlgen.Span(e)
 	var bounds []orb.Bound
 	if e.Shape != nil {
 		bounds = e.Shape.Bounds()

@@ -84,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{at: at, limits: cfg.Limits.orDefaults()}
+	c := &Catalog{at: at, limits: cfg.Limits.orDefaults(), tally: compaction{wake: make(chan struct{}, 1)}}
 	life, cancel := context.WithCancel(context.Background())
 	c.closing = cancel
 	if err := c.open(ctx, life, cfg); err != nil {

@@ -60,35 +60,25 @@ func (w *writer) writeTallies(due work) error {
 // compaction adds up the tally now and then, so that reading it stays cheap.
 type compaction struct {
 	mu sync.Mutex
-	// rows were appended by this process since the last time; wake tells of many.
+	// rows were appended by this process since the last time; wake, of one, tells of many.
 	rows int
 	wake chan struct{}
 }
 
 const (
-	// manyRows are added up at once, some when nothing was appended for a while.
+	// manyRows new ones are added up at once, and fewer after calm at the latest.
 	manyRows = 4000
 	calm     = 20 * time.Second
 )
 
-func (t *compaction) channel() chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.wake == nil {
-		t.wake = make(chan struct{}, 1)
-	}
-	return t.wake
-}
-
 func (t *compaction) appended(rows int) {
-	wake := t.channel()
 	t.mu.Lock()
 	t.rows += rows
 	many := t.rows >= manyRows
 	t.mu.Unlock()
 	if many {
 		select {
-		case wake <- struct{}{}:
+		case t.wake <- struct{}{}:
 		default:
 		}
 	}
@@ -115,7 +105,7 @@ func (c *Catalog) tend(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.tally.channel():
+		case <-c.tally.wake:
 		case <-tick.C:
 			_ = c.learnRanked(ctx)
 		}

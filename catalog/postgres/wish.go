@@ -20,7 +20,7 @@ type wish struct {
 
 func read(ch catalog.Changes) (wish, error) {
 	if ch.Reset && ch.Origin != catalog.FromBucket {
-		return wish{}, fault.New(fault.Precondition, "what is posted cannot reset what the bucket decides")
+		return wish{}, fault.New(fault.Precondition, "what is posted cannot reset what the bucket decides").WithCure("leave Reset out")
 	}
 	w := wish{Changes: ch, collections: map[string]catalog.CollectionEntry{}}
 	for _, doc := range ch.Collections {

@@ -112,7 +112,7 @@ func (w *writer) mend(due work) error {
 }
 
 func (w *writer) copy(items []*record) error {
-	buffer := make([]byte, 0, min(copyBytes+copyBytes/4, 32<<10*len(items)))
+	buffer := make([]byte, 0, min(copyBytes+copyBytes/4, (32<<10)*len(items)))
 	for i, r := range items {
 		if len(buffer) == 0 {
 			buffer = append(buffer, copyHead...)

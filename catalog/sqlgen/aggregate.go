@@ -134,7 +134,7 @@ func (g *aggregation) extreme(a catalog.Aggregation) (any, error) {
 // end is the first or the last datetime, from the end of the index.
 func (g *aggregation) end(first bool) (value any, err error) {
 	var found []int64
-	for _, p := range (&search{lookup: g.lookup}).branches(Path{Kind: Newest}) {
+	for _, p := range g.branches(Path{Kind: Newest}) {
 		st := &statement{Dialect: g.Dialect}
 		way := " DESC"
 		if first {

@@ -27,8 +27,8 @@ const (
 	sortable = 4000
 )
 
-// few is the path of an index that leads to no more than a number of candidates, if there is one; the index over the
-// property ranked, where that is not "", is not asked, nor is that over place and time by what walks along it.
+// few is the path of an index that leads to no more candidates than most, if there is one. The index over the property ranked is
+// not asked, nor, where walks is true, that over place and time: the search would walk along them anyway.
 func (l lookup) few(most int, ranked string, walks bool) (Path, bool, error) {
 	if l.w.ids != nil {
 		return Path{Kind: ByID, IDs: l.w.ids}, true, nil
@@ -115,6 +115,20 @@ func (l lookup) choose(o order) (Path, error) {
 		return l.w.place(l.w.time.and(l.w.sort)), nil
 	}
 	return Path{Kind: Any}, nil
+}
+
+// branches are a path to each collection in place of one to all, where few collections are wanted: so each is read in order.
+func (l lookup) branches(p Path) []Path {
+	const few = 24
+	if p.Collection != "" || l.w.collections == nil || len(l.w.collections) > few {
+		return []Path{p}
+	}
+	var out []Path
+	for _, c := range l.w.collections {
+		p.Collection = c
+		out = append(out, p)
+	}
+	return out
 }
 
 // matched is the number of items wanted, or nil where that is dear to find out.

@@ -165,20 +165,6 @@ func (s *search) run(p Path, rank int, sorted Window) error {
 	return s.collect(st, s.together(st, selects, parts), rank, parts)
 }
 
-// branches are the paths of each collection, where there are few; so each is read in order.
-func (s *search) branches(p Path) []Path {
-	const few = 24
-	if p.Collection != "" || s.w.collections == nil || len(s.w.collections) > few {
-		return []Path{p}
-	}
-	var out []Path
-	for _, c := range s.w.collections {
-		p.Collection = c
-		out = append(out, p)
-	}
-	return out
-}
-
 // selects is a SELECT of one path.
 func (s *search) selects(st *statement, p Path, rank int, sorted Window) (string, []part, error) {
 	from, pathWhere := st.Candidates(p, st.arg)

@@ -16,7 +16,7 @@ func (s *statement) arg(k Kind, value any) string {
 // unknown is the third value of a condition.
 const unknown = "CAST(NULL AS boolean)"
 
-// all and any combine conditions; of none, all are true and any is false.
+// all and some combine conditions with AND and with OR; of none, all is true and some is false.
 func all(conditions []string) string  { return combine(conditions, " AND ", "TRUE") }
 func some(conditions []string) string { return combine(conditions, " OR ", "FALSE") }
 

@@ -9,7 +9,8 @@ import (
 // one statement does. Where place counts, the index over place and time serves, but in no order: so it is asked for one
 // band of time after the other, each sorted, until the page is full. The first band holds a few times as many items of everywhere as
 // the page, as the tally says; what a band yields tells how large the next has to be.
-const growth = 8 // is the most that a band may hold in place of the one before.
+// growth is how many times as large as the one before a band may be at most.
+const growth = 8
 
 // walk adds the items with a sort in its order.
 func (s *search) walk() error {
@@ -45,8 +46,8 @@ func (s *search) walk() error {
 // ascending reports whether the walk goes from the oldest to the newest.
 func (s *search) ascending() bool { return s.order[0].descending == s.back }
 
-// piece is a part of the walk. What lies beyond the time that is wanted is only wanted if it lasts until then, or since: that are
-// few, as a rule, and by the index over place and time they are found at once.
+// piece is a part of the walk. What has its sort beyond the time that is wanted is wanted only if it lasts long enough to reach into
+// that time: as a rule these are few, and the index over place and time finds them at once.
 type piece struct {
 	Window
 	beyond bool
@@ -71,8 +72,8 @@ func (s *search) pieces(whole Window) (out []piece) {
 	return slices.DeleteFunc(out, func(p piece) bool { return p.From > p.To })
 }
 
-// gather adds what lies near and in a window of the sort column, band by band. If that is little, all of it, or all that is left when the
-// first band was not enough, is added at once.
+// gather adds what lies near and in a window of the sort column, band by band. Where little is expected (little says so, or what the
+// first band held), what remains is added at once instead.
 func (s *search) gather(whole Window, little bool) error {
 	if s.Dialect.InOrder("") != "" {
 		path := s.path(whole)
@@ -120,7 +121,7 @@ func (s *search) gather(whole Window, little bool) error {
 	return nil
 }
 
-// many reports whether there is likely too much for once, where a band of size items had found some.
+// many reports whether there is likely too much left to be added at once, where a band of size items held so many that were found.
 func (s *search) many(found, size int) (bool, error) {
 	if found == 0 || size == 0 {
 		return false, nil

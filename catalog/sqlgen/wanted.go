@@ -257,8 +257,8 @@ func fixed(e cql2.Expr) (Window, bool) {
 	return always, false
 }
 
-// conditions are all that an item has to fulfil. Words are left out where the path sees to them, and collection, where not
-// "", is the one of the path.
+// conditions are all that an item has to fulfil, where its path does not see to it: ids and words are left out where the path looks up
+// by them, and place and time need not hold of what the path is sure of.
 func (w wanted) conditions(st *statement, p Path) []string {
 	var out []string
 	add := func(c string) { out = append(out, c) }
@@ -276,7 +276,7 @@ func (w wanted) conditions(st *statement, p Path) []string {
 	if w.ids != nil && p.Kind != ByID {
 		add(st.Among("i.id", st.arg(Texts, w.ids)))
 	}
-	unless := "" // it is sure
+	unless := ""
 	if p.Kind == ByRows {
 		unless = "c.sure = 1 OR "
 	}

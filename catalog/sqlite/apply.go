@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"maps"
-	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
@@ -117,23 +116,7 @@ func (t *transaction) hold(c catalog.Condition) error {
 	if err != nil {
 		return err
 	}
-	var failed error
-	switch {
-	case c.Absent && found:
-		failed = catalog.ErrExists
-	case c.Absent:
-	case !found:
-		failed = catalog.ErrNotFound
-	case len(c.ETags) > 0 && !slices.Contains(c.ETags, catalog.ETag(document)):
-		failed = catalog.ErrChanged
-	}
-	switch {
-	case failed == nil:
-		return nil
-	case c.Ref.ID == "":
-		return fault.New(fault.KindOf(failed), "collection %q: %w", c.Ref.Collection, failed)
-	}
-	return fault.New(fault.KindOf(failed), "item %q of collection %q: %w", c.Ref.ID, c.Ref.Collection, failed)
+	return c.Check(found, func() string { return catalog.ETag(document) })
 }
 
 // reset forgets what came from the bucket.

@@ -1,12 +1,12 @@
 package sqlite
 
 import (
-	"math"
 	"time"
 
 	"github.com/paulmach/orb"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 )
 
 // nowhere is where an item without a place is in the table of boxes.
@@ -24,26 +24,11 @@ func year(micros int64) float64 {
 	return min(max((float64(micros)-float64(epoch))/us*perYear, -1e6), 1e6)
 }
 
-// span is an entry's time as the item table has it.
-func span(e catalog.Entry) (begins, ends int64) {
-	if !e.Timed {
-		return math.MaxInt64, math.MinInt64
-	}
-	begins, ends = math.MinInt64, math.MaxInt64
-	if e.Start != nil {
-		begins = *e.Start
-	}
-	if e.End != nil {
-		ends = *e.End
-	}
-	return begins, ends
-}
-
 // hull is an entry's time as the table of boxes has it.
-func hull(e catalog.Entry) (since, until float64) {
+func hull(e *catalog.Entry) (since, until float64) {
 	if !e.Timed {
 		return year(e.Sort), year(e.Sort)
 	}
-	begins, ends := span(e)
+	begins, ends := sqlgen.Span(e)
 	return year(min(begins, e.Sort)), year(max(ends, e.Sort))
 }

@@ -16,6 +16,7 @@ type pool struct {
 	mu     sync.Mutex
 	opened []*conn
 	closed chan struct{}
+	end    sync.Once
 }
 
 func newPool(size int, open func() (*conn, error)) *pool {
@@ -68,12 +69,11 @@ func (p *pool) put(c *conn) { p.free <- c }
 
 // close waits for every connection and closes it.
 func (p *pool) close() error {
-	select {
-	case <-p.closed:
+	first := false
+	p.end.Do(func() { close(p.closed); first = true })
+	if !first {
 		return nil
-	default:
 	}
-	close(p.closed)
 	for range cap(p.free) {
 		<-p.free
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -19,7 +20,7 @@ type entry struct {
 
 func prepare(e *catalog.Entry) entry {
 	out := entry{Entry: e, properties: jsonb(e.Properties), packed: pack(e.Document)}
-	out.begins, out.ends = span(*e)
+	out.begins, out.ends = sqlgen.Span(e)
 	if e.Dated {
 		out.dated = 1
 	}
@@ -127,7 +128,7 @@ func (t *transaction) index(row int64, e *catalog.Entry) error {
 	if e.Shape != nil {
 		boxes = e.Shape.Bounds()
 	}
-	since, until := hull(*e)
+	since, until := hull(e)
 	for i, b := range boxes {
 		if _, err := t.exec(t.ctx, `INSERT INTO box (id, west, east, south, north, since, until) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			2*row+int64(i), b.Min[0], b.Max[0], b.Min[1], b.Max[1], since, until); err != nil {

@@ -43,6 +43,9 @@ var (
 	_ catalog.Saver     = (*Catalog)(nil)
 )
 
+// busy is how long a statement waits for another process that writes, such as one that copies the file, in milliseconds.
+const busy = "busy_timeout(10000)"
+
 // The writer's cache is only as large as what is written to, and holds most of the indexes of 10⁶ items; readers share the
 // system's cache through mapped memory, which saves a quarter of the time of a search by place.
 const (
@@ -70,7 +73,7 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 		return err
 	}
 	c.connect = func(pragmas string) (*conn, error) {
-		db, err := d.Open("file:" + (&url.URL{Path: abs}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=" + pragmas)
+		db, err := d.Open("file:" + (&url.URL{Path: abs}).EscapedPath() + "?_pragma=" + busy + "&_pragma=" + pragmas)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +98,7 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	}
 	key, _ = stored.([]byte)
 	c.signer = catalog.NewSigner(key)
-	if err := c.given(ctx, w); err != nil {
+	if err := c.indexGiven(ctx, w); err != nil {
 		return err
 	}
 	reader := func() (*conn, error) { return c.connect(whenReading) }

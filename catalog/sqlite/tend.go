@@ -14,7 +14,7 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// given has an index from the start.
+// given is the property that has an index from the start.
 const given = "eo:cloud_cover"
 
 // ranks reads which properties have an index.
@@ -30,8 +30,8 @@ func ranks(ctx context.Context, c *conn) (map[string]int64, error) {
 	return ranked, err
 }
 
-// given makes the index that has to be there from the start.
-func (c *Catalog) given(ctx context.Context, w *conn) error {
+// indexGiven makes the index that has to be there from the start, and learns of all.
+func (c *Catalog) indexGiven(ctx context.Context, w *conn) error {
 	ranked, err := ranks(ctx, w)
 	if err != nil {
 		return err
