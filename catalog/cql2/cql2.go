@@ -33,7 +33,8 @@ type (
 	Like struct{ Value, Pattern Expr }
 	// Between includes both ends.
 	Between struct{ Value, Low, High Expr }
-	In      struct {
+	// In asks whether the value is equal to one of the list; of an empty list it is false.
+	In struct {
 		Value Expr
 		List  []Expr
 	}
@@ -59,8 +60,8 @@ type (
 
 // Values.
 type (
-	// Property names what is compared: id, collection, geometry, or a member of the item's properties,
-	// with or without "properties." before it (which the parsers take away).
+	// Property names what is compared: id, collection, geometry, or a member of the item's properties, by its own name: a
+	// "properties." before it the parsers take away.
 	Property  struct{ Name string }
 	String    struct{ Value string }
 	Number    struct{ Value float64 }

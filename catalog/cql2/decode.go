@@ -80,7 +80,7 @@ func (d *decoder) expression(v gjson.Result, depth int) (Expr, error) {
 	case gjson.Null:
 		return nil, fmt.Errorf("null is no value; ask with isNull")
 	}
-	if depth > 2*MaxDepth {
+	if depth > 2*MaxDepth { // an operator and its list of args are two
 		return nil, fmt.Errorf("it is nested more than %d deep", MaxDepth)
 	}
 	if v.IsArray() {

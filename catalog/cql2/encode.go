@@ -46,7 +46,7 @@ func appendJSON(out []byte, e Expr) []byte {
 	case List:
 		return listJSON(out, e.Items)
 	case Property:
-		return append(stringJSON(append(out, `{"property":`...), written(e.Name)), '}')
+		return append(stringJSON(append(out, `{"property":`...), prefixed(e.Name)), '}')
 	case String:
 		return stringJSON(out, e.Value)
 	case Number:

@@ -45,7 +45,7 @@ type Document interface {
 //
 // Spatial is unknown if an operand is not a geometry: of properties only Location is one. Other predicates than s_intersects and
 // s_disjoint are unknown of a collection whose parts are of several dimensions. Both shapes are taken as geo.Shape.Split makes them.
-// Temporal is told at relate, Array at sets, arithmetic at Calculate, functions at Functions.
+// Temporal is told at relate, Array at array, arithmetic at Calculate, functions at Functions.
 func Eval(e Expr, doc Document) *bool {
 	switch test(e, doc) {
 	case yes:

@@ -158,8 +158,8 @@ func appendNumber(out []byte, v float64) []byte {
 	return strconv.AppendFloat(out, v, 'e', -1, 64)
 }
 
-// written is a property's name with what the parsers will take away.
-func written(name string) string {
+// prefixed is a property's name with a prefix for the parsers to take away, where they would take away a part of the name itself.
+func prefixed(name string) string {
 	if strings.HasPrefix(name, prefix) {
 		return prefix + name
 	}
@@ -168,7 +168,7 @@ func written(name string) string {
 
 // appendName writes a property's name as the parser will read it.
 func appendName(out []byte, name string) []byte {
-	name = written(name)
+	name = prefixed(name)
 	plain := !reserved[strings.ToLower(name)] && !strings.HasSuffix(name, ".")
 	for i, r := range name {
 		if !isPart(r) || i == 0 && !isStart(r) {
