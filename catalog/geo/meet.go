@@ -1,6 +1,10 @@
 package geo
 
-import "github.com/paulmach/orb"
+import (
+	"slices"
+
+	"github.com/paulmach/orb"
+)
 
 // Intersects reports whether two shapes share at least a point, within longitudes −180 to 180. Shapes that only end
 // at ±180 are not looked at across it.
@@ -8,19 +12,14 @@ func (s *Shape) Intersects(o *Shape) bool {
 	if !s.whole.Intersects(o.whole) {
 		return false
 	}
-	return s.holdsPoint(o) || o.holdsPoint(s) || s.linesMeet(o) || s.lineMeetsArea(o) || o.lineMeetsArea(s) || s.areasMeet(o)
+	return pointsMeet(s.points, o.points) || s.holdsPoint(o) || o.holdsPoint(s) || s.linesMeet(o) || s.lineMeetsArea(o) || o.lineMeetsArea(s) || s.areasMeet(o)
 }
 
-// holdsPoint reports whether one of the other's single points is on the shape.
+// holdsPoint reports whether one of the other's single points is on the shape's lines or areas.
 func (s *Shape) holdsPoint(o *Shape) bool {
 	for _, p := range o.points {
 		if !s.whole.Contains(p) {
 			continue
-		}
-		for _, q := range s.points {
-			if p == q {
-				return true
-			}
 		}
 		for i, l := range s.lines {
 			if s.lineBoxes[i].Contains(p) && pointOnLine(p, l) {
@@ -34,6 +33,29 @@ func (s *Shape) holdsPoint(o *Shape) bool {
 		}
 	}
 	return false
+}
+
+func pointsMeet(a, b []orb.Point) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return len(a) > 0 && slices.ContainsFunc(b, among(a))
+}
+
+// among tells points that are in a list; long ones are looked through once and not for each point.
+func among(points []orb.Point) func(orb.Point) bool {
+	const long = 16
+	if len(points) < long {
+		return func(p orb.Point) bool { return slices.Contains(points, p) }
+	}
+	set := make(map[orb.Point]struct{}, len(points))
+	for _, p := range points {
+		set[place(p)] = struct{}{}
+	}
+	return func(p orb.Point) bool {
+		_, found := set[place(p)]
+		return found
+	}
 }
 
 func (s *Shape) linesMeet(o *Shape) bool {

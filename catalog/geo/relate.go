@@ -79,15 +79,16 @@ func relate(s, o *Shape) matrix {
 }
 
 func pointsPoints(m *matrix, s, o *Shape) {
+	own, other := among(s.points), among(o.points)
 	for _, p := range s.points {
-		if slices.Contains(o.points, p) {
+		if other(p) {
 			m.raise(inside, inside, 0)
 		} else {
 			m.raise(inside, outside, 0)
 		}
 	}
 	for _, p := range o.points {
-		if !slices.Contains(s.points, p) {
+		if !own(p) {
 			m.raise(outside, inside, 0)
 		}
 	}
@@ -99,8 +100,9 @@ func pointsLines(m *matrix, s, o *Shape) {
 		m.raise(inside, onLines(p, o.lines, ends), 0)
 	}
 	m.raise(outside, inside, 1)
+	own := among(s.points)
 	for p := range ends {
-		if !slices.Contains(s.points, p) {
+		if !own(p) {
 			m.raise(outside, border, 0)
 		}
 	}

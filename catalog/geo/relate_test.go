@@ -105,6 +105,30 @@ func truths(t testing.TB, a, b *Shape) (out []string) {
 	return out
 }
 
+// TestManyPoints looks for points in long lists, where −0 is 0 as it is in short ones, and in time that grows with their
+// length alone: compared one by one, these would take minutes.
+func TestManyPoints(t *testing.T) {
+	grid := func(n int, west float64) orb.MultiPoint {
+		out := orb.MultiPoint{}
+		for i := range n {
+			out = append(out, orb.Point{west + float64(i%300)/4, float64(i/300)/8 - 80})
+		}
+		return out
+	}
+	all, beside := grid(100_000, 0), grid(100_000, 0.125)
+	require.False(t, shaped(all).Intersects(shaped(beside)))
+	equal, _ := shaped(all).Test("s_equals", shaped(all))
+	require.True(t, equal)
+	both := append(orb.MultiPoint{{math.Copysign(0, -1), 85}}, all...)
+	require.True(t, shaped(append(beside, orb.Point{0, 85})).Intersects(shaped(both)))
+	for _, op := range []string{"s_within", "s_contains"} {
+		within, _ := shaped(all).Test(op, shaped(both))
+		require.Equal(t, op == "s_within", within, op)
+	}
+	touches, _ := shaped(all).Test("s_touches", shaped(orb.LineString{{-5, -85}, all[0]})) // at its end
+	require.True(t, touches)
+}
+
 func TestUnknown(t *testing.T) {
 	mixed := wkt(t, "GEOMETRYCOLLECTION(POINT(1 1),LINESTRING(0 0,1 1))")
 	for _, op := range predicates {
