@@ -158,6 +158,10 @@ func TestBackupsAndExportsComeBack(t *testing.T) {
 		assert.EqualValues(t, 2500, done["items"], name)
 		assert.Equal(t, posted, other.exported(), name)
 	}
+	_, stderr, code := s.run("catalog", "backup", filepath.Join(s.dir, "catalog.sqlite"))
+	assert.Equal(t, exitRefused, code)
+	assert.Contains(t, stderr, "is the catalog itself")
+	assert.EqualValues(t, 2512, s.json(exitOK, "catalog", "info")["items"])
 	for _, name := range []string{"e.ndjson.gz", "e.parquet"} {
 		file := filepath.Join(dir, name)
 		out := s.json(exitOK, "catalog", "export", "a", "b", file)

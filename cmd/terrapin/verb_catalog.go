@@ -91,14 +91,7 @@ var catalogInfoVerb = verb{name: "catalog.info", access: tends, run: func(ctx co
 				if err != nil {
 					return nil, 0, err
 				}
-				switch n := counted[0].Value.(type) {
-				case int:
-					one.Items = n
-				case int64:
-					one.Items = int(n)
-				case float64:
-					one.Items = int(n)
-				}
+				one.Items, _ = counted[0].Value.(int) // as a count is
 				out.Collections, out.Items = append(out.Collections, one), out.Items+one.Items
 			}
 			if q.Token = page.Next; q.Token == "" {

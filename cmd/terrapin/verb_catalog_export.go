@@ -163,8 +163,12 @@ func (c *cli) copyCatalog(ctx context.Context, file string) error {
 		return err
 	}
 	path := filepath.Join(dir, catalogName)
-	if _, err := os.Stat(path); err != nil {
+	have, err := os.Stat(path)
+	if err != nil {
 		return fault.New(fault.NotFound, "there is no catalog %s", path).WithCure("name its place by --data")
+	}
+	if there, err := os.Stat(file); err == nil && os.SameFile(have, there) { // whoever has it open would write on to what has no name
+		return fault.New(fault.Precondition, "%s is the catalog itself", file).WithCure("name another file for the copy")
 	}
 	size, err := saveSQLite(ctx, path, file)
 	if err != nil {
