@@ -54,7 +54,7 @@ func TestCatalogVerbsOnAServer(t *testing.T) {
 	assert.NotContains(t, remote.json(exitOK, "catalog", "index", "proj:epsg", "--drop", "--server", server.urls.HTTP)["indexes"], "proj:epsg")
 	assert.EqualValues(t, 2500, remote.json(exitOK, "catalog", "info", "--server", server.urls.HTTP)["items"])
 	_, body := ask(t, server.urls.STAC+"collections/b/items/i00001")
-	assert.Contains(t, body, "EPSG:32631")
+	assert.Contains(t, body, `"proj:epsg":32631`, "as it came")
 
 	// Live copies, while the server runs.
 	file := filepath.Join(t.TempDir(), "live.sqlite")
