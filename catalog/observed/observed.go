@@ -14,7 +14,7 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// Catalog is another one, observed.
+// Catalog is another one, observed. What that can do beside, such as catalog.Indexer, is asked of it itself.
 type Catalog struct {
 	catalog.Catalog
 	asked   *prometheus.CounterVec
@@ -45,9 +45,6 @@ func New(c catalog.Catalog, reg prometheus.Registerer) *Catalog {
 	}
 	return o
 }
-
-// Unwrap returns the catalog that is observed.
-func (o *Catalog) Unwrap() catalog.Catalog { return o.Catalog }
 
 // sizes are asked for whenever somebody looks.
 type sizes struct {
