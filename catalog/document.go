@@ -11,6 +11,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/catalog/words"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -47,79 +48,98 @@ type Moment struct{ From, To int64 }
 
 // ParseItem reads and checks an item's document.
 func ParseItem(doc json.RawMessage) (Entry, error) {
-	e := Entry{Sort: Timeless}
-	members, err := parse(doc)
-	if err != nil {
-		return Entry{}, fault.New(fault.Invalid, "item: %w", err).WithCure("send a STAC item: a GeoJSON Feature with id, collection and properties")
+	t := &tree.Tree{}
+	if err := parse(t, doc); err != nil {
+		return Entry{}, fault.New(fault.Invalid, "item: %w", err).WithCure(noItem)
 	}
-	e.Ref.ID, e.Ref.Collection = members.text("id"), members.text("collection")
+	return ReadItem(t)
+}
+
+const noItem = "send a STAC item: a GeoJSON Feature with id, collection and properties"
+
+// ReadItem is ParseItem of a document that was read already, and has no space between its parts. It changes the tree.
+func ReadItem(t *tree.Tree) (Entry, error) {
+	e := Entry{Sort: Timeless}
+	if err := checkNames(t); err != nil {
+		return Entry{}, fault.New(fault.Invalid, "item: %w", err).WithCure(noItem)
+	}
+	text := func(name string) string { return string(t.Text(t.Get(tree.Root, name))) }
+	e.Ref.ID, e.Ref.Collection = text("id"), text("collection")
 	refuse := func(format string, args ...any) (Entry, error) {
 		err := fault.New(fault.Invalid, format, args...)
 		return Entry{}, fault.New(fault.Invalid, "item %q of collection %q: %w", e.Ref.ID, e.Ref.Collection, err).
 			WithCure("make it a valid STAC item; the specification is item-spec of STAC %s", "1.1.0")
 	}
-	properties := members.get("properties")
+	properties := t.Get(tree.Root, "properties")
 	switch {
-	case members.text("type") != "Feature":
-		return refuse("type is %q, not Feature", members.text("type"))
+	case text("type") != "Feature":
+		return refuse("type is %q, not Feature", text("type"))
 	case e.Ref.ID == "":
 		return refuse("it has no id")
 	case e.Ref.Collection == "":
 		return refuse("it names no collection")
-	case !properties.IsObject():
+	case t.Kind(properties) != tree.Object:
 		return refuse("it has no properties")
 	}
-	if err := e.readProperties(properties); err != nil {
+	if err := e.readProperties(t, properties); err != nil {
 		return refuse("properties: %w", err)
 	}
-	if g := members.get("geometry"); g.Exists() && g.Type != gjson.Null {
-		bbox, err := numbers(members.get("bbox"))
+	if g := t.Get(tree.Root, "geometry"); g != tree.None && t.Kind(g) != tree.Null {
+		bbox, err := numbers(result(t, t.Get(tree.Root, "bbox")))
 		if err != nil {
 			return refuse("bbox: %w", err)
 		}
-		if e.Shape, err = geo.Parse(json.RawMessage(g.Raw), bbox); err != nil {
+		if e.Shape, err = geo.Parse(t.Raw(g), bbox); err != nil {
 			return refuse("%w", err)
 		}
 	}
-	if err := e.readTimes(properties); err != nil {
+	if err := e.readTimes(t, properties); err != nil {
 		return refuse("%w", err)
 	}
-	var at extent
-	if e.Document, at, err = members.form("Feature"); err != nil {
+	var err error
+	if e.Document, e.Properties, err = form(t, "Feature"); err != nil {
 		return refuse("%w", err)
 	}
-	e.Properties = e.Document[at.from:at.to]
 	return e, nil
 }
 
+// result is a value as what knows no trees takes it.
+func result(t *tree.Tree, n tree.Node) gjson.Result { return gjson.ParseBytes(t.Raw(n)) }
+
 // readProperties finds moments and words.
-func (e *Entry) readProperties(properties gjson.Result) (err error) {
-	seen := map[string]bool{}
-	properties.ForEach(func(key, value gjson.Result) bool {
-		name := key.String()
-		if seen[name] {
-			err = fmt.Errorf("%q is given twice", name)
-			return false
-		}
-		seen[name] = true
+func (e *Entry) readProperties(t *tree.Tree, properties tree.Node) error {
+	if name, twice := twice(t, properties); twice {
+		return fmt.Errorf("%q is given twice", name)
+	}
+	for n := t.First(properties); n != tree.None; n = t.Next(n) {
 		m, moment := Moment{}, false
-		if value.Type == gjson.String {
-			if m, moment = ParseMoment(value.Str); moment {
+		if t.Kind(n) == tree.String {
+			if m, moment = parseMoment(t.Text(n)); moment {
 				if e.Moments == nil {
 					e.Moments = map[string]Moment{}
 				}
-				e.Moments[name] = m
+				e.Moments[string(t.Name(n))] = m
 			}
 		}
-		kind, format := traitOf(value, m, moment)
-		e.Likeness += likenessOf(name, kind, format)
-		if err == nil {
-			err = sound(value, 0)
+		kind, format := traitOf(t, n, m, moment)
+		e.Likeness += likenessOf(t.Name(n), kind, format)
+		if t.Vast() || t.Depth() > maxDepth {
+			if err := sound(result(t, n), 0); err != nil {
+				return err
+			}
 		}
-		return err == nil
-	})
-	e.Words = wordsOf(properties.Get("title"), properties.Get("description"), properties.Get("keywords"))
-	return err
+	}
+	e.Words = wordsIn(t, properties)
+	return nil
+}
+
+// wordsIn are those of the members of an object that people search in.
+func wordsIn(t *tree.Tree, in tree.Node) [][]string {
+	title, description, keywords := t.Get(in, "title"), t.Get(in, "description"), t.Get(in, "keywords")
+	if title == tree.None && description == tree.None && keywords == tree.None {
+		return nil
+	}
+	return wordsOf(result(t, title), result(t, description), result(t, keywords))
 }
 
 func wordsOf(title, description, keywords gjson.Result) (out [][]string) {
@@ -134,20 +154,20 @@ func wordsOf(title, description, keywords gjson.Result) (out [][]string) {
 }
 
 // readTimes finds the item's span.
-func (e *Entry) readTimes(properties gjson.Result) error {
+func (e *Entry) readTimes(t *tree.Tree, properties tree.Node) error {
 	var ends [3]*int64
 	for i, name := range []string{"datetime", "start_datetime", "end_datetime"} {
-		switch v := properties.Get(name); {
-		case v.Type == gjson.Null: // or absent
-		case v.Type != gjson.String:
-			return fmt.Errorf("%s is no string", name)
-		default:
-			t, err := ParseTime(v.Str)
+		switch n := t.Get(properties, name); t.Kind(n) {
+		case tree.Missing, tree.Null:
+		case tree.String:
+			at, err := ParseTime(string(t.Text(n)))
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			us := t.UnixMicro()
+			us := at.UnixMicro()
 			ends[i] = &us
+		default:
+			return fmt.Errorf("%s is no string", name)
 		}
 	}
 	at := ends[0]
@@ -159,11 +179,11 @@ func (e *Entry) readTimes(properties gjson.Result) error {
 	if e.Start != nil && e.End != nil && *e.Start > *e.End {
 		return fmt.Errorf("start_datetime is after end_datetime")
 	}
-	for _, t := range []*int64{at, e.Start, e.End} {
-		if t != nil {
+	for _, end := range []*int64{at, e.Start, e.End} {
+		if end != nil {
 			e.Timed = true
 			if e.Sort == Timeless {
-				e.Sort = *t
+				e.Sort = *end
 			}
 		}
 	}
@@ -171,12 +191,17 @@ func (e *Entry) readTimes(properties gjson.Result) error {
 }
 
 // ParseMoment reads an RFC 3339 time or a date, YYYY-MM-DD.
-func ParseMoment(s string) (Moment, bool) {
-	switch {
-	case len(s) == len(time.DateOnly) && s[4] == '-':
+func ParseMoment(s string) (Moment, bool) { return parseMoment([]byte(s)) }
+
+func parseMoment(text []byte) (Moment, bool) {
+	if len(text) < len(time.DateOnly) || text[4] != '-' {
+		return Moment{}, false
+	}
+	switch s := string(text); {
+	case len(s) == len(time.DateOnly):
 		t, err := time.Parse(time.DateOnly, s)
 		return Moment{t.UnixMicro(), t.AddDate(0, 0, 1).UnixMicro() - 1}, err == nil
-	case len(s) >= len("2006-01-02T15:04:05Z") && s[4] == '-' && (s[10] == 'T' || s[10] == 't'):
+	case len(s) >= len("2006-01-02T15:04:05Z") && (s[10] == 'T' || s[10] == 't'):
 		t, ok := cql2.ParseTime(s)
 		return Moment{t.UnixMicro(), t.UnixMicro()}, ok
 	}
@@ -197,23 +222,28 @@ type CollectionEntry struct {
 
 // ParseCollection reads and checks a collection's document.
 func ParseCollection(doc json.RawMessage) (CollectionEntry, error) {
-	members, err := parse(doc)
+	t := &tree.Tree{}
+	err := parse(t, doc)
+	if err == nil {
+		err = checkNames(t)
+	}
 	if err != nil {
 		return CollectionEntry{}, fault.New(fault.Invalid, "collection: %w", err).WithCure("send a STAC collection")
 	}
-	c := CollectionEntry{ID: members.text("id")}
+	text := func(name string) string { return string(t.Text(t.Get(tree.Root, name))) }
+	c := CollectionEntry{ID: text("id")}
 	refuse := func(format string, args ...any) (CollectionEntry, error) {
 		err := fault.New(fault.Invalid, format, args...)
 		return CollectionEntry{}, fault.New(fault.Invalid, "collection %q: %w", c.ID, err).WithCure("make it a valid STAC collection")
 	}
-	if members.text("type") != "Collection" || c.ID == "" {
-		return refuse("type is %q and must be Collection, and it needs an id", members.text("type"))
+	if text("type") != "Collection" || c.ID == "" {
+		return refuse("type is %q and must be Collection, and it needs an id", text("type"))
 	}
-	if err := c.readExtent(members.get("extent")); err != nil {
+	if err := c.readExtent(result(t, t.Get(tree.Root, "extent"))); err != nil {
 		return refuse("extent: %w", err)
 	}
-	c.Words = wordsOf(members.get("title"), members.get("description"), members.get("keywords"))
-	if c.Document, _, err = members.form("Collection"); err != nil {
+	c.Words = wordsIn(t, tree.Root)
+	if c.Document, _, err = form(t, "Collection"); err != nil {
 		return refuse("%w", err)
 	}
 	return c, nil
@@ -272,7 +302,13 @@ func numbers(list gjson.Result) (out []float64, err error) {
 	if !list.Exists() || list.Type == gjson.Null {
 		return nil, nil
 	}
-	if err := json.Unmarshal([]byte(list.Raw), &out); err != nil {
+	good := list.IsArray()
+	list.ForEach(func(_, v gjson.Result) bool {
+		good = good && (v.Type == gjson.Number && !math.IsInf(v.Num, 0) || v.Type == gjson.Null)
+		out = append(out, v.Num)
+		return good
+	})
+	if !good {
 		return nil, fmt.Errorf("it is no list of numbers")
 	}
 	return out, nil

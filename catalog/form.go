@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 )
 
 // The form of a stored document: compact JSON that begins with its type, its links and its name,
@@ -31,130 +34,152 @@ const mark = `"\u0000`
 // maxDepth of lists and objects within each other.
 const maxDepth = 64
 
-// members are those of a document's top level.
-type members struct{ *scan }
+// tooDeep is how deep a document may be nested at all.
+const tooDeep = 1000
 
-func parse(doc json.RawMessage) (members, error) {
-	s, err := read(doc)
-	if err == nil && s.spaced {
-		s, err = read(compact(doc))
+// parse reads a document, which must be an object.
+func parse(t *tree.Tree, doc []byte) error {
+	err := t.Read(doc, tooDeep)
+	if err == nil {
+		err = t.Compact()
 	}
-	if err != nil {
-		return members{}, err
+	if errors.Is(err, tree.ErrDeep) {
+		return fmt.Errorf("lists and objects are nested more than %d deep", tooDeep)
 	}
-	for i, one := range s.members {
-		for _, before := range s.members[:i] {
-			if before.name == one.name {
-				return members{}, fmt.Errorf("%q is given twice", one.name)
+	return err
+}
+
+// checkNames sees to it that a document is an object that has every member once.
+func checkNames(t *tree.Tree) error {
+	if t.Kind(tree.Root) != tree.Object {
+		return fmt.Errorf("it is no JSON object")
+	}
+	if name, twice := twice(t, tree.Root); twice {
+		return fmt.Errorf("%q is given twice", name)
+	}
+	return nil
+}
+
+// twice finds a name that an object has twice.
+func twice(t *tree.Tree, in tree.Node) (string, bool) {
+	var few [48][]byte
+	n, seen := 0, map[string]bool(nil)
+	for one := t.First(in); one != tree.None; one = t.Next(one) {
+		name := t.Name(one)
+		for _, before := range few[:n] {
+			if bytes.Equal(before, name) {
+				return string(name), true
 			}
 		}
-	}
-	return members{s}, nil
-}
-
-// get is a member, or the zero Result.
-func (m members) get(name string) gjson.Result {
-	for _, one := range m.members {
-		if one.name == name {
-			return gjson.ParseBytes(m.doc[one.value.from:one.value.to])
+		switch {
+		case n < len(few):
+			few[n], n = name, n+1
+		case seen[string(name)]:
+			return string(name), true
+		default:
+			if seen == nil {
+				seen = map[string]bool{}
+			}
+			seen[string(name)] = true
 		}
 	}
-	return gjson.Result{}
+	return "", false
 }
 
-// text is a string member, or "".
-func (m members) text(name string) string {
-	if v := m.get(name); v.Type == gjson.String {
-		return v.Str
+// form writes a document out in the form of this file, and gives its properties in it. It changes the tree.
+func form(t *tree.Tree, kind string) (form, properties json.RawMessage, err error) {
+	out := make([]byte, 0, t.Size()+64)
+	out = append(append(append(out, `{"type":"`...), kind...), `","links":[`...)
+	marked := 0
+	if links := t.Get(tree.Root, "links"); t.Kind(links) == tree.List {
+		for one := t.First(links); one != tree.None; one = t.Next(one) {
+			if slices.Contains(served, string(t.Text(t.Get(one, "rel")))) {
+				continue
+			}
+			if out[len(out)-1] != '[' {
+				out = append(out, ',')
+			}
+			marked += markHref(t, one)
+			out = t.Append(out, one)
+		}
 	}
-	return ""
+	out = append(out, ']')
+	if assets := t.Get(tree.Root, "assets"); t.Kind(assets) == tree.Object {
+		for one := t.First(assets); one != tree.None; one = t.Next(one) {
+			marked += markHref(t, one)
+		}
+	}
+	at := extent{}
+	for _, one := range ordered(t) {
+		if out, err = appendKey(append(out, ','), t, one); err != nil {
+			return nil, nil, err
+		}
+		from := len(out)
+		if out = t.Append(out, one); t.Named(one, "properties") {
+			at = extent{from, len(out)}
+		}
+	}
+	out = append(out, '}')
+	if marked > 0 || !t.Plain() {
+		if halved(out) {
+			return nil, nil, fmt.Errorf("a string holds half of a surrogate pair, which is no character")
+		}
+		if n := nulls(out); n != marked {
+			return nil, nil, fmt.Errorf("a string holds the character U+0000, which databases cannot keep")
+		}
+	}
+	return out, out[at.from:at.to:at.to], nil
 }
+
+// extent is where something stands.
+type extent struct{ from, to int }
 
 // ordered are the members that come after type and links: first those that name the document, so that they are
 // found without reading all of it.
-func (m members) ordered() []member {
-	out := make([]member, 0, len(m.members))
+func ordered(t *tree.Tree) []tree.Node {
+	out := make([]tree.Node, 0, 24)
 	for _, name := range []string{"id", "collection"} {
-		for _, one := range m.members {
-			if one.name == name {
-				out = append(out, one)
-			}
+		if n := t.Get(tree.Root, name); n != tree.None {
+			out = append(out, n)
 		}
 	}
-	for _, one := range m.members {
-		switch one.name {
+	for n := t.First(tree.Root); n != tree.None; n = t.Next(n) {
+		switch string(t.Name(n)) {
 		case "type", "links", "id", "collection":
 		default:
-			out = append(out, one)
+			out = append(out, n)
 		}
 	}
 	return out
 }
 
-// form writes the document out in the form of this file, and says where its properties are.
-func (m members) form(kind string) (form json.RawMessage, properties extent, err error) {
-	out := make([]byte, 0, len(m.doc)+64)
-	out = fmt.Appendf(out, `{"type":%q,"links":[`, kind)
-	marked := 0
-	for i, l := range m.links {
-		if slices.Contains(served, l.rel) {
-			continue
-		}
-		if out[len(out)-1] != '[' {
-			out = append(out, ',')
-		}
-		hrefs := []extent{l.href}
-		if l.href.to == 0 {
-			hrefs = nil
-		}
-		out = m.withMarks(out, m.links[i].all, hrefs, &marked)
-	}
-	out = append(out, ']')
-	for _, one := range m.ordered() {
-		key, err := json.Marshal(one.name)
-		if err != nil {
-			return nil, extent{}, err
-		}
-		out = append(append(append(out, ','), key...), ':')
-		from := len(out)
-		if one.name == "assets" {
-			out = m.withMarks(out, one.value, m.hrefs, &marked)
-		} else {
-			out = append(out, m.doc[one.value.from:one.value.to]...)
-		}
-		if one.name == "properties" {
-			properties = extent{from, len(out)}
+// appendKey writes a member's name, in the one way in which this file writes it.
+func appendKey(out []byte, t *tree.Tree, n tree.Node) ([]byte, error) {
+	key := t.Key(n)
+	if bytes.ContainsFunc(key, func(r rune) bool { return r >= 0x7f || r == '\\' || r == '<' || r == '>' || r == '&' }) {
+		var err error
+		if key, err = json.Marshal(string(t.Name(n))); err != nil {
+			return nil, err
 		}
 	}
-	out = append(out, '}')
-	if m.plain && marked == 0 {
-		return out, properties, nil
-	}
-	if halved(out) {
-		return nil, extent{}, fmt.Errorf("a string holds half of a surrogate pair, which is no character")
-	}
-	if n := nulls(out); n != marked {
-		return nil, extent{}, fmt.Errorf("a string holds the character U+0000, which databases cannot keep")
-	}
-	return out, properties, nil
+	return append(append(out, key...), ':'), nil
 }
 
-// withMarks copies a part of the document, and marks those hrefs in it that are relative.
-func (m members) withMarks(out []byte, part extent, hrefs []extent, marked *int) []byte {
-	at := part.from
-	for _, h := range hrefs {
-		raw := m.doc[h.from:h.to]
-		switch {
-		case bytes.HasPrefix(raw, markBytes):
-			*marked++
-		case relative(m.string(h)):
-			*marked++
-			out = append(append(out, m.doc[at:h.from]...), mark...)
-			out = append(out, bytes.TrimLeft(raw[1:], "/")...)
-			at = h.to
-		}
+// markHref marks the href of a link or an asset if it is relative, and counts it if it is marked now.
+func markHref(t *tree.Tree, of tree.Node) int {
+	href := t.Get(of, "href")
+	if t.Kind(href) != tree.String {
+		return 0
 	}
-	return append(out, m.doc[at:part.to]...)
+	raw := t.Raw(href)
+	switch {
+	case bytes.HasPrefix(raw, markBytes):
+		return 1
+	case bytes.HasPrefix(raw, []byte(`"https://`)) || !relative(string(t.Text(href))):
+		return 0
+	}
+	t.SetValue(href, mark+string(bytes.TrimLeft(raw[1:], "/")))
+	return 1
 }
 
 // relative reports whether an href has neither a scheme nor a host.

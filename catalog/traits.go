@@ -1,12 +1,14 @@
 package catalog
 
 import (
+	"bytes"
 	"hash/maphash"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 
-	"github.com/tidwall/gjson"
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 )
 
 // Trait is a way in which an item has a property.
@@ -18,47 +20,62 @@ type Trait struct {
 
 // Traits lists the properties that the item has, those that are null left out.
 func (e Entry) Traits() (out []Trait) {
-	gjson.ParseBytes(e.Properties).ForEach(func(key, value gjson.Result) bool {
-		name := key.String()
+	t := &tree.Tree{}
+	if t.Read(e.Properties, tooDeep) != nil {
+		return nil
+	}
+	for n := t.First(tree.Root); n != tree.None; n = t.Next(n) {
+		name := string(t.Name(n))
 		m, moment := e.Moments[name]
-		if kind, format := traitOf(value, m, moment); kind != "" {
+		if kind, format := traitOf(t, n, m, moment); kind != "" {
 			out = append(out, Trait{name, kind, format})
 		}
-		return true
-	})
+	}
 	return out
 }
 
-func traitOf(v gjson.Result, m Moment, moment bool) (kind, format string) {
-	switch {
-	case moment && m.From < m.To:
-		return "string", "date"
-	case moment:
+func traitOf(t *tree.Tree, n tree.Node, m Moment, moment bool) (kind, format string) {
+	switch t.Kind(n) {
+	case tree.String:
+		switch {
+		case !moment:
+			return "string", ""
+		case m.From < m.To:
+			return "string", "date"
+		}
 		return "string", "date-time"
-	case v.Type == gjson.String:
-		return "string", ""
-	case v.Type == gjson.Number && v.Num == math.Trunc(v.Num):
-		return "integer", ""
-	case v.Type == gjson.Number:
+	case tree.Number:
+		if isWhole(t.Raw(n)) {
+			return "integer", ""
+		}
 		return "number", ""
-	case v.IsBool():
+	case tree.Bool:
 		return "boolean", ""
-	case v.IsArray():
+	case tree.List:
 		return "array", ""
-	case v.IsObject():
+	case tree.Object:
 		return "object", ""
 	}
 	return "", ""
 }
 
+// isWhole reports whether a number has no fraction.
+func isWhole(raw []byte) bool {
+	if !bytes.ContainsAny(raw, ".eE") {
+		return true
+	}
+	v, err := strconv.ParseFloat(string(raw), 64)
+	return err == nil && v == math.Trunc(v)
+}
+
 var traitSeed = maphash.MakeSeed()
 
 // likenessOf is what one property adds to an entry's Likeness, in any order.
-func likenessOf(name, kind, format string) uint64 {
+func likenessOf(name []byte, kind, format string) uint64 {
 	if kind == "" {
 		return 0
 	}
-	h := maphash.String(traitSeed, name)
+	h := maphash.Bytes(traitSeed, name)
 	return (h^maphash.String(traitSeed, kind))*(h|1) + uint64(len(format))*(h>>1|1)
 }
 

@@ -1,11 +1,13 @@
 package bulk
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -14,85 +16,90 @@ const maxName = 512
 
 // CheckDocument holds an item or a collection that somebody posts, by an API or in a load, to what clients take for
 // granted of one: names that an address can have, a time, links and assets that lead somewhere, what a collection has to
-// say of itself. get gives its members. What the catalog itself asks of documents is not looked at.
-func CheckDocument(get func(member string) gjson.Result) error {
+// say of itself. What the catalog itself asks of documents is not looked at.
+func CheckDocument(doc json.RawMessage) error {
+	t := &tree.Tree{}
+	if err := t.Read(doc, maxNesting); err != nil {
+		return unread(err)
+	}
+	return check(t)
+}
+
+// check is CheckDocument of a document that was read.
+func check(t *tree.Tree) error {
 	for _, member := range []string{"id", "collection"} {
-		if err := checkName(member, get(member)); err != nil {
+		if err := checkName(member, t.Text(t.Get(tree.Root, member))); err != nil {
 			return err
 		}
 	}
-	if err := checkParts(get); err != nil {
+	if err := checkParts(t); err != nil {
 		return err
 	}
-	if get("type").Str == "Collection" {
-		return checkCollection(get)
+	if string(t.Text(t.Get(tree.Root, "type"))) == "Collection" {
+		return checkCollection(t)
 	}
-	at := func(name string) gjson.Result { return get("properties").Get(name) }
-	if p := get("properties"); p.IsObject() && (!at("datetime").Exists() || at("datetime").Type == gjson.Null && !(at("start_datetime").Exists() && at("end_datetime").Exists())) {
+	p := t.Get(tree.Root, "properties")
+	kind := func(name string) tree.Kind { return t.Kind(t.Get(p, name)) }
+	if at := kind("datetime"); t.Kind(p) == tree.Object && (at == tree.Missing ||
+		at == tree.Null && (kind("start_datetime") == tree.Missing || kind("end_datetime") == tree.Missing)) {
 		return fault.New(fault.Invalid, "properties have no datetime").WithCure("give datetime, or null for it with start_datetime and end_datetime")
 	}
 	return nil
 }
 
-func checkName(member string, given gjson.Result) error {
+func checkName(member string, given []byte) error {
 	switch {
-	case given.Type != gjson.String:
-		return nil
-	case len(given.Str) > maxName:
-		return fault.New(fault.Invalid, "its %s has %d bytes", member, len(given.Str)).WithCure("choose one of up to %d", maxName)
-	case given.Str == "." || given.Str == "..":
-		return fault.New(fault.Invalid, "its %s is %q, which no address can end in", member, given.Str).WithCure("choose another")
+	case len(given) > maxName:
+		return fault.New(fault.Invalid, "its %s has %d bytes", member, len(given)).WithCure("choose one of up to %d", maxName)
+	case string(given) == "." || string(given) == "..":
+		return fault.New(fault.Invalid, "its %s is %q, which no address can end in", member, given).WithCure("choose another")
 	}
 	return nil
 }
 
 // checkParts looks at links, assets and extensions, where there are some.
-func checkParts(get func(string) gjson.Result) (err error) {
-	links, assets, extensions := get("links"), get("assets"), get("stac_extensions")
+func checkParts(t *tree.Tree) error {
+	links, assets, extensions := t.Get(tree.Root, "links"), t.Get(tree.Root, "assets"), t.Get(tree.Root, "stac_extensions")
+	is := func(n tree.Node, kind tree.Kind) bool { return n == tree.None || t.Kind(n) == kind }
 	switch {
-	case links.Exists() && !links.IsArray():
+	case !is(links, tree.List):
 		return fault.New(fault.Invalid, "links is no list")
-	case extensions.Exists() && !extensions.IsArray():
+	case !is(extensions, tree.List):
 		return fault.New(fault.Invalid, "stac_extensions is no list")
-	case assets.Exists() && !assets.IsObject():
+	case !is(assets, tree.Object):
 		return fault.New(fault.Invalid, "assets is no object")
 	}
-	texts := func(what string, o gjson.Result, members ...string) bool {
-		for _, m := range members {
-			if v := o.Get(m); v.Type != gjson.String || v.Str == "" {
-				err = fault.New(fault.Invalid, "%s has no %s that is a string", what, m)
-				return false
+	for link := t.First(links); link != tree.None; link = t.Next(link) {
+		for _, member := range []string{"rel", "href"} {
+			if len(t.Text(t.Get(link, member))) == 0 {
+				return fault.New(fault.Invalid, "a link has no %s that is a string", member)
 			}
 		}
-		return true
 	}
-	if links.ForEach(func(_, l gjson.Result) bool { return texts("a link", l, "rel", "href") }); err == nil {
-		assets.ForEach(func(name, asset gjson.Result) bool {
-			return texts("asset "+strconv.Quote(name.String()), asset, "href")
-		})
+	for asset := t.First(assets); asset != tree.None; asset = t.Next(asset) {
+		if len(t.Text(t.Get(asset, "href"))) == 0 {
+			return fault.New(fault.Invalid, "asset %s has no href that is a string", strconv.Quote(string(t.Name(asset))))
+		}
 	}
-	if err == nil {
-		extensions.ForEach(func(_, one gjson.Result) bool {
-			if one.Type != gjson.String {
-				err = fault.New(fault.Invalid, "stac_extensions holds what is no string")
-			}
-			return err == nil
-		})
+	for one := t.First(extensions); one != tree.None; one = t.Next(one) {
+		if t.Kind(one) != tree.String {
+			return fault.New(fault.Invalid, "stac_extensions holds what is no string")
+		}
 	}
-	return err
+	return nil
 }
 
-func checkCollection(get func(string) gjson.Result) error {
+func checkCollection(t *tree.Tree) error {
 	for _, member := range []string{"description", "license"} {
-		if v := get(member); v.Type != gjson.String || v.Str == "" {
+		if len(t.Text(t.Get(tree.Root, member))) == 0 {
 			return fault.New(fault.Invalid, "it has no %s that is a string", member)
 		}
 	}
-	if extent := get("extent"); !extent.Get("spatial.bbox.0").IsArray() || !extent.Get("temporal.interval.0").IsArray() {
+	if extent := gjson.ParseBytes(t.Raw(t.Get(tree.Root, "extent"))); !extent.Get("spatial.bbox.0").IsArray() || !extent.Get("temporal.interval.0").IsArray() {
 		return fault.New(fault.Invalid, "extent has no spatial.bbox or no temporal.interval").
 			WithCure(`give {"spatial": {"bbox": [[w, s, e, n]]}, "temporal": {"interval": [[from, to]]}}; an end of time may be null`)
 	}
-	return CheckCollectionID(get("id").Str)
+	return CheckCollectionID(string(t.Text(t.Get(tree.Root, "id"))))
 }
 
 // CheckCollectionID refuses the names of collections that are made of what the bucket holds.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -32,7 +33,7 @@ func TestWhatDocumentsMustHave(t *testing.T) {
 		collectionDoc("c"): "", strings.Replace(collectionDoc("c"), `"license":"various",`, "", 1): "license", strings.Replace(collectionDoc("c"), `"spatial"`, `"x"`, 1): "extent",
 		collectionDoc("models"): "registered", collectionDoc("dataset-x-v1"): "Terrapin makes",
 	} {
-		_, err := prepare([]byte(doc), nil, "")
+		_, err := prepare(&tree.Tree{}, []byte(doc), nil, "")
 		if reason == "" {
 			require.NoError(t, err, doc)
 			continue
@@ -49,7 +50,7 @@ func TestDepth(t *testing.T) {
 	require.False(t, TooDeep([]byte(`{"a":"[[[[\"[[[","b":[[]]}`), 3))
 	require.True(t, TooDeep([]byte(`{"a":"\\","b":[[[1]]]}`), 3))
 	deep := append([]byte(`{"type":"Feature","stac_version":"1.0.0","x":`), append(nested(10_000_000), '}')...)
-	_, err := prepare(deep, nil, "")
+	_, err := prepare(&tree.Tree{}, deep, nil, "")
 	require.True(t, fault.Is(err, fault.Invalid))
 	_, err = Upgrade(deep)
 	require.True(t, fault.Is(err, fault.Invalid))
@@ -68,7 +69,7 @@ func TestRealDocumentsAreTaken(t *testing.T) {
 		defer file.Close()
 		for doc, err := range Text(t.Context(), file) {
 			require.NoError(t, err)
-			p, err := prepare(doc.Raw, nil, "some")
+			p, err := prepare(&tree.Tree{}, doc.Raw, nil, "some")
 			if err != nil {
 				require.Regexp(t, expected, err.Error(), path)
 				continue
@@ -79,7 +80,7 @@ func TestRealDocumentsAreTaken(t *testing.T) {
 				out = p.collection.Document
 			}
 			require.True(t, gjson.ValidBytes(out))
-			again, err := prepare(out, nil, "")
+			again, err := prepare(&tree.Tree{}, out, nil, "")
 			require.NoError(t, err, path)
 			require.Equal(t, fmt.Sprintf("%s%s", p.item.Document, p.collection.Document), fmt.Sprintf("%s%s", again.item.Document, again.collection.Document))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -204,9 +205,10 @@ func take(ctx context.Context, s Source, from Position, ordered, work chan<- *ch
 func (r *loading) readChunk(c *chunk) {
 	defer close(c.ready)
 	c.read, c.bad = make([]prepared, len(c.docs)), make([]error, len(c.docs))
+	t := &tree.Tree{}
 	for i, doc := range c.docs {
 		if c.bad[i] = doc.Err; doc.Err == nil {
-			c.read[i], c.bad[i] = prepare(doc.Raw, doc.Base, r.Collection)
+			c.read[i], c.bad[i] = prepare(t, doc.Raw, doc.Base, r.Collection)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -316,12 +317,12 @@ func TestHrefsAreMadeWhole(t *testing.T) {
 		"./c.tif": "https://example.com/a/b/items/c.tif", "../c d.tif": "https://example.com/a/b/c%20d.tif", "c.tif?x=1": "https://example.com/a/b/items/c.tif?x=1",
 		"https://e.org/y": "https://e.org/y", "s3://b/k": "s3://b/k", "/assets/k": "\x00assets/k", "/vsis3/x": "\x00vsis3/x", "//e.org/y": "//e.org/y",
 	} {
-		p, err := prepare([]byte(fmt.Sprintf(`{"type":"Feature","stac_version":"1.1.0","id":"i","collection":"c","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"},"links":[{"rel":"via","href":%q}],"assets":{"a":{"href":%[1]q}}}`, in)), base, "")
+		p, err := prepare(&tree.Tree{}, []byte(fmt.Sprintf(`{"type":"Feature","stac_version":"1.1.0","id":"i","collection":"c","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"},"links":[{"rel":"via","href":%q}],"assets":{"a":{"href":%[1]q}}}`, in)), base, "")
 		require.NoError(t, err)
 		require.Equal(t, want, gjson.GetBytes(p.item.Document, "assets.a.href").Str, in)
 		require.Equal(t, want, gjson.GetBytes(p.item.Document, "links.0.href").Str, in)
 	}
-	p, err := prepare([]byte(`{"type":"Feature","stac_version":"1.1.0","id":"i","collection":"c","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"},"links":[{"rel":"self","href":"http://other.org/p/i.json"}],"assets":{"a":{"href":"x.tif"}}}`), base, "")
+	p, err := prepare(&tree.Tree{}, []byte(`{"type":"Feature","stac_version":"1.1.0","id":"i","collection":"c","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"},"links":[{"rel":"self","href":"http://other.org/p/i.json"}],"assets":{"a":{"href":"x.tif"}}}`), base, "")
 	require.NoError(t, err)
 	require.Equal(t, "http://other.org/p/x.tif", gjson.GetBytes(p.item.Document, "assets.a.href").Str)
 }

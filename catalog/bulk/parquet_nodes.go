@@ -37,8 +37,8 @@ const (
 // maxNodes bounds how deep a schema goes.
 const maxNodes = 64
 
-// tree reads a schema: the nodes of its columns and the leaves in their order.
-type tree struct {
+// columnTree reads a schema: the nodes of its columns and the leaves in their order.
+type columnTree struct {
 	schema *schema.Schema
 	// form says what the bytes of a leaf are, by the names that lead to it.
 	form   func(path []string, n schema.Node) leafForm
@@ -48,7 +48,7 @@ type tree struct {
 }
 
 // of reads a node and what is below it. path has the names of fields, down to the node's.
-func (t *tree) of(n schema.Node, path []string, def, rep int16) (*node, error) {
+func (t *columnTree) of(n schema.Node, path []string, def, rep int16) (*node, error) {
 	if len(path) > maxNodes || rep > maxNodes {
 		return nil, fmt.Errorf("its columns are nested more than %d deep", maxNodes)
 	}
@@ -66,7 +66,7 @@ func (t *tree) of(n schema.Node, path []string, def, rep int16) (*node, error) {
 }
 
 // bare reads a node whose own repetition is known already.
-func (t *tree) bare(n schema.Node, path []string, def, rep int16) (*node, error) {
+func (t *columnTree) bare(n schema.Node, path []string, def, rep int16) (*node, error) {
 	group, isGroup := n.(*schema.GroupNode)
 	if !isGroup {
 		l := &leaf{column: t.schema.Column(len(t.leaves)), form: t.form(path, n), bad: &t.bad}

@@ -56,16 +56,12 @@ for path in sys.argv[1:]:
 func same(t *testing.T, want, got string) {
 	t.Helper()
 	seconds := func(doc string) string {
-		whole, ok := parseObject(doc)
-		require.True(t, ok)
-		whole.object("properties", func(p *object) {
-			for i, m := range *p {
-				if at, err := catalog.ParseTime(gjson.Parse(m.value).Str); err == nil && momentNames[m.name] {
-					(*p)[i].value = quoted(at.Truncate(time.Second).Format(time.RFC3339))
-				}
+		return withMoments(doc, func(given string) string {
+			if at, err := catalog.ParseTime(given); err == nil {
+				return at.Truncate(time.Second).Format(time.RFC3339)
 			}
+			return given
 		})
-		return whole.string()
 	}
 	samePlain(t, seconds(want), seconds(got))
 }

@@ -142,7 +142,7 @@ func readTable(ctx context.Context, in parquet.ReaderAtSeeker, skip func(rows, g
 
 // tableReader makes items of rows.
 type tableReader struct {
-	tree
+	columnTree
 	columns []*node
 	// texts are the paths of columns that hold JSON as text, geometries the columns of the table that hold WKB; primary
 	// is the one that is an item's geometry.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -213,14 +214,18 @@ func TestTablesOfRealItems(t *testing.T) {
 }
 
 // moments brings times to the way in which tables give them.
-func moments(doc string) string {
-	whole, _ := parseObject(doc)
-	whole.object("properties", func(p *object) {
-		for i, m := range *p {
-			if v := gjson.Parse(m.value); momentNames[m.name] && v.Type == gjson.String {
-				(*p)[i].value = quoted(canonicalTime(v.Str))
-			}
+func moments(doc string) string { return withMoments(doc, canonicalTime) }
+
+// withMoments writes the times among an item's properties in another way.
+func withMoments(doc string, write func(string) string) string {
+	t := &tree.Tree{}
+	if err := t.Read([]byte(doc), maxNesting); err != nil {
+		panic(err)
+	}
+	for n := t.First(t.Get(tree.Root, "properties")); n != tree.None; n = t.Next(n) {
+		if t.Kind(n) == tree.String && momentNames[string(t.Name(n))] {
+			t.SetText(n, write(string(t.Text(n))))
 		}
-	})
-	return whole.string()
+	}
+	return string(t.Raw(tree.Root))
 }

@@ -1,15 +1,15 @@
 package bulk
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
-	"strings"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -20,86 +20,73 @@ type prepared struct {
 	isItem     bool
 }
 
-// prepare brings a document to STAC 1.1, makes its hrefs whole, puts in what it may leave out, and reads it. An item
-// that names no collection is of the one that is given.
-func prepare(raw json.RawMessage, base *url.URL, collection string) (p prepared, err error) {
-	doc, err := finished(raw, base, collection)
+// prepare brings a document to STAC 1.1, makes its hrefs whole, puts in what it may leave out, and indexes it. An item
+// that names no collection is of the one that is given. The document is read into a tree, which it needs no more after that.
+func prepare(t *tree.Tree, raw json.RawMessage, base *url.URL, collection string) (p prepared, err error) {
+	if err = t.Read(raw, maxNesting); err == nil {
+		err = t.Compact()
+	}
 	if err != nil {
+		return p, unread(err)
+	}
+	if p.isItem, err = finish(t, base, collection); err != nil {
 		return p, err
 	}
-	if p.isItem = gjson.GetBytes(doc, "type").Str == "Feature"; p.isItem {
-		p.item, err = catalog.ParseItem(doc)
+	if p.isItem {
+		p.item, err = catalog.ReadItem(t)
 		return p, err
 	}
-	p.collection, err = catalog.ParseCollection(doc)
+	p.collection, err = catalog.ParseCollection(t.Raw(tree.Root))
 	return p, err
 }
 
-// finished is a document as it is to be read. One that needs nothing is the one that came, which its reader looks at closely;
-// what changes one, or refuses it, relies on its being JSON.
-func finished(raw json.RawMessage, base *url.URL, collection string) (json.RawMessage, error) {
-	if TooDeep(raw, maxNesting) {
-		return nil, errDeep
-	}
-	o, _ := parseObject(string(raw))
-	changed, err := finish(&o, base, collection)
-	if (changed || err != nil) && !gjson.ValidBytes(raw) {
-		return nil, fault.New(fault.Invalid, "it is no JSON document").WithCure("write one STAC item or collection as JSON")
-	}
-	if err != nil || !changed {
-		return raw, err
-	}
-	return o.json(), nil
-}
-
-func finish(o *object, base *url.URL, collection string) (bool, error) {
-	changed, err := upgrade(o)
-	if err != nil {
+// finish changes a document to what is to be kept, and reports whether it is an item.
+func finish(t *tree.Tree, base *url.URL, collection string) (isItem bool, err error) {
+	if _, err := upgrade(t); err != nil {
 		return false, err
 	}
-	switch kind := o.text("type"); kind {
+	switch kind := string(t.Text(t.Get(tree.Root, "type"))); kind {
 	case "Collection":
 	case "Feature":
-		more, err := complete(o, collection)
-		if err != nil {
+		isItem = true
+		if err := complete(t, collection); err != nil {
 			return false, err
 		}
-		changed = changed || more
 	default:
 		return false, fault.New(fault.Invalid, "its type is %.40q, neither Feature nor Collection", kind).WithCure("leave out what is no STAC item or collection")
 	}
-	if err := CheckDocument(func(member string) gjson.Result { return gjson.Parse(o.get(member)) }); err != nil {
+	if err := check(t); err != nil {
 		return false, err
 	}
-	return whole(o, base) || changed, nil
+	makeWhole(t, base)
+	return isItem, nil
 }
 
-// complete puts in what an item may leave out, and reports whether there was something.
-func complete(o *object, collection string) (bool, error) {
-	before := len(*o)
-	given := o.get("collection")
-	named := given != "" && given != "null" && given != `""`
-	switch {
-	case named:
+// complete puts in what an item may leave out.
+func complete(t *tree.Tree, collection string) error {
+	given := t.Get(tree.Root, "collection")
+	switch kind := t.Kind(given); {
+	case kind != tree.Missing && kind != tree.Null && string(t.Raw(given)) != `""`:
 	case collection == "":
-		return false, fault.New(fault.Invalid, "it names no collection").WithCure("say which by --collection")
+		return fault.New(fault.Invalid, "it names no collection").WithCure("say which by --collection")
 	default:
-		o.set("collection", quoted(collection))
+		t.SetText(t.Member(tree.Root, "collection"), collection)
 	}
-	if !o.has("assets") {
-		o.set("assets", "{}")
+	if t.Get(tree.Root, "assets") == tree.None {
+		t.SetValue(t.Member(tree.Root, "assets"), "{}")
 	}
-	switch g := gjson.Parse(o.get("geometry")); {
-	case !o.has("geometry"):
-		o.set("geometry", "null")
-	case g.IsObject() && !o.has("bbox"):
-		shape, err := geo.Parse(json.RawMessage(g.Raw), nil)
+	geometry := t.Get(tree.Root, "geometry")
+	switch {
+	case geometry == tree.None:
+		t.SetValue(t.Member(tree.Root, "geometry"), "null")
+	case t.Kind(geometry) == tree.Object && t.Get(tree.Root, "bbox") == tree.None:
+		shape, err := geo.Parse(t.Raw(geometry), nil)
 		if err != nil {
-			return false, err
+			return err
 		}
-		o.set("bbox", string(AppendBox(nil, shape)))
+		t.SetValue(t.Member(tree.Root, "bbox"), string(AppendBox(nil, shape)))
 	}
-	return !named || len(*o) > before, nil
+	return nil
 }
 
 // AppendBox writes the bounding box of a shape as STAC has it: west is greater than east where it crosses the antimeridian.
@@ -122,61 +109,50 @@ func AppendBox(out []byte, shape *geo.Shape) []byte {
 	return append(out, ']')
 }
 
-// whole makes the relative hrefs of a document's links and assets whole, and reports whether there was one: they are
-// relative to the document's own address, which its link to itself says, or where it was found.
-func whole(o *object, base *url.URL) (changed bool) {
-	links, assets := gjson.Parse(o.get("links")), gjson.Parse(o.get("assets"))
-	if !anyRelative(links) && !anyRelative(assets) {
-		return false
+// makeWhole makes the relative hrefs of a document's links and assets whole: they are relative to the document's own address,
+// which its link to itself says, or where it was found.
+func makeWhole(t *tree.Tree, base *url.URL) {
+	links := t.Get(tree.Root, "links")
+	hrefs := relativeIn(t, relativeIn(t, nil, links), t.Get(tree.Root, "assets"))
+	if len(hrefs) == 0 {
+		return
 	}
-	for _, l := range links.Array() {
-		if l.Get("rel").Str == "self" {
-			if u, err := url.Parse(l.Get("href").Str); err == nil && u.IsAbs() {
+	for link := t.First(links); link != tree.None; link = t.Next(link) {
+		if string(t.Text(t.Get(link, "rel"))) == "self" {
+			if u, err := url.Parse(string(t.Text(t.Get(link, "href")))); err == nil && u.IsAbs() {
 				base = u
 			}
 		}
 	}
 	if base == nil {
-		return false
+		return
 	}
-	resolve := func(o *object) {
-		if href := o.text("href"); isRelative(href) {
-			if ref, err := url.Parse(href); err == nil {
-				o.set("href", quoted(base.ResolveReference(ref).String()))
-			}
+	for _, href := range hrefs {
+		if ref, err := url.Parse(string(t.Text(href))); err == nil {
+			t.SetText(href, base.ResolveReference(ref).String())
 		}
 	}
-	if anyRelative(assets) {
-		o.each("assets", resolve)
-	}
-	if list, ok := parseList(links.Raw); ok && anyRelative(links) {
-		for i := range list {
-			if l, ok := parseObject(list[i]); ok {
-				resolve(&l)
-				list[i] = l.string()
-			}
+}
+
+// relativeIn adds the relative hrefs of some links or assets.
+func relativeIn(t *tree.Tree, out []tree.Node, all tree.Node) []tree.Node {
+	for one := t.First(all); one != tree.None; one = t.Next(one) {
+		if href := t.Get(one, "href"); isRelative(t.Text(href)) {
+			out = append(out, href)
 		}
-		o.set("links", listOf(list))
 	}
-	return true
+	return out
 }
 
-// anyRelative reports whether one of some links or assets has a relative href.
-func anyRelative(all gjson.Result) (yes bool) {
-	all.ForEach(func(_, v gjson.Result) bool {
-		yes = isRelative(v.Get("href").Str)
-		return !yes
-	})
-	return yes
-}
-
-// isRelative reports whether an href is relative to its document. One that begins with a slash is a place of the machine
-// that serves it, such as an export of a catalog has, or one of GDAL's; it is left to the catalog, and so is one with
+// elsewhere are the beginnings of hrefs that are not relative to their document. One that begins with a slash is a place of
+// the machine that serves it, such as an export of a catalog has, or one of GDAL's; it is left to the catalog, and so is one with
 // a mark of the catalog's own.
-func isRelative(href string) bool {
-	if href == "" || href[0] == '/' || href[0] == '#' || href[0] == 0 || strings.HasPrefix(href, "http://") || strings.HasPrefix(href, "https://") || strings.HasPrefix(href, "s3://") {
+var elsewhere = [][]byte{[]byte("https://"), []byte("http://"), []byte("s3://"), []byte("/"), []byte("#"), {0}}
+
+func isRelative(href []byte) bool {
+	if len(href) == 0 || slices.ContainsFunc(elsewhere, func(begin []byte) bool { return bytes.HasPrefix(href, begin) }) {
 		return false
 	}
-	u, err := url.Parse(href)
+	u, err := url.Parse(string(href))
 	return err == nil && !u.IsAbs()
 }

@@ -1,12 +1,15 @@
 package bulk
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -25,87 +28,119 @@ const (
 // proj:epsg, which people filter by and older readers look for, with the version of its extension that has it. A document of 1.1.0 or later comes back unchanged, and so does one that is no STAC
 // document; an upgraded one is not changed by another call. It refuses what is no JSON and versions before 0.8.
 func Upgrade(doc json.RawMessage) (json.RawMessage, error) {
-	if current(doc) {
+	if v, known := parseVersion(gjson.GetBytes(doc, "stac_version").Str); known && !v.before(version{1, 1, 0, ""}) {
 		return doc, nil
 	}
-	if TooDeep(doc, maxNesting) {
-		return nil, errDeep
+	t := &tree.Tree{}
+	if err := t.Read(doc, maxNesting); err != nil {
+		return nil, unread(err)
 	}
-	if !gjson.ValidBytes(doc) {
-		return nil, fault.New(fault.Invalid, "it is no JSON document").WithCure("send one STAC item or collection as JSON")
-	}
-	whole, ok := parseObject(string(doc))
-	if !ok {
+	if t.Kind(tree.Root) != tree.Object {
 		return doc, nil
 	}
-	changed, err := upgrade(&whole)
+	changed, err := upgrade(t)
 	if err != nil || !changed {
 		return doc, err
 	}
-	return whole.json(), nil
+	return t.Append(make([]byte, 0, t.Size()), tree.Root), nil
 }
 
-// current reports whether a document says that it is of 1.1.0 or later.
-func current(doc []byte) bool {
-	v, known := parseVersion(gjson.GetBytes(doc, "stac_version").Str)
-	return known && !v.before(version{1, 1, 0, ""})
+// unread is why a document could not be read.
+func unread(err error) error {
+	if errors.Is(err, tree.ErrDeep) {
+		return errDeep
+	}
+	return fault.New(fault.Invalid, "%w", err).WithCure("write one STAC item or collection as JSON")
 }
 
 // upgrade is Upgrade of a document that was read, and reports whether there was something to do.
-func upgrade(whole *object) (bool, error) {
-	given := whole.get("stac_version")
-	v, known := parseVersion(gjson.Parse(given).Str)
+func upgrade(t *tree.Tree) (bool, error) {
+	given := t.Get(tree.Root, "stac_version")
+	v, known := parseVersion(string(t.Text(given)))
 	if known && !v.before(version{1, 1, 0, ""}) {
 		return false, nil
 	}
-	if given != "" && !known || known && v.before(version{0, 8, 0, ""}) {
-		return false, fault.New(fault.Unsupported, "stac_version %s is none that can be upgraded to %s", given, stacVersion).
+	if given != tree.None && !known || known && v.before(version{0, 8, 0, ""}) {
+		return false, fault.New(fault.Unsupported, "stac_version %s is none that can be upgraded to %s", t.Raw(given), stacVersion).
 			WithCure("bring it to 0.8 or later first; the version is three numbers such as %s", stacVersion)
 	}
-	kind := whole.text("type")
-	if kind == "" && known && whole.has("description") && whole.has("links") { // only items had a type before 1.0.0
-		if kind = "Catalog"; whole.has("extent") {
+	has := func(name string) bool { return t.Get(tree.Root, name) != tree.None }
+	kind := string(t.Text(t.Get(tree.Root, "type")))
+	if kind == "" && known && has("description") && has("links") { // only items had a type before 1.0.0
+		if kind = "Catalog"; has("extent") {
 			kind = "Collection"
 		}
-		whole.set("type", quoted(kind))
+		t.SetText(t.Member(tree.Root, "type"), kind)
 	}
 	if kind != "Feature" && kind != "Collection" && kind != "Catalog" {
 		return false, nil
 	}
 	if known && v.before(version{1, 0, 0, ""}) {
-		upgradeOld(whole, kind)
+		if err := upgradeOld(t, kind); err != nil {
+			return false, err
+		}
 	}
-	upgradeLicenses(whole)
-	upgradeBandsEverywhere(whole)
-	upgradeExtensions(whole)
-	whole.set("stac_version", quoted(stacVersion))
+	upgradeLicenses(t)
+	upgradeBandsEverywhere(t, kind)
+	upgradeExtensions(t)
+	t.SetText(t.Member(tree.Root, "stac_version"), stacVersion)
 	return true, nil
 }
 
-// upgradeLicenses renames the licences that are no SPDX expressions.
-func upgradeLicenses(whole *object) {
-	rename := func(o *object) {
-		if l := o.text("license"); l == "various" || l == "proprietary" {
-			o.set("license", quoted("other"))
+// part is a member that is an object, or None. Where one of the words stands in its text, or there are none, it is written
+// without its spaces, whatever changes in it.
+func part(t *tree.Tree, in tree.Node, name string, words ...string) tree.Node {
+	n := t.Get(in, name)
+	return opened(t, n, words)
+}
+
+func opened(t *tree.Tree, n tree.Node, words []string) tree.Node {
+	if t.Kind(n) != tree.Object {
+		return tree.None
+	}
+	if t.Spaced() && containsAny(t.Raw(n), words) {
+		t.Touch(n)
+	}
+	return n
+}
+
+// eachPart visits the members of a member, such as assets, that are objects.
+func eachPart(t *tree.Tree, name string, words []string, visit func(tree.Node)) {
+	for n := t.First(part(t, tree.Root, name, words...)); n != tree.None; n = t.Next(n) {
+		if one := opened(t, n, words); one != tree.None {
+			visit(one)
 		}
 	}
-	rename(whole)
-	whole.object("properties", rename, `"license"`)
+}
+
+// containsAny reports whether one of the words stands in a text; where there are no words, none needs to.
+func containsAny(text []byte, words []string) bool {
+	return len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(text, []byte(w)) })
+}
+
+// upgradeLicenses renames the licences that are no SPDX expressions.
+func upgradeLicenses(t *tree.Tree) {
+	for _, in := range []tree.Node{tree.Root, part(t, tree.Root, "properties", `"license"`)} {
+		n := t.Get(in, "license")
+		if l := string(t.Text(n)); l == "various" || l == "proprietary" {
+			t.SetText(n, "other")
+		}
+	}
 }
 
 // movedFields are those that upgradeBandsEverywhere looks for.
 var movedFields = []string{`"eo:bands"`, `"raster:bands"`}
 
 // upgradeBandsEverywhere moves bands wherever they may stand.
-func upgradeBandsEverywhere(whole *object) {
-	for _, part := range []string{"properties", "summaries"} {
-		whole.object(part, func(o *object) { upgradeBands(o, false) }, movedFields...)
+func upgradeBandsEverywhere(t *tree.Tree, kind string) {
+	for _, name := range []string{"properties", "summaries"} {
+		upgradeBands(t, part(t, tree.Root, name, movedFields...), false)
 	}
-	for _, part := range []string{"assets", "item_assets"} {
-		whole.each(part, func(o *object) { upgradeBands(o, true) }, movedFields...)
+	for _, name := range []string{"assets", "item_assets"} {
+		eachPart(t, name, movedFields, func(asset tree.Node) { upgradeBands(t, asset, true) })
 	}
-	if whole.text("type") == "Collection" {
-		upgradeBands(whole, false)
+	if kind == "Collection" {
+		upgradeBands(t, tree.Root, false)
 	}
 }
 
@@ -119,25 +154,42 @@ var movedExtensions = []struct{ from, to, prefix string }{
 
 // upgradeExtensions names the versions that have the document's fields now. One none of whose fields is left
 // goes, as its schema asks for one.
-func upgradeExtensions(whole *object) {
-	list, ok := parseList(whole.get("stac_extensions"))
-	if !ok {
+func upgradeExtensions(t *tree.Tree) {
+	list := t.Get(tree.Root, "stac_extensions")
+	if t.Kind(list) != tree.List {
 		return
 	}
-	out := []string{}
-	for _, raw := range list {
-		uri := gjson.Parse(raw).String()
+	var out []tree.Node
+	seen := map[string]bool{}
+	for n := t.First(list); n != tree.None; n = t.Next(n) {
+		uri := string(t.Text(n))
+		if t.Kind(n) != tree.String {
+			uri = gjson.ParseBytes(t.Raw(n)).String()
+		}
 		for _, e := range movedExtensions {
 			if !strings.HasPrefix(uri, e.from) {
 				continue
 			}
-			if uri = e.to; !slices.ContainsFunc(*whole, func(m member) bool { return m.name != "stac_extensions" && strings.Contains(m.value, `"`+e.prefix) }) {
+			if uri = e.to; e.to != "" && !hasFields(t, []byte(`"`+e.prefix)) {
 				uri = ""
 			}
 		}
-		if named := quoted(uri); uri != "" && !slices.Contains(out, named) {
-			out = append(out, named)
+		if uri == "" || seen[uri] {
+			continue
+		}
+		seen[uri] = true
+		t.SetText(n, uri)
+		out = append(out, n)
+	}
+	t.SetList(list, out)
+}
+
+// hasFields reports whether there are fields whose names begin in a way.
+func hasFields(t *tree.Tree, prefix []byte) bool {
+	for n := t.First(tree.Root); n != tree.None; n = t.Next(n) {
+		if !t.Named(n, "stac_extensions") && t.Contains(n, prefix) {
+			return true
 		}
 	}
-	whole.set("stac_extensions", listOf(out))
+	return false
 }

@@ -1,6 +1,12 @@
 package bulk
 
-import "github.com/tidwall/gjson"
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/terrapin-eo/terrapin/catalog/tree"
+)
 
 // bandFields are the fields of eo:bands and raster:bands that have a prefix in bands; the others keep their names.
 var bandFields = map[string]map[string]string{
@@ -14,116 +20,147 @@ var bandFields = map[string]map[string]string{
 	},
 }
 
+// manyFields bounds what a band may have: fields are looked up in one band for each of another.
+const manyFields = 256
+
 // upgradeBands merges eo:bands and raster:bands into bands, by their place in the lists, and with lift what all bands
 // have in common into the asset they belong to. Lists that hold anything but objects stay as they are.
-func upgradeBands(o *object, lift bool) {
-	bands, ok := bandsOf(o.get("bands"), nil)
-	if !ok {
+func upgradeBands(t *tree.Tree, o tree.Node, lift bool) {
+	eo, raster, now := t.Get(o, "eo:bands"), t.Get(o, "raster:bands"), t.Get(o, "bands")
+	if eo == tree.None && raster == tree.None || !areBands(t, eo) || !areBands(t, raster) || !areBands(t, now) {
 		return
 	}
-	at := ""
-	for _, name := range []string{"eo:bands", "raster:bands"} {
-		more, ok := bandsOf(o.get(name), bandFields[name])
-		if !ok {
-			return
-		}
-		if o.has(name) && at == "" {
-			at = name
-		}
-		for i, band := range more {
-			if i == len(bands) {
-				bands = append(bands, band)
-				continue
-			}
-			for _, m := range band {
-				if !bands[i].has(m.name) {
-					bands[i] = append(bands[i], m)
-				}
-			}
+	bands := parts(t, now)
+	at := "bands"
+	for _, list := range []struct {
+		name string
+		at   tree.Node
+	}{{"raster:bands", raster}, {"eo:bands", eo}} {
+		if now == tree.None && list.at != tree.None {
+			at = list.name
 		}
 	}
-	if at == "" {
-		return
-	}
-	if o.has("bands") {
-		at = "bands"
-	}
+	bands = mergedBands(t, bands, renamed(t, eo, bandFields["eo:bands"]))
+	bands = mergedBands(t, bands, renamed(t, raster, bandFields["raster:bands"]))
 	if lift {
-		liftCommon(o, bands)
+		liftCommon(t, o, bands)
 	}
-	list := make([]string, len(bands))
 	empty := true
-	for i, band := range bands {
-		list[i] = band.string()
-		empty = empty && len(band) == 0
+	for _, band := range bands {
+		t.Touch(band)
+		empty = empty && t.First(band) == tree.None
 	}
-	if i := o.at(at); empty {
-		o.drop(at)
+	if empty {
+		t.Drop(o, at)
 	} else {
-		(*o)[i] = member{name: "bands", value: listOf(list)}
+		n := t.Get(o, at)
+		t.Rename(n, "bands")
+		t.SetList(n, bands)
 	}
-	o.drop("eo:bands")
-	o.drop("raster:bands")
+	t.Drop(o, "eo:bands")
+	t.Drop(o, "raster:bands")
 }
 
-// bandsOf reads a list of bands and renames their fields; false is a list of something else.
-func bandsOf(raw string, names map[string]string) ([]object, bool) {
-	if raw == "" {
-		return nil, true
+// areBands reports whether a member is a list of bands, or missing.
+func areBands(t *tree.Tree, list tree.Node) bool {
+	switch {
+	case list == tree.None:
+		return true
+	case t.Kind(list) != tree.List || t.Opaque(list):
+		return false
 	}
-	list, ok := parseList(raw)
-	if !ok {
-		return nil, false
-	}
-	bands := make([]object, len(list))
-	for i, v := range list {
-		if bands[i], ok = parseObject(v); !ok {
-			return nil, false
+	for band := t.First(list); band != tree.None; band = t.Next(band) {
+		if t.Kind(band) != tree.Object || count(t, band) > manyFields {
+			return false
 		}
-		for k := 0; k < len(bands[i]); k++ {
-			if to, moved := names[bands[i][k].name]; moved {
-				before := len(bands[i])
-				bands[i].move(bands[i][k].name, to)
-				k -= before - len(bands[i]) // one that goes, as the new name is there already
+	}
+	return true
+}
+
+func count(t *tree.Tree, in tree.Node) (n int) {
+	for one := t.First(in); one != tree.None; one = t.Next(one) {
+		n++
+	}
+	return n
+}
+
+// parts are those of a list, and the members of an object.
+func parts(t *tree.Tree, in tree.Node) (out []tree.Node) {
+	for one := t.First(in); one != tree.None; one = t.Next(one) {
+		out = append(out, one)
+	}
+	return out
+}
+
+// renamed are the bands of a list, their fields renamed. A field that goes, as the new name is there already, is not looked at.
+func renamed(t *tree.Tree, list tree.Node, names map[string]string) []tree.Node {
+	bands := parts(t, list)
+	for _, band := range bands {
+		for field := t.First(band); field != tree.None; field = t.Next(field) {
+			if to, moved := names[string(t.Name(field))]; moved {
+				t.Move(band, string(t.Name(field)), to)
 			}
 		}
 	}
-	return bands, true
+	return bands
+}
+
+// mergedBands adds to each band the fields that it has not, and the bands that there are more.
+func mergedBands(t *tree.Tree, bands, more []tree.Node) []tree.Node {
+	for i, band := range more {
+		if i == len(bands) {
+			return append(bands, more[i:]...)
+		}
+		for _, field := range parts(t, band) {
+			if t.Get(bands[i], string(t.Name(field))) == tree.None {
+				t.Adopt(bands[i], field)
+			}
+		}
+	}
+	return bands
 }
 
 // liftCommon takes what is the same in all bands out of them and into the asset, unless that says otherwise. Names and
 // descriptions are of a band, and several bands are not left without anything.
-func liftCommon(asset *object, bands []object) {
+func liftCommon(t *tree.Tree, asset tree.Node, bands []tree.Node) {
 	if len(bands) == 0 {
 		return
 	}
-	var common []member
-	for _, m := range bands[0] {
-		if m.name == "name" || m.name == "description" || asset.has(m.name) && !sameValue(asset.get(m.name), m.value) {
+	var common []tree.Node
+	for field := t.First(bands[0]); field != tree.None; field = t.Next(field) {
+		name := string(t.Name(field))
+		if name == "name" || name == "description" {
 			continue
 		}
-		same := true
+		value := t.Raw(field)
+		own := t.Get(asset, name)
+		same := own == tree.None || sameValue(t.Raw(own), value)
 		for _, band := range bands[1:] {
-			same = same && sameValue(band.get(m.name), m.value)
+			same = same && sameValue(t.Raw(t.Get(band, name)), value)
 		}
 		if same {
-			common = append(common, m)
+			common = append(common, field)
 		}
 	}
 	for _, band := range bands {
-		if len(bands) > 1 && len(band) == len(common) {
+		if len(bands) > 1 && count(t, band) == len(common) {
 			return
 		}
 	}
-	for _, m := range common {
-		for i := range bands {
-			bands[i].drop(m.name)
+	for _, field := range common {
+		name := string(t.Name(field))
+		for _, band := range bands {
+			t.Drop(band, name)
 		}
-		asset.set(m.name, m.value)
+		t.Take(t.Member(asset, name), field)
 	}
 }
 
 // sameValue reports whether two values are written alike, spaces aside.
-func sameValue(a, b string) bool {
-	return a == b || a != "" && b != "" && gjson.Get(a, "@ugly").Raw == gjson.Get(b, "@ugly").Raw
+func sameValue(a, b []byte) bool {
+	const space = " \n\t\r"
+	if bytes.Equal(a, b) || len(a) == 0 || len(b) == 0 || !bytes.ContainsAny(a, space) && !bytes.ContainsAny(b, space) {
+		return bytes.Equal(a, b)
+	}
+	return gjson.GetBytes(a, "@ugly").Raw == gjson.GetBytes(b, "@ugly").Raw
 }

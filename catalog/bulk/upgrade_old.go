@@ -1,10 +1,12 @@
 package bulk
 
 import (
-	"slices"
+	"bytes"
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/terrapin-eo/terrapin/catalog/tree"
 )
 
 const extensions = "https://stac-extensions.github.io/"
@@ -34,25 +36,29 @@ var oldFields = map[string]string{
 	"checksum:multihash": "file:checksum",
 }
 
-// upgradeOld brings a document of 0.8 to the last candidate of 1.0.0 to the fields of 1.0.0.
-func upgradeOld(whole *object, kind string) {
+// upgradeOld brings a document of 0.8 to the last candidate of 1.0.0 to the fields of 1.0.0, and reads it again.
+func upgradeOld(t *tree.Tree, kind string) error {
 	if kind == "Collection" {
-		upgradeOldCollection(whole)
+		upgradeOldCollection(t)
 	}
-	var bands []string
-	whole.object("properties", func(p *object) {
-		bands, _ = parseList(p.get("eo:bands"))
-		upgradeOldFields(p)
-	})
+	properties := part(t, tree.Root, "properties")
+	bands, _ := parseList(string(t.Raw(t.Get(properties, "eo:bands"))))
+	upgradeOldFields(t, properties)
 	inAssets := false
-	whole.each("assets", func(asset *object) {
-		upgradeOldFields(asset)
-		inAssets = bandsByIndex(asset, bands) || inAssets
+	eachPart(t, "assets", nil, func(asset tree.Node) {
+		upgradeOldFields(t, asset)
+		inAssets = bandsByIndex(t, asset, bands) || inAssets
 	})
 	if inAssets { // they were listed for the assets to point at
-		whole.object("properties", func(p *object) { p.drop("eo:bands") })
+		t.Drop(properties, "eo:bands")
 	}
-	list, ok := parseList(whole.get("stac_extensions"))
+	upgradeOldExtensions(t, kind, t.Raw(t.Get(tree.Root, "properties")))
+	return t.Again()
+}
+
+func upgradeOldExtensions(t *tree.Tree, kind string, properties []byte) {
+	at := t.Get(tree.Root, "stac_extensions")
+	list, ok := parseList(string(t.Raw(at)))
 	if !ok {
 		return
 	}
@@ -69,28 +75,30 @@ func upgradeOld(whole *object, kind string) {
 		}
 	}
 	for _, since := range []struct{ prefix, folder string }{{"view:", "view/"}, {"proj:", "projection/"}} {
-		if strings.Contains(whole.get("properties"), `"`+since.prefix) && !strings.Contains(listOf(named), extensions+since.folder) {
+		if bytes.Contains(properties, []byte(`"`+since.prefix)) && !strings.Contains(listOf(named), extensions+since.folder) {
 			named = append(named, quoted(extensions+since.folder+"v1.0.0/schema.json"))
 		}
 	}
-	whole.set("stac_extensions", listOf(named))
+	t.SetValue(at, listOf(named))
 }
 
-func upgradeOldFields(o *object) {
-	for _, m := range slices.Clone(*o) {
-		if to, moved := oldFields[m.name]; moved {
-			o.move(m.name, to)
-		}
+func upgradeOldFields(t *tree.Tree, o tree.Node) {
+	if o == tree.None {
+		return
 	}
-	if name := o.get("eo:instrument"); name != "" {
-		o.set("eo:instrument", listOf([]string{name}))
-		o.move("eo:instrument", "instruments")
+	for from, to := range oldFields {
+		t.Move(o, from, to)
+	}
+	if n := t.Get(o, "eo:instrument"); n != tree.None {
+		t.SetValue(n, listOf([]string{string(t.Raw(n))}))
+		t.Move(o, "eo:instrument", "instruments")
 	}
 }
 
 // bandsByIndex puts the bands that an asset points at in the place of their indices.
-func bandsByIndex(asset *object, bands []string) bool {
-	list, ok := parseList(asset.get("eo:bands"))
+func bandsByIndex(t *tree.Tree, asset tree.Node, bands []string) bool {
+	n := t.Get(asset, "eo:bands")
+	list, ok := parseList(string(t.Raw(n)))
 	if !ok || len(bands) == 0 || len(list) == 0 {
 		return false
 	}
@@ -101,19 +109,19 @@ func bandsByIndex(asset *object, bands []string) bool {
 		}
 		list[i] = bands[at.Int()]
 	}
-	asset.set("eo:bands", listOf(list))
+	t.SetValue(n, listOf(list))
 	return true
 }
 
 // upgradeOldCollection knows that item_assets were called assets while their extension was called asset.
-func upgradeOldCollection(whole *object) {
-	if strings.Contains(whole.get("stac_extensions"), `"asset"`) {
-		whole.move("assets", "item_assets")
+func upgradeOldCollection(t *tree.Tree) {
+	if bytes.Contains(t.Raw(t.Get(tree.Root, "stac_extensions")), []byte(`"asset"`)) {
+		t.Move(tree.Root, "assets", "item_assets")
 	}
-	whole.each("summaries", func(s *object) {
-		if s.has("min") && s.has("max") {
-			s.move("min", "minimum")
-			s.move("max", "maximum")
+	eachPart(t, "summaries", nil, func(s tree.Node) {
+		if t.Get(s, "min") != tree.None && t.Get(s, "max") != tree.None {
+			t.Move(s, "min", "minimum")
+			t.Move(s, "max", "maximum")
 		}
 	})
 }

@@ -46,7 +46,7 @@ func postedItem(raw json.RawMessage, at catalog.ItemRef) (catalog.Entry, error) 
 	if more, err = named(more, top, "collection", at.Collection); err != nil {
 		return refuse(err)
 	}
-	if err := bulk.CheckDocument(top.Get); err != nil {
+	if err := bulk.CheckDocument(doc); err != nil {
 		return refuse(err)
 	}
 	if !top.Get("assets").Exists() {
@@ -153,7 +153,7 @@ func postedCollection(raw json.RawMessage, id string) (catalog.CollectionEntry, 
 	if err != nil {
 		return refuse(err)
 	}
-	switch err := bulk.CheckDocument(top.Get); {
+	switch err := bulk.CheckDocument(doc); {
 	case fault.Is(err, fault.Conflict): // with what the bucket decides
 		return catalog.CollectionEntry{}, err
 	case err != nil:
