@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
@@ -112,6 +114,18 @@ func (i Interval) Open() bool { return i.Start == nil && i.End == nil }
 
 // Check refuses a query that has no meaning.
 func (q Query) Check() error {
+	for _, names := range [][]string{q.Collections, q.IDs} {
+		for _, name := range names {
+			if err := CheckName(name); err != nil {
+				return err
+			}
+		}
+	}
+	for _, key := range q.Sort {
+		if err := CheckName(key.Property); err != nil {
+			return err
+		}
+	}
 	if q.BBox != nil {
 		if q.Intersects != nil {
 			return fault.New(fault.Invalid, "bbox and intersects exclude each other").WithCure("send only one of them")
@@ -122,6 +136,14 @@ func (q Query) Check() error {
 	}
 	if q.Time.Start != nil && q.Time.End != nil && q.Time.Start.After(*q.Time.End) {
 		return fault.New(fault.Invalid, "the time interval begins after its end").WithCure("swap its ends")
+	}
+	return nil
+}
+
+// CheckName refuses what nothing in a catalog can be called: what is not UTF-8, or holds U+0000.
+func CheckName(name string) error {
+	if !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0 {
+		return fault.New(fault.Invalid, "%.80q is no name: it is not UTF-8, or holds U+0000", name).WithCure("send it as UTF-8, without U+0000")
 	}
 	return nil
 }

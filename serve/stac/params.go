@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
@@ -43,6 +44,9 @@ func parameters(query string, takes []string) (url.Values, error) {
 		}
 		if len(v) > 1 {
 			return nil, fault.New(fault.Invalid, "parameter %q is given %d times", name, len(v)).WithCure("give it once")
+		}
+		if !utf8.ValidString(v[0]) {
+			return nil, fault.New(fault.Invalid, "parameter %q is not UTF-8", name).WithCure("percent-encode the bytes of UTF-8")
 		}
 	}
 	return values, nil

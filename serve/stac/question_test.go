@@ -65,15 +65,23 @@ func TestBadFilters(t *testing.T) {
 		for _, query := range []string{"filter=a+%3D", "filter=%28", "filter-lang=sql&filter=a%3D1", "filter-lang=cql2-json&filter=a%3D1", "filter-crs=http://www.opengis.net/def/crs/EPSG/0/3857&filter=a%3D1",
 			"filter=S_INTERSECTS(geometry,POINT(0%2099))", "filter=", "query=x", "query=[]", "query=" + url.QueryEscape(`{"a":{"like":"b"}}`), "query=" + url.QueryEscape(`{"a":1}`),
 			"query=" + url.QueryEscape(`{"a":{"eq":[1]}}`), "query=" + url.QueryEscape(`{"a":{"in":1}}`), "query=" + url.QueryEscape(`{"a":{"contains":1}}`), "query=" + url.QueryEscape(`{"":{"eq":1}}`),
-			"sortby=", "sortby=-", "sortby=geometry", "sortby=a,,b", "sortby=1,2,3,4,5,6,7,8,9,10,11", "q=" + url.QueryEscape(`"open`), "q=" + url.QueryEscape(`(a`)} {
+			"sortby=", "sortby=-", "sortby=geometry", "sortby=a,,b", "sortby=1,2,3,4,5,6,7,8,9,10,11", "sortby=%FF", "sortby=a%00", "filter=%27%FF%27=a", "filter=%27%00%27=a", "query=" + url.QueryEscape("{\"a\":{\"eq\":\"\xff\"}}"),
+			"query=" + url.QueryEscape(`{"a":{"eq":"\u0000"}}`), "query=" + url.QueryEscape(`{"a":{"in":["\u0000"]}}`), "query=" + url.QueryEscape(`{"a":{"contains":"\u0000"}}`), "query=" + url.QueryEscape(`{"\u0000":{"eq":1}}`), "q=" + url.QueryEscape(`"open`), "q=" + url.QueryEscape(`(a`)} {
 			for _, path := range []string{"/search?", "/collections/s2/items?", "/collections?"} {
 				a := w.get(t, path+query)
 				require.Contains(t, []int{400, 413}, a.status, "%s: %s", path+query, a.body)
 				require.NotEmpty(t, a.json(t)["cure"], path+query)
 			}
 		}
+		for _, query := range []string{"ids=%00", "ids=a,%FF", "collections=%FF"} {
+			require.Equal(t, 400, w.get(t, "/search?"+query).status, query)
+		}
+		for _, path := range []string{"/collections/%00", "/collections/%FF/items", "/collections/s2/items/%00"} {
+			require.Equal(t, 404, w.get(t, path).status, path)
+		}
 		for _, body := range []string{`{"filter":"a = 1"}`, `{"filter":{"op":"="}}`, `{"filter-lang":"cql2-text","filter":{"op":"=","args":[1,1]}}`, `{"filter-lang":"x"}`, `{"filter-crs":"x"}`,
-			`{"query":{"a":{"between":1}}}`, `{"sortby":["id"]}`, `{"sortby":[{"field":"id","direction":"up"}]}`, `{"sortby":[{}]}`, `{"fields":null}`, `{"fields":[]}`, `{"fields":{"only":[]}}`, `{"q":7}`, `{"unknown":1}`} {
+			`{"query":{"a":{"between":1}}}`, `{"sortby":["id"]}`, `{"sortby":[{"field":"id","direction":"up"}]}`, `{"sortby":[{}]}`, `{"fields":null}`, `{"fields":[]}`, `{"fields":{"only":[]}}`, `{"q":7}`, `{"unknown":1}`,
+			`{"ids":["a","\u0000"]}`, `{"collections":["\u0000"]}`, `{"sortby":[{"field":"a\u0000"}]}`, `{"query":{"a":{"neq":"\u0000"}}}`} {
 			a := w.post(t, "/search", body)
 			require.Equal(t, 400, a.status, "%s: %s", body, a.body)
 			require.NotEmpty(t, a.json(t)["cure"], body)

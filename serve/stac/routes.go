@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/terrapin-eo/terrapin/catalog"
 )
 
 // kind is what an operation is to the catalog.
@@ -112,7 +114,7 @@ func (r *route) match(given string) (names [2]string, ok bool) {
 				return names, false
 			}
 		}
-		if name == "" {
+		if name == "" || catalog.CheckName(name) != nil {
 			return names, false
 		}
 		names[n], n = name, n+1

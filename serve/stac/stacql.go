@@ -34,6 +34,10 @@ func stacQL(raw json.RawMessage) (out []cql2.Expr, err error) {
 			_, err = bad("what %q has to fulfil is no object of operators", name.String())
 			return false
 		}
+		if err = catalog.CheckName(property.Name); err != nil {
+			_, err = bad("%w", err)
+			return false
+		}
 		conditions.ForEach(func(op, value gjson.Result) bool {
 			var e cql2.Expr
 			if e, err = compare(property, op.String(), value); err != nil {
@@ -78,6 +82,9 @@ func compare(p cql2.Property, op string, value gjson.Result) (cql2.Expr, error) 
 	if ends, ok := likePatterns[op]; ok {
 		if value.Type != gjson.String {
 			return nil, fault.New(fault.Invalid, "the value is no string")
+		}
+		if err := storable(value.Str); err != nil {
+			return nil, err
 		}
 		plain := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(value.Str)
 		return cql2.Like{Value: p, Pattern: cql2.String{Value: ends[0] + plain + ends[1]}}, nil
@@ -124,6 +131,14 @@ func or(any []cql2.Expr) cql2.Expr {
 	return cql2.Or{Args: any}
 }
 
+// storable refuses a text that no database keeps, as filters do.
+func storable(text string) error {
+	if strings.IndexByte(text, 0) >= 0 {
+		return fault.New(fault.Invalid, "the value holds the character U+0000")
+	}
+	return nil
+}
+
 // literals are the values that a scalar may mean.
 func literals(v gjson.Result) ([]cql2.Expr, error) {
 	switch v.Type {
@@ -135,6 +150,9 @@ func literals(v gjson.Result) ([]cql2.Expr, error) {
 	case gjson.True, gjson.False:
 		return []cql2.Expr{cql2.Bool{Value: v.Bool()}}, nil
 	case gjson.String:
+		if err := storable(v.Str); err != nil {
+			return nil, err
+		}
 		if at, ok := catalog.ParseMoment(v.Str); ok {
 			if at.From < at.To {
 				return []cql2.Expr{cql2.Date{Value: time.UnixMicro(at.From).UTC()}}, nil
