@@ -38,7 +38,7 @@ const (
 	mostTerms   = 1000
 )
 
-// standing are the measures that have names of their own; the first four make sense of any items.
+// standing are the measures that have names of their own; the first five make sense of any items.
 func standing() []measure {
 	cover := "eo:cloud_cover"
 	return []measure{
@@ -181,8 +181,9 @@ func (a *api) aggregate(w http.ResponseWriter, r *request, q catalog.Query, name
 		if err != nil {
 			return err
 		}
+		total, _ := got[0].Value.(int) // as a count is
 		for i, m := range wanted {
-			list = append(list, m.document(got[i+1], got[0].Value))
+			list = append(list, m.document(got[i+1], total))
 		}
 	}
 	a.Document(w, r.Request, http.StatusOK, reply.JSON, object{"type": "AggregationCollection", "aggregations": list, "links": sumLinks(r)})
@@ -221,8 +222,8 @@ func (a *api) wanted(r *request, names []string, step string) (out []measure, er
 	return out, nil
 }
 
-// document is an aggregation as it is answered.
-func (m measure) document(got catalog.Aggregate, total any) object {
+// document is an aggregation as it is answered; total is how many items there are, in buckets or not.
+func (m measure) document(got catalog.Aggregate, total int) object {
 	out := object{"name": m.Name, "data_type": m.of}
 	if !m.buckets() {
 		if t, ok := got.Value.(time.Time); ok {
@@ -243,7 +244,7 @@ func (m measure) document(got catalog.Aggregate, total any) object {
 	}
 	out["buckets"], out["overflow"] = buckets, got.Rest
 	if m.Kind != catalog.Terms {
-		out["overflow"] = max(0, count(total)-inside)
+		out["overflow"] = max(0, total-inside)
 	}
 	if m.Kind == catalog.Dates {
 		out["interval"] = m.Step
@@ -252,16 +253,3 @@ func (m measure) document(got catalog.Aggregate, total any) object {
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
-
-// count is a number of items, however a catalog holds it.
-func count(v any) int {
-	switch v := v.(type) {
-	case int:
-		return v
-	case int64:
-		return int(v)
-	case float64:
-		return int(v)
-	}
-	return 0
-}

@@ -111,31 +111,40 @@ func TestIdempotencyKey(t *testing.T) {
 
 func TestRepliesAreBounded(t *testing.T) {
 	r := replies{}
+	answered := func(size int) *recorder {
+		rec := &recorder{status: 200}
+		rec.body.Write(make([]byte, size))
+		return rec
+	}
+	slow, before := r.begin("slow", [32]byte{})
+	require.Nil(t, before)
 	for i := range maxAnswers + 10 {
-		one, before := r.begin(fmt.Sprint(i), [32]byte{byte(i)})
+		held, before := r.begin(fmt.Sprint(i), [32]byte{byte(i)})
 		require.Nil(t, before)
-		one.body = make([]byte, 10)
-		r.finish(one.key, one)
+		r.finish(held, answered(10))
 	}
 	require.Equal(t, maxAnswers, r.order.Len())
 	require.Len(t, r.byKey, maxAnswers)
-	require.Equal(t, maxAnswers*10, r.bytes)
-	_, before := r.begin("0", [32]byte{})
+	require.Equal(t, (maxAnswers-1)*10, r.bytes)
+	_, before = r.begin("0", [32]byte{})
 	require.Nil(t, before, "the oldest went")
+	_, before = r.begin("slow", [32]byte{})
+	require.False(t, before.done, "what is under way is not run again, however many came since")
+	r.finish(slow, answered(1))
 	big, _ := r.begin("big", [32]byte{})
-	big.body = make([]byte, maxAnswerBytes+1)
-	r.finish("big", big)
+	r.finish(big, answered(maxAnswerBytes+1))
 	r.begin("after", [32]byte{})
 	require.LessOrEqual(t, r.bytes, maxAnswerBytes)
 	r = replies{}
-	one, _ := r.begin("old", [32]byte{})
-	one.at = time.Now().Add(-answerLife)
-	r.finish("old", one)
-	_, before = r.begin("old", [32]byte{})
+	old, _ := r.begin("old", [32]byte{})
+	old.Value.(*kept).at = time.Now().Add(-answerLife)
+	r.finish(old, answered(1))
+	again, before := r.begin("old", [32]byte{})
 	require.Nil(t, before, "an answer is not kept for ever")
 	_, before = r.begin("old", [32]byte{})
 	require.False(t, before.done, "what is under way is not answered twice")
-	r.forget("old")
+	r.forget(again)
 	_, before = r.begin("old", [32]byte{})
 	require.Nil(t, before)
+	require.Zero(t, r.bytes)
 }

@@ -58,9 +58,10 @@ func (a *api) once(w http.ResponseWriter, r *request, do func(http.ResponseWrite
 	h := sha256.New()
 	_, _ = io.WriteString(h, r.Method+" "+r.URL.EscapedPath()+"\n") // a hash takes everything
 	_, _ = h.Write(body)
-	one, before := a.answers.begin(key, [sha256.Size]byte(h.Sum(nil)))
+	asked := [sha256.Size]byte(h.Sum(nil))
+	held, before := a.answers.begin(key, asked)
 	switch {
-	case before != nil && before.asked != one.asked:
+	case before != nil && before.asked != asked:
 		a.ErrorAs(w, r.Request, http.StatusUnprocessableEntity, fault.New(fault.Conflict, "the Idempotency-Key was used for another request").WithCure("use a new key for a new request"))
 		return nil
 	case before != nil && !before.done:
@@ -75,7 +76,7 @@ func (a *api) once(w http.ResponseWriter, r *request, do func(http.ResponseWrite
 	finished := false
 	defer func() {
 		if !finished {
-			a.answers.forget(key)
+			a.answers.forget(held)
 		}
 	}()
 	plain := r.Request.Clone(r.Context())
@@ -87,13 +88,12 @@ func (a *api) once(w http.ResponseWriter, r *request, do func(http.ResponseWrite
 		return err
 	}
 	finished = rec.status < 300
-	one.status, one.header, one.body = rec.status, rec.header, rec.body.Bytes()
 	if finished {
-		a.answers.finish(key, one)
+		a.answers.finish(held, rec)
 	}
 	maps.Copy(w.Header(), rec.header)
 	w.WriteHeader(rec.status)
-	_, err = w.Write(one.body)
+	_, err = w.Write(rec.body.Bytes())
 	return err
 }
 
@@ -108,47 +108,51 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
 
-// begin takes a key for a request, unless it is taken: then it returns what for.
-func (a *replies) begin(key string, asked [sha256.Size]byte) (one kept, before *kept) {
+// begin takes a key for a request and returns where its answer goes, unless the key is taken: then it returns what for.
+func (a *replies) begin(key string, asked [sha256.Size]byte) (held *list.Element, before *kept) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
-	for e := a.order.Front(); e != nil; e = a.order.Front() {
-		oldest := e.Value.(*kept)
-		if a.order.Len() < maxAnswers && a.bytes <= maxAnswerBytes && now.Sub(oldest.at) < answerLife {
-			break
-		}
-		a.drop(e)
-	}
-	one = kept{key: key, asked: asked, at: now}
+	a.makeRoom(now)
 	if e, ok := a.byKey[key]; ok {
 		copied := *e.Value.(*kept)
-		return one, &copied
+		return nil, &copied
 	}
 	if a.byKey == nil {
 		a.byKey = map[string]*list.Element{}
 	}
-	held := one
-	a.byKey[key] = a.order.PushBack(&held)
-	return one, nil
+	held = a.order.PushBack(&kept{key: key, asked: asked, at: now})
+	a.byKey[key] = held
+	return held, nil
 }
 
-func (a *replies) finish(key string, one kept) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if e, ok := a.byKey[key]; ok {
-		one.done = true
-		a.bytes += len(one.body)
-		*e.Value.(*kept) = one
+// makeRoom drops answers, the oldest first, until one more may be kept. Requests that are not answered yet stay, or the same
+// request would run again beside them.
+func (a *replies) makeRoom(now time.Time) {
+	for e := a.order.Front(); e != nil; {
+		one, next := e.Value.(*kept), e.Next()
+		if a.order.Len() < maxAnswers && a.bytes <= maxAnswerBytes && now.Sub(one.at) < answerLife {
+			return
+		}
+		if one.done {
+			a.drop(e)
+		}
+		e = next
 	}
 }
 
-func (a *replies) forget(key string) {
+func (a *replies) finish(held *list.Element, rec *recorder) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e, ok := a.byKey[key]; ok {
-		a.drop(e)
-	}
+	one := held.Value.(*kept)
+	one.done, one.status, one.header, one.body = true, rec.status, rec.header, rec.body.Bytes()
+	a.bytes += len(one.body)
+}
+
+func (a *replies) forget(held *list.Element) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drop(held)
 }
 
 func (a *replies) drop(e *list.Element) {
