@@ -176,8 +176,8 @@ func bulkBody(body []byte) (items []bulkItem, upsert bool, err error) {
 		switch {
 		case seen[id]:
 			_, _, err = bad("item %q is there twice", id)
-		case len(items) == maxPosted:
-			err = fault.New(fault.TooLarge, "there are more than %d items", maxPosted).WithCure("send them in parts, or load them with terrapin catalog load")
+		case len(items) == maxDocuments:
+			err = fault.New(fault.TooLarge, "there are more than %d items", maxDocuments).WithCure("send them in parts, or load them with terrapin catalog load")
 		}
 		seen[id] = true
 		items = append(items, bulkItem{id, json.RawMessage(value.Raw)})

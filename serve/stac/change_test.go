@@ -214,7 +214,7 @@ func TestEndlessBodies(t *testing.T) {
 		`{"query":{"a":{"in":[` + many("0", 3<<20) + `]}}}`:                                         {"POST", "/search", ""},
 		`{"ids":["` + strings.Repeat(`x","`, 20_000) + `"]}`:                                        {"POST", "/search", ""},
 		`{"sortby":[` + many("{}", 1<<20) + `]}`:                                                    {"POST", "/search", ""},
-		`{"type":"Feature","stac_version":"1.1.0","id":"` + strings.Repeat("x", maxDocument) + `"}`: {"POST", "/collections/mine/items", ""},
+		`{"type":"Feature","stac_version":"1.1.0","id":"` + strings.Repeat("x", maxDocumentBytes) + `"}`: {"POST", "/collections/mine/items", ""},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxPosted bounds the documents of one request, and maxDocument each of them in bytes.
-	maxPosted   = 10_000
-	maxDocument = 16 << 20
+	// maxDocuments bounds the documents of one request, and maxDocumentBytes each of them; Config.MaxPosted bounds the body.
+	maxDocuments     = 10_000
+	maxDocumentBytes = 16 << 20
 	// maxNesting bounds lists and objects within each other in what is posted.
 	maxNesting = 64
 )
@@ -76,8 +76,8 @@ func nameIn(raw json.RawMessage) string {
 
 // upgraded checks that a document is JSON of a type, and brings it to STAC 1.1.
 func upgraded(raw json.RawMessage, kind string) (json.RawMessage, error) {
-	if len(raw) > maxDocument {
-		return nil, fault.New(fault.Invalid, "it has %d bytes", len(raw)).WithCure("send documents of up to %d", maxDocument)
+	if len(raw) > maxDocumentBytes {
+		return nil, fault.New(fault.Invalid, "it has %d bytes", len(raw)).WithCure("send documents of up to %d", maxDocumentBytes)
 	}
 	if !gjson.ValidBytes(raw) || !gjson.ParseBytes(raw).IsObject() {
 		return nil, fault.New(fault.Invalid, "it is no JSON object")
@@ -98,15 +98,15 @@ func upgraded(raw json.RawMessage, kind string) (json.RawMessage, error) {
 	return doc, nil
 }
 
-// elements are the documents of a list, up to maxPosted: a list may hold more of nothing than there is memory for.
+// elements are the documents of a list, up to maxDocuments: a list may hold more of nothing than there is memory for.
 func elements(list gjson.Result) ([]json.RawMessage, error) {
 	var out []json.RawMessage
 	list.ForEach(func(_, one gjson.Result) bool {
 		out = append(out, json.RawMessage(one.Raw))
-		return len(out) <= maxPosted
+		return len(out) <= maxDocuments
 	})
-	if len(out) > maxPosted {
-		return nil, fault.New(fault.TooLarge, "there are more than %d documents", maxPosted).WithCure("send them in parts, or load items with terrapin catalog load")
+	if len(out) > maxDocuments {
+		return nil, fault.New(fault.TooLarge, "there are more than %d documents", maxDocuments).WithCure("send them in parts, or load items with terrapin catalog load")
 	}
 	return out, nil
 }
