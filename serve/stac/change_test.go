@@ -207,13 +207,13 @@ func TestEndlessBodies(t *testing.T) {
 	require.Equal(t, 201, w.post(t, "/collections/mine/items", postedX).status)
 	many := func(one string, bytes int) string { return strings.Repeat(one+",", bytes/(len(one)+1)) + one }
 	for body, call := range map[string][3]string{
-		`{"type":"FeatureCollection","features":[` + many("0", 8<<20) + `]}`:                        {"POST", "/collections/mine/items", ""},
-		`[` + many("0", 8<<20) + `]`:                                                                {"POST", "/collections", ""},
-		`{"collections":[` + many("0", 8<<20) + `]}`:                                                {"POST", "/collections", ""},
-		`[` + many("{}", 3<<20) + `]`:                                                               {"PATCH", "/collections/mine/items/x", "application/json-patch+json"},
-		`{"query":{"a":{"in":[` + many("0", 3<<20) + `]}}}`:                                         {"POST", "/search", ""},
-		`{"ids":["` + strings.Repeat(`x","`, 20_000) + `"]}`:                                        {"POST", "/search", ""},
-		`{"sortby":[` + many("{}", 1<<20) + `]}`:                                                    {"POST", "/search", ""},
+		`{"type":"FeatureCollection","features":[` + many("0", 8<<20) + `]}`:                             {"POST", "/collections/mine/items", ""},
+		`[` + many("0", 8<<20) + `]`:                                                                     {"POST", "/collections", ""},
+		`{"collections":[` + many("0", 8<<20) + `]}`:                                                     {"POST", "/collections", ""},
+		`[` + many("{}", 3<<20) + `]`:                                                                    {"PATCH", "/collections/mine/items/x", "application/json-patch+json"},
+		`{"query":{"a":{"in":[` + many("0", 3<<20) + `]}}}`:                                              {"POST", "/search", ""},
+		`{"ids":["` + strings.Repeat(`x","`, 20_000) + `"]}`:                                             {"POST", "/search", ""},
+		`{"sortby":[` + many("{}", 1<<20) + `]}`:                                                         {"POST", "/search", ""},
 		`{"type":"Feature","stac_version":"1.1.0","id":"` + strings.Repeat("x", maxDocumentBytes) + `"}`: {"POST", "/collections/mine/items", ""},
 	} {
 		var before, after runtime.MemStats
