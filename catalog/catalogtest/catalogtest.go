@@ -56,6 +56,7 @@ func Run(t *testing.T, cfg Config) {
 		"odd values":         testOddValues,
 		"big documents":      testBigDocuments,
 		"indexes":            testIndexes,
+		"indexes, pages":     testIndexesBetweenPages,
 		"description":        testDescription,
 		"real documents":     testReal,
 		"wide":               testWide,

@@ -57,6 +57,38 @@ func testIndexes(t *testing.T, c catalog.Catalog) {
 	require.Equal(t, want, answers())
 }
 
+// testIndexesBetweenPages goes on with the pages of a question while an index over what they are ordered by comes and goes.
+func testIndexesBetweenPages(t *testing.T, c catalog.Catalog) {
+	x, ok := c.(catalog.Indexer)
+	if !ok {
+		return
+	}
+	ctx := t.Context()
+	apply(t, c, manyItems(60))
+	for _, key := range []string{"mixed", "mixed, down", "several"} {
+		q := catalog.Query{Sort: sorts[key], Page: catalog.Page{Limit: 5}}
+		want := walk(t, c, q)
+		got := []string{}
+		for page := 0; page == 0 || q.Token != ""; page++ {
+			change := x.Index
+			if page%2 == 0 {
+				change = x.DropIndex
+			}
+			require.NoError(t, change(ctx, "v"))
+			names, r := search(t, c, q)
+			got, q.Token = append(got, names...), r.Next
+			if r.Prev != "" { // there and back again, with the index there in one and not in the other
+				back := q
+				back.Token = r.Prev
+				require.NoError(t, x.Index(ctx, "v"))
+				before, _ := search(t, c, back)
+				require.Equal(t, want[5*(page-1):5*page], before, key)
+			}
+		}
+		require.Equal(t, want, got, key)
+	}
+}
+
 // testDescription asks a catalog what it is, where it tells.
 func testDescription(t *testing.T, c catalog.Catalog) {
 	x, ok := c.(catalog.Describer)

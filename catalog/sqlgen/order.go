@@ -60,7 +60,7 @@ func (o order) ranks(w wanted) []int {
 }
 
 // part is one of the values that items of one rank of the first key are ordered by; it is never NULL among them. A
-// silent part is NULL for all of them, and only there because the index has it.
+// silent part is NULL for all of them, and only there because the index that is walked has it.
 type part struct {
 	sql        string
 	kind       Kind
@@ -141,14 +141,11 @@ func orderBy(parts []part, back bool) string {
 	return strings.Join(terms, ", ")
 }
 
-// behind is the condition for what comes behind a position, or before it.
+// behind is the condition for what comes behind a position, or before it; none of the parts is silent.
 func (st *statement) behind(parts []part, values []any, back bool) string {
 	out := ""
 	for i := len(parts) - 1; i >= 0; i-- {
 		p := parts[i]
-		if p.silent {
-			continue
-		}
 		at := st.arg(p.kind, values[i])
 		beyond := ">"
 		if p.descending != back {

@@ -72,7 +72,8 @@ type search struct {
 	hits []hit
 }
 
-// hit is an item that was found. The values are those of its stretch's parts.
+// hit is an item that was found. The values are those of its stretch's parts that are not silent: a page may be found by one index
+// and the next by another, so what a token holds depends on the order alone.
 type hit struct {
 	rank     int
 	values   []any
@@ -182,11 +183,12 @@ func (s *search) selects(st *statement, p Path, rank int, sorted Window) (string
 		conditions = append(conditions, "i.sort <= "+st.arg(Integer, sorted.To))
 	}
 	if s.at != nil && s.at.Rank == rank {
-		values, err := s.at.Of(kinds(parts))
+		telling := slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return p.silent })
+		values, err := s.at.Of(kinds(telling))
 		if err != nil {
 			return "", nil, err
 		}
-		conditions = append(conditions, st.behind(parts, values, s.back))
+		conditions = append(conditions, st.behind(telling, values, s.back))
 	}
 	columns := []string{}
 	named := slices.Clone(parts)
@@ -225,11 +227,10 @@ func (s *search) limit() string {
 func kinds(parts []part) []catalog.ValueKind {
 	out := make([]catalog.ValueKind, len(parts))
 	for i, p := range parts {
-		switch {
-		case p.silent:
-		case p.kind == Number:
+		switch p.kind {
+		case Number:
 			out[i] = catalog.NumberValue
-		case p.kind == Integer:
+		case Integer:
 			out[i] = catalog.IntegerValue
 		default:
 			out[i] = catalog.TextValue
@@ -264,10 +265,13 @@ func (s *search) collect(st *statement, text string, rank int, parts []part) err
 		if s.full() {
 			return errEnough
 		}
-		h := hit{rank: rank, values: make([]any, len(parts))}
-		into := make([]any, len(parts)+1)
-		for i := range parts {
-			into[i] = &h.values[i]
+		h := hit{rank: rank, values: make([]any, 0, len(parts))}
+		into, silent := make([]any, len(parts)+1), any(nil)
+		for i, p := range parts {
+			if into[i] = &silent; !p.silent {
+				h.values = append(h.values, nil)
+				into[i] = &h.values[len(h.values)-1]
+			}
 		}
 		into[len(parts)] = &h.document
 		if err := row.Scan(into...); err != nil {
