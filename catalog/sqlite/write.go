@@ -112,7 +112,7 @@ func (w *writer) start() {
 		for {
 			select {
 			case j := <-w.jobs:
-				w.batch(w.gather(j))
+				w.batch(j)
 			case <-w.closed:
 				return
 			}
@@ -120,7 +120,7 @@ func (w *writer) start() {
 	})
 }
 
-// gather takes the jobs that wait.
+// gather takes the jobs that wait, of which the first is at hand.
 func (w *writer) gather(first *job) []*job {
 	var out []*job
 	docs := 0
@@ -141,10 +141,12 @@ func (w *writer) gather(first *job) []*job {
 	return out
 }
 
-// batch makes jobs in one transaction and answers them when it is on the disk.
-func (w *writer) batch(jobs []*job) {
+// batch makes the jobs that wait in one transaction and answers them when it is on the disk. They are taken when the connection is free,
+// which may be minutes from now where an index is being made: until then each can be given up.
+func (w *writer) batch(first *job) {
 	w.exclusive.Lock()
 	defer w.exclusive.Unlock()
+	jobs := w.gather(first)
 	err := w.transact(jobs)
 	for _, j := range jobs {
 		if err != nil {

@@ -90,17 +90,19 @@ func TestAChangeThatWaitsCanBeGivenUp(t *testing.T) {
 	require.NoError(t, c.writes.alone(func(w *conn) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		go func() {
-			_, _ = c.Apply(context.Background(), catalog.Changes{}) // has the writer wait for the connection
-		}()
-		time.Sleep(10 * time.Millisecond)
-		_, err := c.Apply(ctx, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("late")}})
-		require.True(t, fault.Is(err, fault.Canceled), "%v", err)
+		for _, id := range []string{"late", "later"} { // the writer has the first and waits for the connection; the other waits in the queue
+			_, err := c.Apply(ctx, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection(id)}})
+			require.True(t, fault.Is(err, fault.Canceled), "%v", err)
+			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+		}
 		return nil
 	}))
 	put(t, c, catalog.Changes{})
-	_, err := c.Collection(t.Context(), all, "late")
-	require.ErrorIs(t, err, catalog.ErrNotFound)
+	for _, id := range []string{"late", "later"} {
+		_, err := c.Collection(t.Context(), all, id)
+		require.ErrorIs(t, err, catalog.ErrNotFound)
+	}
 }
 
 func TestClosed(t *testing.T) {
