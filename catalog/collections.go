@@ -63,7 +63,12 @@ func (s *Shelf) look(ctx context.Context) (*shelf, error) {
 	for i, c := range all {
 		e, err := ParseCollection(c.Document)
 		if err != nil {
-			return nil, err
+			// An earlier release took what this one refuses: it is listed by its name, and keeps no others from being.
+			id := gjson.GetBytes(c.Document, "id").Str
+			if id == "" || !gjson.ValidBytes(c.Document) {
+				return nil, err
+			}
+			e = CollectionEntry{ID: id, Document: c.Document}
 		}
 		next.entries[i] = &shelved{CollectionEntry: e, origin: c.Origin}
 	}

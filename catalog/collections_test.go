@@ -50,6 +50,25 @@ func (b *backend) shelf() *Shelf {
 	})
 }
 
+// What an earlier release stored and this one would refuse is listed, and hides nothing.
+func TestShelfKeepsWhatIsThere(t *testing.T) {
+	b := &backend{}
+	b.put(`{"type":"Collection","id":"b"}`)
+	b.list = append(b.list, Shelved{Document: json.RawMessage(`{"type":"Collection","links":[],"id":"a","extent":{"spatial":{"bbox":[[1,2,3]]}}}`)})
+	_, err := ParseCollection(b.list[1].Document)
+	require.True(t, fault.Is(err, fault.Invalid), "%v", err)
+	r, err := b.shelf().Search(t.Context(), Everything(), Query{})
+	require.NoError(t, err)
+	require.Len(t, r.Documents, 2)
+	require.Equal(t, string(b.list[1].Document), string(r.Documents[0]))
+	r, err = b.shelf().Search(t.Context(), Everything(), Query{BBox: []float64{-180, -90, 180, 90}})
+	require.NoError(t, err)
+	require.Empty(t, r.Documents, "it lies nowhere")
+	b.list[1].Document = json.RawMessage(`{"id":"a"`)
+	_, err = b.shelf().Search(t.Context(), Everything(), Query{})
+	require.Error(t, err, "what is no JSON is not given out")
+}
+
 func shelvedIDs(t *testing.T, r Result) (out []string) {
 	for _, doc := range r.Documents {
 		e, err := ParseCollection(doc)
