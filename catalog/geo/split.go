@@ -8,7 +8,7 @@ import (
 )
 
 // plain is a geometry as it is looked at and stored: within longitudes −180 to 180, a collection with parts of one dimension as a
-// list of these, and a line that is all in one place as that point.
+// list of these, a line that is all in one place as that point, and an area that is all on one line as that line.
 func plain(g orb.Geometry) orb.Geometry {
 	switch g := g.(type) {
 	case orb.LineString:
@@ -19,10 +19,31 @@ func plain(g orb.Geometry) orb.Geometry {
 		if slices.ContainsFunc(g, still) {
 			return plainLines(g)
 		}
+	case orb.Polygon:
+		if l, ok := flat(g[0]); ok {
+			return plain(l)
+		}
 	case orb.Collection:
 		return plainCollection(g)
 	}
 	return split(g)
+}
+
+// flat is a ring that is all on one line as that line, from end to end.
+func flat(r orb.Ring) (orb.LineString, bool) {
+	from, to := r[0], r[0]
+	for _, p := range r {
+		if turn(from, to, p) != 0 {
+			return nil, false
+		}
+		if p[0] < from[0] || p[0] == from[0] && p[1] < from[1] {
+			from = p
+		}
+		if p[0] > to[0] || p[0] == to[0] && p[1] > to[1] {
+			to = p
+		}
+	}
+	return orb.LineString{from, to}, true
 }
 
 func still(l orb.LineString) bool {
@@ -112,6 +133,9 @@ func split(g orb.Geometry) orb.Geometry {
 		}
 		return out
 	case orb.Polygon:
+		if world, ok := allAround(g); ok {
+			return world
+		}
 		areas := splitArea(g)
 		if len(areas) == 1 {
 			return areas[0]
@@ -125,6 +149,23 @@ func split(g orb.Geometry) orb.Geometry {
 		return out
 	}
 	return g
+}
+
+// allAround is a rectangle that goes around the whole world, wherever it begins, as one without the seam
+// that cutting it would leave.
+func allAround(a orb.Polygon) (orb.Polygon, bool) {
+	b := a.Bound()
+	if len(a) > 1 || len(a[0]) != 5 || b.Max[0]-b.Min[0] < 360 {
+		return nil, false
+	}
+	for i, p := range a[0] {
+		q := a[0][max(i-1, 0)]
+		if p[0] != b.Min[0] && p[0] != b.Max[0] || p[1] != b.Min[1] && p[1] != b.Max[1] || p[0] != q[0] && p[1] != q[1] {
+			return nil, false
+		}
+	}
+	b.Min[0], b.Max[0] = -180, 180
+	return b.ToPolygon(), true
 }
 
 // turned brings a longitude into −180 to 180.
