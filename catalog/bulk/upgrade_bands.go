@@ -84,21 +84,26 @@ func count(t *tree.Tree, in tree.Node) (n int) {
 	return n
 }
 
-// parts are those of a list, and the members of an object.
-func parts(t *tree.Tree, in tree.Node) (out []tree.Node) {
+// parts are those of a list.
+func parts(t *tree.Tree, in tree.Node) []tree.Node {
+	out := make([]tree.Node, 0, 4)
 	for one := t.First(in); one != tree.None; one = t.Next(one) {
 		out = append(out, one)
 	}
 	return out
 }
 
-// renamed are the bands of a list, their fields renamed. A field that goes, as the new name is there already, is not looked at.
+// renamed are the bands of a list, their fields renamed; one goes where the new name is there already.
 func renamed(t *tree.Tree, list tree.Node, names map[string]string) []tree.Node {
 	bands := parts(t, list)
 	for _, band := range bands {
 		for field := t.First(band); field != tree.None; field = t.Next(field) {
-			if to, moved := names[string(t.Name(field))]; moved {
-				t.Move(band, string(t.Name(field)), to)
+			switch to, moved := names[string(t.Name(field))]; {
+			case !moved:
+			case t.Get(band, to) == tree.None:
+				t.Rename(field, to)
+			default:
+				t.Drop(band, string(t.Name(field)))
 			}
 		}
 	}
@@ -111,10 +116,12 @@ func mergedBands(t *tree.Tree, bands, more []tree.Node) []tree.Node {
 		if i == len(bands) {
 			return append(bands, more[i:]...)
 		}
-		for _, field := range parts(t, band) {
+		for field := t.First(band); field != tree.None; {
+			next := t.Next(field) // which it has no more when it is another one's
 			if t.Get(bands[i], string(t.Name(field))) == tree.None {
 				t.Adopt(bands[i], field)
 			}
+			field = next
 		}
 	}
 	return bands
@@ -126,7 +133,8 @@ func liftCommon(t *tree.Tree, asset tree.Node, bands []tree.Node) {
 	if len(bands) == 0 {
 		return
 	}
-	var common []tree.Node
+	type lifted struct{ field, own tree.Node }
+	common := make([]lifted, 0, 16)
 	for field := t.First(bands[0]); field != tree.None; field = t.Next(field) {
 		name := string(t.Name(field))
 		if name == "name" || name == "description" {
@@ -139,7 +147,7 @@ func liftCommon(t *tree.Tree, asset tree.Node, bands []tree.Node) {
 			same = same && sameValue(t.Raw(t.Get(band, name)), value)
 		}
 		if same {
-			common = append(common, field)
+			common = append(common, lifted{field, own})
 		}
 	}
 	for _, band := range bands {
@@ -147,12 +155,18 @@ func liftCommon(t *tree.Tree, asset tree.Node, bands []tree.Node) {
 			return
 		}
 	}
-	for _, field := range common {
-		name := string(t.Name(field))
+	for _, c := range common {
+		name := string(t.Name(c.field))
+		fresh := c.own == tree.None && t.Get(bands[0], name) != tree.None // else it came twice
 		for _, band := range bands {
 			t.Drop(band, name)
 		}
-		t.Take(t.Member(asset, name), field)
+		if fresh {
+			t.Adopt(asset, c.field)
+			t.Rename(c.field, name)
+		} else {
+			t.Take(t.Member(asset, name), c.field)
+		}
 	}
 }
 

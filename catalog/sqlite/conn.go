@@ -1,12 +1,14 @@
 package sqlite
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 
@@ -176,7 +178,17 @@ func (r row) Scan(into ...any) (err error) {
 }
 
 // pack is a document as it is stored: it takes a quarter of the space and no longer to read than the pages it saves.
-func pack(document []byte) []byte { return s2.Encode(nil, document) }
+func pack(document []byte) []byte {
+	room := packing.Get().(*[]byte)
+	defer packing.Put(room)
+	if most := s2.MaxEncodedLen(len(document)); cap(*room) < most {
+		*room = make([]byte, most)
+	}
+	return bytes.Clone(s2.Encode(*room, document))
+}
+
+// packing are rooms to pack in: each has to be larger than what comes out of it.
+var packing = sync.Pool{New: func() any { return new([]byte) }}
 
 // unpack is the inverse. The document is made in the room, if there is one.
 func unpack(stored []byte, room *[]byte) ([]byte, error) {

@@ -1,6 +1,10 @@
 package tree
 
-import "github.com/tidwall/gjson"
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
 
 // Touch has a value be written from its parts. Only an object, or a list that is not opaque, can be.
 func (t *Tree) Touch(n Node) {
@@ -12,15 +16,29 @@ func (t *Tree) Touch(n Node) {
 // put keeps a text.
 func (t *Tree) put(text string) extent {
 	from := uint32(len(t.text) + len(t.more))
-	t.more = append(t.more, text...)
+	t.more, t.odd = append(t.more, text...), t.odd || strings.IndexByte(text, '\\') >= 0
 	return extent{from, from + uint32(len(text))}
 }
 
 // quoted keeps a string.
 func (t *Tree) quoted(text string) extent {
 	from := uint32(len(t.text) + len(t.more))
-	t.more = gjson.AppendJSONString(t.more, text)
+	if simple(text) {
+		t.more = append(append(append(t.more, '"'), text...), '"')
+	} else {
+		t.more, t.odd = gjson.AppendJSONString(t.more, text), true
+	}
 	return extent{from, uint32(len(t.text) + len(t.more))}
+}
+
+// simple reports whether every character of a string is surely written as it is.
+func simple(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // SetValue puts valid JSON in the place of a value. What is in it is not noted.

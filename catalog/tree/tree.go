@@ -45,7 +45,8 @@ type Tree struct {
 	most       int
 	deepest    int
 	spaced     bool
-	plain      bool
+	plain      bool // of text
+	odd        bool // not plain, of more
 	vast       bool
 }
 
@@ -65,7 +66,7 @@ type node struct {
 func (t *Tree) Spaced() bool { return t.spaced }
 
 // Plain reports whether no string holds an escape.
-func (t *Tree) Plain() bool { return t.plain && bytes.IndexByte(t.more, '\\') < 0 }
+func (t *Tree) Plain() bool { return t.plain && !t.odd }
 
 // Size is about how many bytes it takes to write the tree.
 func (t *Tree) Size() int { return len(t.text) + len(t.more) }
@@ -105,10 +106,15 @@ func (t *Tree) Get(in Node, name string) Node {
 // Named reports whether a member has a name.
 func (t *Tree) Named(n Node, name string) bool {
 	key := t.nodes[n].key
-	if int(key.to-key.from) == len(name)+2 {
-		return string(t.said(key)) == name
+	return (int(key.to-key.from) == len(name)+len(`""`) || t.escaped(key)) && string(t.said(key)) == name
+}
+
+// escaped reports whether a string may be another one than is written.
+func (t *Tree) escaped(e extent) bool {
+	if int(e.from) < len(t.text) {
+		return !t.plain
 	}
-	return key.to-key.from > uint32(len(name)) && !t.plain && string(t.said(key)) == name
+	return t.odd
 }
 
 // Name is what a member's key says, Key how it is written, with its quotes.
@@ -146,7 +152,7 @@ func (t *Tree) said(e extent) []byte {
 		return nil
 	}
 	raw := t.bytes(e)
-	if t.plain && int(e.from) < len(t.text) || bytes.IndexByte(raw, '\\') < 0 {
+	if !t.escaped(e) || bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1]
 	}
 	var out string
