@@ -24,6 +24,8 @@ func CatchUp(ctx context.Context, root *store.Bucket, cat catalog.Catalog) (Repo
 	if err != nil {
 		return Report{}, err
 	}
+	place := marks[placeMark]
+	marks = folders(marks)
 	w := &walker{root: root, cat: cat, marks: marks, report: newReport(), present: map[string]bool{}}
 	if err := w.find(ctx); err != nil {
 		return Report{}, err
@@ -31,7 +33,11 @@ func CatchUp(ctx context.Context, root *store.Bucket, cat catalog.Catalog) (Repo
 	for name := range marks {
 		if !w.present[name] {
 			w.report.Notes = append(w.report.Notes, Note{Object: name, Note: "it is no longer in the bucket, so the catalog was made again"})
-			if _, err := cat.Apply(ctx, catalog.Changes{Reset: true}); err != nil {
+			again := catalog.Changes{Reset: true}
+			if place != "" {
+				again.Marks = map[string]string{placeMark: place}
+			}
+			if _, err := cat.Apply(ctx, again); err != nil {
 				return Report{}, err
 			}
 			w.marks = map[string]string{}

@@ -23,6 +23,8 @@ type Options struct {
 	// Full reads and compares every pixel and every recorded checksum; otherwise a sample of the pixels
 	// and the sizes of objects over 64 MiB.
 	Full bool
+	// Place is what Claim was told, where the catalog is one that others can reach.
+	Place string
 	// Virtual reads the containers of virtual chunks that may be read, by their prefix.
 	Virtual map[string]icechunk.Fetcher
 }
@@ -57,6 +59,10 @@ func Fsck(ctx context.Context, root *store.Bucket, cat catalog.Catalog, opt Opti
 		if c.marks, err = cat.Marks(ctx); err != nil {
 			return Report{}, err
 		}
+		if of := c.marks[placeMark]; of != "" && opt.Place != "" && of != opt.Place {
+			c.report.problem("catalog", "give each its own catalog, or run `terrapin store reindex` where the data has moved here", "it is that of %s", of)
+		}
+		c.marks = folders(c.marks)
 	}
 	cubes, err := root.Folders(ctx, "cubes")
 	if err != nil {

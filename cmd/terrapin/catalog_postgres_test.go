@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +34,20 @@ func TestCatalogInPostgres(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(other.dir, catalogName))
 	require.Equal(t, true, other.json(exitOK, "store", "fsck", second)["ok"])
 	require.Len(t, other.exported(second), 3)
+
+	// A catalog that is filled from one place is refused to another, whose commits would empty it, and keeps what it has.
+	told := other.json(exitRefused, "ingest", "s2", "--datetime-pattern", "s2_%Y%m%d", scenes(t)[2], database)
+	require.Contains(t, fmt.Sprint(told), s.dir)
+	require.Contains(t, fmt.Sprint(told), "search_path")
+	require.Equal(t, false, other.json(exitRefused, "store", "fsck", database)["ok"])
+	require.Equal(t, here, s.exported(database))
+	// Data that has moved takes its catalog along by being indexed again.
+	moved := shell{t: t, dir: filepath.Join(t.TempDir(), "moved")}
+	require.NoError(t, os.Rename(other.dir, moved.dir))
+	moved.json(exitRefused, "ingest", "s2", "--datetime-pattern", "s2_%Y%m%d", scenes(t)[2], second)
+	moved.json(exitOK, "store", "reindex", second)
+	moved.json(exitOK, "ingest", "s2", "--datetime-pattern", "s2_%Y%m%d", scenes(t)[2], second)
+	require.Len(t, moved.exported(second), 4)
 }
 
 // An address of a database is shown without its password, wherever it comes from.

@@ -100,6 +100,18 @@ func (p place) openCatalog(ctx context.Context, dir string) (catalog.Catalog, er
 	return sqlite.Open(ctx, filepath.Join(dir, catalogName))
 }
 
+// claims names the open place among all that its catalog could be given to: a bucket's, or one in a database. A file in the
+// data directory moves with that, and is nobody else's.
+func (p place) claims(s site) string {
+	switch {
+	case s.bucket != nil:
+		return s.at.Identity()
+	case p.catalog != "":
+		return s.root.URL()
+	}
+	return ""
+}
+
 func absolute(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

@@ -59,7 +59,7 @@ var storeFsckVerb = verb{name: "store.fsck", access: inspects, run: func(ctx con
 	}
 	w.indexing.Lock()
 	defer w.indexing.Unlock()
-	report, err := truth.Fsck(ctx, w.root, w.catalog, truth.Options{Full: a.Full, Virtual: w.fetch})
+	report, err := truth.Fsck(ctx, w.root, w.catalog, truth.Options{Full: a.Full, Place: w.shared, Virtual: w.fetch})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -155,6 +155,9 @@ var storeReindexVerb = verb{name: "store.reindex", access: inspects, run: func(c
 	w.indexing.Lock()
 	defer w.indexing.Unlock()
 	report, err := truth.Rebuild(ctx, w.root, w.catalog)
+	if err == nil {
+		err = w.claim(ctx)
+	}
 	if err != nil {
 		return nil, 0, err
 	}

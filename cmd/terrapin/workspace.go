@@ -31,6 +31,8 @@ type workspace struct {
 	log    *slog.Logger
 	// fetch reads the containers of virtual chunks that --virtual names.
 	fetch map[string]icechunk.Fetcher
+	// shared is what claims the catalog, where another place could have the same one.
+	shared string
 	// hold and catalog are nil in a workspace that only reads.
 	hold    *hold
 	catalog catalog.Catalog
@@ -116,7 +118,7 @@ func openCommitting(ctx context.Context, p place, log *slog.Logger, o commitOpti
 		h.release()
 		return nil, err
 	}
-	w.hold = h
+	w.hold, w.shared = h, p.claims(s)
 	if w.catalog, err = p.openCatalog(ctx, w.dir); err != nil {
 		h.release()
 		return nil, err
@@ -154,11 +156,22 @@ func (w *workspace) close() {
 func (w *workspace) catchUp(ctx context.Context) error {
 	w.indexing.Lock()
 	defer w.indexing.Unlock()
+	if err := w.claim(ctx); err != nil {
+		return err
+	}
 	report, err := truth.CatchUp(ctx, w.root, w.catalog)
 	for _, p := range report.Problems {
 		w.log.WarnContext(ctx, "the catalog leaves out what does not read", "object", p.Object, "reason", p.Reason, "cure", p.Cure)
 	}
 	return err
+}
+
+// claim refuses a catalog that another bucket has filled.
+func (w *workspace) claim(ctx context.Context) error {
+	if w.shared == "" {
+		return nil
+	}
+	return truth.Claim(ctx, w.catalog, w.shared)
 }
 
 // name is what people call the place.
