@@ -19,7 +19,7 @@ var _ sqlgen.Dialect = dialect{}
 var types = map[sqlgen.Kind]string{
 	sqlgen.Number: "::float8", sqlgen.Text: "::text", sqlgen.Bool: "::boolean",
 	sqlgen.From: "::bigint", sqlgen.To: "::bigint", sqlgen.Integer: "::bigint",
-	sqlgen.List: "::text::jsonb", sqlgen.Scalar: "::text::jsonb", sqlgen.Texts: "::text[]", sqlgen.Integers: "::bigint[]",
+	sqlgen.List: "::text::jsonb", sqlgen.Scalar: "::text::jsonb", sqlgen.Texts: "::text[]", sqlgen.Numbers: "::float8[]", sqlgen.Integers: "::bigint[]",
 	nameOf: "::text", boxOfPlace: "::cube",
 }
 
@@ -148,7 +148,7 @@ func (dialect) MakeList(elements []sqlgen.Element) string {
 	return "(CASE WHEN " + strings.Join(known, " AND ") + " THEN jsonb_build_array(" + strings.Join(values, ", ") + ") END)"
 }
 
-func (dialect) Among(text, texts string) string { return "(" + text + " = ANY (" + texts + "))" }
+func (dialect) Among(value, list string) string { return "(" + value + " = ANY (" + list + "))" }
 
 // Late: a compressed document is small, and a page's sort keeps no more rows than the page has.
 func (dialect) Late() bool { return false }

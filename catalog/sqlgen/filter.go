@@ -122,30 +122,42 @@ func (s *statement) compareProperties(op string, left, right cql2.Expr) string {
 	return "coalesce(" + strings.Join([]string{moments, as(Text), as(Number), as(Bool)}, ", ") + ")"
 }
 
-// in takes the texts of a list together.
+// in takes the texts of a list together, and its numbers: a test for each would take as long as the list for every item.
 func (s *statement) in(e cql2.In) string {
 	if len(e.List) == 0 {
 		return "FALSE"
 	}
 	var texts []string
+	var numbers []float64
 	var tests []string
 	for _, item := range e.List {
 		if text, ok := constantText(item); ok {
 			texts = append(texts, text)
+		} else if number, ok := item.(cql2.Number); ok {
+			numbers = append(numbers, number.Value)
 		} else {
 			tests = append(tests, s.compare("=", e.Value, item))
 		}
 	}
-	if texts == nil {
-		return some(tests)
+	if texts != nil {
+		tests = append(tests, s.among(e.Value, cql2.TextType, s.text, Texts, texts))
 	}
-	among := unknown
-	if t := cql2.TypeOf(e.Value); t == cql2.TextType || t == cql2.AnyType {
-		if value := s.text(e.Value); value != "" {
-			among = s.Among(value, s.arg(Texts, texts))
-		}
+	if numbers != nil {
+		tests = append(tests, s.among(e.Value, cql2.NumberType, s.number, Numbers, numbers))
 	}
-	return some(append(tests, among))
+	return some(tests)
+}
+
+// among is a condition: a value that has the type of a list is in it. It is unknown of one that cannot have it.
+func (s *statement) among(e cql2.Expr, t cql2.Type, read func(cql2.Expr) string, list Kind, values any) string {
+	if of := cql2.TypeOf(e); of != t && of != cql2.AnyType {
+		return unknown
+	}
+	value := read(e)
+	if value == "" {
+		return unknown
+	}
+	return s.Among(value, s.arg(list, values))
 }
 
 func (s *statement) like(e cql2.Like) string {

@@ -63,14 +63,15 @@ const (
 	Scalar
 	// Shape is a geometry, in the dialect's own type.
 	Shape
-	// Texts is a list of texts, for Among, Integers one of int64.
+	// Texts and Numbers are lists of those, for Among, Integers one of int64.
 	Texts
+	Numbers
 	Integers
 )
 
 // Args adds an argument to the statement and returns its placeholder, typed. Values are float64 (Number), string (Text, and
-// List as JSON), bool (Bool), int64 (From, To, Integer), *geo.Shape (Shape), []string (Texts) and
-// []int64 (Integers).
+// List as JSON), bool (Bool), int64 (From, To, Integer), *geo.Shape (Shape), []string (Texts),
+// []float64 (Numbers) and []int64 (Integers).
 type Args func(k Kind, value any) string
 
 // Dialect writes what differs between databases. Expressions are SQL, in brackets where they need them; all are
@@ -112,8 +113,8 @@ type Operators interface {
 	Array(op, left, right string) string
 	// MakeList is the List of elements, or NULL if one of them is NULL.
 	MakeList(elements []Element) string
-	// Among is a condition: the Text is one of Texts, an argument.
-	Among(text, texts string) string
+	// Among is a condition: the Text or Number is one of Texts or Numbers, an argument.
+	Among(value, list string) string
 	// Answers is a condition, never unknown: the item's words answer the question.
 	Answers(q words.Question, arg Args) string
 }

@@ -30,16 +30,23 @@ func (dialect) Argument(_ sqlgen.Kind, value any) any {
 	case []string:
 		return texts(v)
 	case []int64:
-		out := append(make([]byte, 0, 9*len(v)+2), '[')
-		for i, n := range v {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = strconv.AppendInt(out, n, 10)
-		}
-		return string(append(out, ']'))
+		return asList(v, func(out []byte, n int64) []byte { return strconv.AppendInt(out, n, 10) })
+	case []float64:
+		return asList(v, func(out []byte, n float64) []byte { return strconv.AppendFloat(out, n, 'g', -1, 64) })
 	}
 	return value // *geo.Shape as well: see conn.arguments
+}
+
+// asList is a list as JSON.
+func asList[T any](values []T, write func([]byte, T) []byte) string {
+	out := append(make([]byte, 0, 9*len(values)+2), '[')
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = write(out, v)
+	}
+	return string(append(out, ']'))
 }
 
 // texts is a list as JSON.
@@ -160,8 +167,8 @@ func (dialect) MakeList(elements []sqlgen.Element) string {
 	return call("terrapin_list", args...)
 }
 
-func (dialect) Among(text, texts string) string {
-	return "(" + text + " IN (SELECT value FROM json_each(" + texts + ")))"
+func (dialect) Among(value, list string) string {
+	return "(" + value + " IN (SELECT value FROM json_each(" + list + ")))"
 }
 
 func (d dialect) Answers(q words.Question, arg sqlgen.Args) string {
