@@ -41,7 +41,7 @@ func (s *scanner) lines() error {
 		case err != nil:
 			return err
 		case len(text) == 0:
-		case bytes.Contains(text, []byte(`"FeatureCollection"`)) && gjson.GetBytes(text, "type").Str == "FeatureCollection":
+		case bytes.Contains(text, []byte("FeatureCollection")) && gjson.GetBytes(text, "type").Str == "FeatureCollection":
 			for _, feature := range gjson.GetBytes(text, "features").Array() {
 				if err = s.give([]byte(feature.Raw), begin, nil); err != nil {
 					break
