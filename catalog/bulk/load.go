@@ -75,7 +75,7 @@ const (
 )
 
 // Run loads the sources one after the other. What was put stays put, whatever happens later; an error says what ended the
-// load.
+// load. A source that is damaged is rejected from there on, and the next one follows.
 func (l Load) Run(ctx context.Context, sources []Source) (Loaded, error) {
 	if l.Batch == 0 {
 		l.Batch = 1000
@@ -85,14 +85,22 @@ func (l Load) Run(ctx context.Context, sources []Source) (Loaded, error) {
 	}
 	r := &loading{Load: l, shelf: map[string]*shelved{}}
 	for i, s := range sources {
-		if err := r.source(ctx, i, s); err != nil {
-			r.done.Bytes += s.Read()
+		err := r.source(ctx, i, s)
+		r.done.Bytes += s.Read()
+		if damaged := (errSource{}); errors.As(err, &damaged) && fault.Is(damaged, fault.Corrupt) && len(sources) > 1 {
+			err = r.reject(s, one{bad: damaged})
+		}
+		if err != nil {
 			return r.result(), err
 		}
-		r.done.Bytes += s.Read()
 	}
 	return r.result(), nil
 }
+
+// errSource is an error of what is read, and not of where it goes.
+type errSource struct{ error }
+
+func (e errSource) Unwrap() error { return e.error }
 
 // loading is a load at work. Its fields belong to the goroutine that puts.
 type loading struct {
@@ -152,7 +160,7 @@ func (r *loading) source(ctx context.Context, index int, s Source) error {
 	at := from
 	for b := range batches {
 		if b.end != nil {
-			return b.end
+			return errSource{b.end}
 		}
 		if err := r.put(ctx, s, b); err != nil {
 			return err

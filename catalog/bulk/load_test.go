@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
@@ -325,4 +326,34 @@ func TestHrefsAreMadeWhole(t *testing.T) {
 	p, err := prepare(&tree.Tree{}, []byte(`{"type":"Feature","stac_version":"1.1.0","id":"i","collection":"c","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"},"links":[{"rel":"self","href":"http://other.org/p/i.json"}],"assets":{"a":{"href":"x.tif"}}}`), base, "")
 	require.NoError(t, err)
 	require.Equal(t, "http://other.org/p/x.tif", gjson.GetBytes(p.item.Document, "assets.a.href").Str)
+}
+
+// A source that is damaged is named, what it had before is put, and the next one follows.
+func TestADamagedSourceKeepsNoOtherOut(t *testing.T) {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	for i := range 3000 {
+		_, err := fmt.Fprintln(z, itemDoc("a", fmt.Sprint(i), 1, float64(i%180)))
+		require.NoError(t, err)
+		if i%100 == 0 {
+			require.NoError(t, z.Flush())
+		}
+	}
+	require.NoError(t, z.Close())
+	path := filepath.Join(t.TempDir(), "cut.ndjson.gz")
+	require.NoError(t, os.WriteFile(path, zipped.Bytes()[:zipped.Len()/2], 0o600))
+	cut, err := Open(t.Context(), path, Crawl{})
+	require.NoError(t, err)
+	c := catalogtest.NewMemory()
+	var rejected []Rejection
+	l := Load{Target: Into(c), Rejected: func(r Rejection) error { rejected = append(rejected, r); return nil }}
+	done, err := l.Run(t.Context(), []Source{cut, fileOf(t, itemDoc("b", "whole", 1, 1))})
+	require.NoError(t, err)
+	require.Len(t, rejected, 1)
+	require.Equal(t, path, rejected[0].Source)
+	require.NotEmpty(t, rejected[0].Cure)
+	require.Greater(t, done.Items, 1000)
+	require.Contains(t, held(t, c), catalog.ItemRef{Collection: "b", ID: "whole"})
+	_, err = l.Run(t.Context(), []Source{cut})
+	require.True(t, fault.Is(err, fault.Corrupt), "%v", err)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -228,4 +229,14 @@ func withMoments(doc string, write func(string) string) string {
 		}
 	}
 	return string(t.Raw(tree.Root))
+}
+
+// fullDisk takes no byte.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestATableThatCannotBeWritten(t *testing.T) {
+	_, err := WriteParquet(t.Context(), fullDisk{}, listed(itemDoc("a", "x", 1, 1)), Table{TempDir: t.TempDir()})
+	require.ErrorContains(t, err, "no space left on device")
 }

@@ -211,7 +211,7 @@ func (s *rows) write(ctx context.Context, w io.Writer, kept *spool, collections 
 	// not show the file's metadata.
 	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Snappy), parquet.WithCreatedBy("terrapin"),
 		parquet.WithRootRepetition(parquet.Repetitions.Required), parquet.WithVersion(parquet.V2_LATEST))
-	out, err := pqarrow.NewFileWriter(schema, nopCloser{w}, props, pqarrow.NewArrowWriterProperties(pqarrow.WithCoerceTimestamps(arrow.Microsecond)))
+	out, err := s.begin(schema, w, props)
 	if err != nil {
 		return failed(err)
 	}
@@ -253,6 +253,33 @@ func (s *rows) write(ctx context.Context, w io.Writer, kept *spool, collections 
 		return failed(err)
 	}
 	return nil
+}
+
+// begin starts a table. The library panics where it cannot write the first bytes, and does not say why.
+func (s *rows) begin(schema *arrow.Schema, w io.Writer, props *parquet.WriterProperties) (out *pqarrow.FileWriter, err error) {
+	to := &firstError{Writer: w}
+	defer func() {
+		if v := recover(); v != nil {
+			if err = to.err; err == nil {
+				panic(v)
+			}
+		}
+	}()
+	return pqarrow.NewFileWriter(schema, nopCloser{to}, props, pqarrow.NewArrowWriterProperties(pqarrow.WithCoerceTimestamps(arrow.Microsecond)))
+}
+
+// firstError remembers why something could not be written.
+type firstError struct {
+	io.Writer
+	err error
+}
+
+func (w *firstError) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // nopCloser keeps the table's writer from closing what it was given.

@@ -45,6 +45,7 @@ func finish(t *tree.Tree, base *url.URL, collection string) (isItem bool, err er
 	if _, err := upgrade(t); err != nil {
 		return false, err
 	}
+	mendTimes(t)
 	switch kind := string(t.Text(t.Get(tree.Root, "type"))); kind {
 	case "Collection":
 	case "Feature":

@@ -83,6 +83,7 @@ func upgrade(t *tree.Tree) (bool, error) {
 	upgradeLicenses(t)
 	upgradeBandsEverywhere(t, kind)
 	upgradeExtensions(t)
+	mendTimes(t)
 	t.SetText(t.Member(tree.Root, "stac_version"), stacVersion)
 	return true, nil
 }

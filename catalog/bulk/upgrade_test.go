@@ -58,6 +58,14 @@ func TestUpgradeOfFields(t *testing.T) {
 		"a collection of 0.9 without a type": {
 			`{"id":"c","stac_version":"0.9.0","license":"MIT","description":"d","links":[],"stac_extensions":["asset","eo"],"extent":{},"assets":{"a":{"title":"A"}},"summaries":{"gsd":{"min":1,"max":2}}}`,
 			`{"id":"c","stac_version":"1.1.0","license":"MIT","description":"d","links":[],"stac_extensions":[],"extent":{},"item_assets":{"a":{"title":"A"}},"summaries":{"gsd":{"minimum":1,"maximum":2}},"type":"Collection"}`},
+		"times that lack their letters": {
+			`{"type":"Feature","stac_version":"1.0.0","properties":{"datetime":"2016-10-08 19:25:32Z","start_datetime":"2025-11-13T01:18:44.291467","end_datetime":"2025-11-13 01:18:44+01:00",
+			 "created":"2020-01-01 00:00:00 UTC","updated":"yesterday 00:00:00Z","other":"2016-10-08 19:25:32Z"}}`,
+			`{"type":"Feature","stac_version":"1.1.0","properties":{"datetime":"2016-10-08T19:25:32Z","start_datetime":"2025-11-13T01:18:44.291467Z","end_datetime":"2025-11-13T01:18:44+01:00",
+			 "created":"2020-01-01T00:00:00Z","updated":"yesterday 00:00:00Z","other":"2016-10-08 19:25:32Z"}}`},
+		"times of an extent": {
+			`{"type":"Collection","stac_version":"1.0.0","extent":{"temporal":{"interval":[["2015-06-23 00:00:00",null],["2015-06-23T00:00:00Z","2016-01-01"]]}}}`,
+			`{"type":"Collection","stac_version":"1.1.0","extent":{"temporal":{"interval":[["2015-06-23T00:00:00Z",null],["2015-06-23T00:00:00Z","2016-01-01"]]}}}`},
 		"without a version": {
 			`{"type":"Feature","properties":{"license":"various"}}`, `{"type":"Feature","properties":{"license":"other"},"stac_version":"1.1.0"}`},
 	} {
