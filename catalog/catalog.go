@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -18,6 +19,20 @@ import (
 
 // ErrNotFound: there is no such item or collection in the caller's scope.
 var ErrNotFound = fault.New(fault.NotFound, "not in the catalog")
+
+// OfQuestion reports whether an error is about what was asked or sent: then it says all that there is to say, and where the
+// catalog lies is nothing to whoever asked.
+func OfQuestion(err error) bool {
+	var own *fault.Error
+	if !errors.As(err, &own) {
+		return false
+	}
+	switch own.Kind {
+	case fault.Invalid, fault.NotFound, fault.Conflict, fault.Precondition, fault.TooLarge, fault.Unsupported:
+		return true
+	}
+	return false
+}
 
 // Catalog is one index. Implementations are safe for concurrent use. A change that Apply
 // acknowledged is durable and seen by every read that begins afterwards. Nobody retries: an error

@@ -164,6 +164,9 @@ func (e *Entry) readTimes(t *tree.Tree, properties tree.Node) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
+			if at.Year() < 1 {
+				return fmt.Errorf("%s is in the year %d, which most programs do not know", name, at.Year())
+			}
 			us := at.UnixMicro()
 			ends[i] = &us
 		default:

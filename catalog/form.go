@@ -19,7 +19,7 @@ import (
 //
 //	{"type":"Feature","links":[…],"id":"…","collection":"…",…
 //
-// without the links that whoever serves it puts in (served), and with an href that is relative to the root
+// without the links that whoever serves it puts in (served), or a collection's to items elsewhere, and with an href that is relative to the root
 // of the API marked by \u0000 in front, a character that documents may not hold otherwise. So serving
 // one is copying it: Serve.
 
@@ -93,7 +93,7 @@ func form(t *tree.Tree, kind string) (form, properties json.RawMessage, err erro
 	marked := 0
 	if links := t.Get(tree.Root, "links"); t.Kind(links) == tree.List {
 		for one := t.First(links); one != tree.None; one = t.Next(one) {
-			if slices.Contains(served, string(t.Text(t.Get(one, "rel")))) {
+			if rel := string(t.Text(t.Get(one, "rel"))); slices.Contains(served, rel) || rel == "item" && kind == "Collection" {
 				continue
 			}
 			if out[len(out)-1] != '[' {

@@ -48,6 +48,16 @@ func TestFormIsServedByCopying(t *testing.T) {
 	require.Contains(t, string(Serve(e.Document, "b", `{"rel":"x"}`)), `"links":[{"rel":"x"}]`)
 }
 
+// Items are behind a collection's link items, wherever its document came from.
+func TestACollectionLeadsToNoItemsElsewhere(t *testing.T) {
+	c, err := ParseCollection(json.RawMessage(`{"type":"Collection","id":"c","links":[{"rel":"item","href":"file:///home/me/a.json"},{"rel":"license","href":"https://e.org/l"}]}`))
+	require.NoError(t, err)
+	require.Contains(t, string(c.Document), `"links":[{"rel":"license","href":"https://e.org/l"}]`)
+	e, err := ParseItem(item(`,"links":[{"rel":"item","href":"https://e.org/a"}]`))
+	require.NoError(t, err)
+	require.Contains(t, string(e.Document), "https://e.org/a")
+}
+
 func TestRelative(t *testing.T) {
 	for href, want := range map[string]bool{
 		"a/b": true, "/a": true, "./a": true, "": true, "a:b": false, "http://h/a": false, "//h/a": false, "s3://b/k": false,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -63,6 +64,9 @@ func (c *Catalog) wrap(ctx context.Context, op string, err error) error {
 	}
 	if ctx.Err() != nil {
 		return fault.New(fault.Canceled, "%s in catalog %s: %w", op, c.at, ctx.Err())
+	}
+	if catalog.OfQuestion(err) {
+		return err
 	}
 	var own *fault.Error
 	if errors.As(err, &own) {

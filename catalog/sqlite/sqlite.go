@@ -168,6 +168,9 @@ func (c *Catalog) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if catalog.OfQuestion(err) {
+		return err
+	}
 	kind, cure := fault.KindOf(err), ""
 	var e *engine.Error
 	switch {
