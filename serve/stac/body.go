@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/bulk"
 	"github.com/terrapin-eo/terrapin/catalog/geo"
@@ -144,7 +146,7 @@ var questions = limits{4 << 20, 1000}
 
 func (a *api) documents() limits { return limits{a.MaxPosted, maxNesting} }
 
-// read takes the whole body, which is of one of the media types.
+// read takes the whole body, which is JSON of one of the media types.
 func read(w http.ResponseWriter, r *http.Request, most limits, types ...string) ([]byte, error) {
 	if !slices.Contains(types, mediaType(r)) {
 		return nil, fault.New(fault.Invalid, "the body's type is %q", r.Header.Get("Content-Type")).WithCure("send JSON with Content-Type: %s", types[0])
@@ -161,7 +163,24 @@ func read(w http.ResponseWriter, r *http.Request, most limits, types ...string) 
 	case bulk.TooDeep(body.Bytes(), most.depth):
 		return nil, fault.New(fault.Invalid, "the body has lists and objects more than %d within each other", most.depth).WithCure("send a flatter document")
 	}
-	return body.Bytes(), nil
+	text := bytes.TrimPrefix(body.Bytes(), []byte("\xef\xbb\xbf"))
+	return text, wellFormed(text)
+}
+
+// wellFormed says where a body stops being JSON.
+func wellFormed(body []byte) error {
+	if gjson.ValidBytes(body) {
+		return nil
+	}
+	const cure = "send one JSON document, not compressed"
+	var wrong *json.SyntaxError
+	switch err := json.Unmarshal(body, new(json.RawMessage)); {
+	case len(bytes.TrimSpace(body)) == 0:
+		return fault.New(fault.Invalid, "the body is empty").WithCure(cure)
+	case errors.As(err, &wrong):
+		return fault.New(fault.Invalid, "the body is no JSON: %s, after %d bytes", wrong.Error(), wrong.Offset).WithCure(cure)
+	}
+	return fault.New(fault.Invalid, "the body is no JSON").WithCure(cure)
 }
 
 // decode reads one JSON object without members that nobody knows.

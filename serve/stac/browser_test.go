@@ -16,6 +16,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 func TestCORS(t *testing.T) {
@@ -107,7 +108,30 @@ func TestPagesForPeople(t *testing.T) {
 		api := string(w.get(t, "/api.html").body)
 		require.Contains(t, api, "/collections/{collectionId}/items")
 		require.Contains(t, api, conformsTo[0])
+		for accept, want := range map[string]string{
+			"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": "text/html", "application/json, text/html;q=0.1": "application/json", "text/html;q=0, */*": "application/json",
+			"text/html, application/json": "text/html", "application/json, text/html": "application/json", "*/*": "application/json", "nonsense/,;": "application/json",
+		} {
+			require.Contains(t, w.get(t, "/", "Accept", accept).header.Get("Content-Type"), want, accept)
+		}
 	})
+}
+
+// gone is a catalog whose database does not answer.
+type gone struct{ catalog.Catalog }
+
+func (gone) Search(context.Context, catalog.Scope, catalog.Query) (catalog.Result, error) {
+	return catalog.Result{}, fault.New(fault.Unavailable, "search in catalog 10.0.0.7:5432/eo: user=admin refused").WithCure("start PostgreSQL on 10.0.0.7")
+}
+
+// Where a database is, and why it does not answer, is not for everybody.
+func TestWhatDoesNotAnswerIsNotTold(t *testing.T) {
+	w := start(t, gone{catalogtest.NewMemory()}, Config{})
+	a := w.get(t, "/search")
+	require.Equal(t, 503, a.status)
+	require.NotContains(t, string(a.body), "10.0.0.7")
+	require.NotEmpty(t, a.json(t)["cure"])
+	require.NotEmpty(t, a.header.Get("Retry-After"))
 }
 
 // slow is a catalog that answers when its caller gives up.

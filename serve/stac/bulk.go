@@ -147,7 +147,7 @@ func bulkBody(body []byte) (items []bulkItem, upsert bool, err error) {
 	bad := func(format string, args ...any) ([]bulkItem, bool, error) {
 		return nil, false, fault.New(fault.Invalid, format, args...).WithCure(`send {"items": {"id": item, …}, "method": "insert"}`)
 	}
-	if !gjson.ValidBytes(body) || !gjson.ParseBytes(body).IsObject() {
+	if !gjson.ParseBytes(body).IsObject() {
 		return bad("the body is no JSON object")
 	}
 	var list gjson.Result

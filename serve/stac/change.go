@@ -21,7 +21,11 @@ func (a *api) apply(r *request, what string, ch catalog.Changes) error {
 	if actor == "" {
 		actor = "anonymous"
 	}
-	a.Config.Log.InfoContext(r.Context(), "write", "what", what, "collection", r.collection, "item", r.item, "items", len(ch.Entries)+len(ch.DeleteItems),
+	item := r.item
+	if item == "" && len(ch.Entries) == 1 {
+		item = ch.Entries[0].Ref.ID
+	}
+	a.Config.Log.InfoContext(r.Context(), "write", "what", what, "collection", r.collection, "item", item, "items", len(ch.Entries)+len(ch.DeleteItems),
 		"collections", len(ch.Collections)+len(ch.DeleteCollections), "revision", revision, "actor", actor, "authenticated", false, "remote", r.RemoteAddr)
 	return nil
 }

@@ -55,9 +55,6 @@ func (a *api) created(w http.ResponseWriter, r *request, c catalog.CollectionEnt
 
 // postedList takes a collection, a list of them, or an object that has one as GET /collections answers.
 func postedList(body []byte) (docs []json.RawMessage, several bool, err error) {
-	if !gjson.ValidBytes(body) {
-		return nil, false, fault.New(fault.Invalid, "the body is no JSON").WithCure("send a STAC collection")
-	}
 	list := gjson.ParseBytes(body)
 	if inner := list.Get("collections"); inner.IsArray() && !list.Get("id").Exists() {
 		list = inner

@@ -34,7 +34,7 @@ func (a *api) postItems(w http.ResponseWriter, r *request) error {
 }
 
 func (a *api) postFeatures(w http.ResponseWriter, r *request, body []byte) error {
-	if !gjson.ValidBytes(body) || !gjson.GetBytes(body, "features").IsArray() {
+	if !gjson.GetBytes(body, "features").IsArray() {
 		return fault.New(fault.Invalid, "the feature collection has no list of features").WithCure(`send {"type": "FeatureCollection", "features": [item, …]}`)
 	}
 	var ch catalog.Changes

@@ -166,7 +166,7 @@ func TestItemsThatAreRefused(t *testing.T) {
 		w.fill(t)
 		for from, to := range map[string]string{
 			`"type":"Feature"`: `"type":"Collection"`, `"stac_version":"1.0.0"`: `"stac_version":"0.5.0"`, `"stac_version":"1.0.0",`: ``, `"id":"x"`: `"id":7`, `"id":"x",`: ``,
-			`"datetime":"2023-04-23T06:47:03.048Z",`: ``, `"2023-04-23T06:47:03.048Z"`: `null`, `[98,77],[103,77]`: `[98,97],[103,77]`, `"Polygon"`: `"Circle"`, `"assets":{`: `"assets":[],"x":{`, `"href":"near.tif"`: `"href":7`, `{"type":"Feature",`: `{"links":[{"rel":"a"}],"type":"Feature",`,
+			`"datetime":"2023-04-23T06:47:03.048Z",`: ``, `"datetime":"2023-`: `"datetime":"0000-`, `"2023-04-23T06:47:03.048Z"`: `null`, `[98,77],[103,77]`: `[98,97],[103,77]`, `"Polygon"`: `"Circle"`, `"assets":{`: `"assets":[],"x":{`, `"href":"near.tif"`: `"href":7`, `{"type":"Feature",`: `{"links":[{"rel":"a"}],"type":"Feature",`,
 			`"gone":"y"`: `"gone":"\u0000"`, `"gone":"`: `"gone":1,"gone":"`, `{"type"`: `{"collection":"s2","type"`, `{"type":"Feature"`: `{"collection":null,"type":"Feature"`, `"gone":"y"}`: `"gone":"y"},"links":{}`,
 		} {
 			body := strings.Replace(postedX, from, to, 1)
@@ -177,6 +177,12 @@ func TestItemsThatAreRefused(t *testing.T) {
 		}
 		long := strings.Replace(postedX, `"id":"x"`, `"id":"`+strings.Repeat("x", 600)+`"`, 1)
 		require.Equal(t, 400, w.post(t, "/collections/mine/items", long).status)
+		for body, want := range map[string]string{" ": "empty", `{"type":"Feature",`: "after 18 bytes", postedX + "}": "no JSON", "\x1f\x8b\x08": "no JSON"} {
+			require.Contains(t, w.post(t, "/collections/mine/items", body).json(t)["description"], want, body)
+		}
+		bom := w.send(t, http.MethodPost, "/collections/mine/items", "\xef\xbb\xbf"+strings.Replace(postedX, `"id":"x"`, `"id":"bom"`, 1))
+		require.Equal(t, 201, bom.status, string(bom.body))
+		require.Equal(t, 204, w.do(t, http.MethodDelete, "/collections/mine/items/bom", "").status)
 		for body, want := range map[string]int{`{`: 400, `[]`: 400, `null`: 400, `7`: 400, `{}`: 400} {
 			require.Equal(t, want, w.post(t, "/collections/mine/items", body).status, body)
 		}

@@ -2,7 +2,9 @@ package stac
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -12,10 +14,37 @@ import (
 	"github.com/terrapin-eo/terrapin/serve/reply"
 )
 
+// prefersPage reports whether the client would rather have HTML than JSON; of what it likes alike, what it names first.
+func prefersPage(accept []string) bool {
+	page, document, first := 0.0, 0.0, ""
+	for _, one := range strings.Split(strings.Join(accept, ","), ",") {
+		media, weights, err := mime.ParseMediaType(one)
+		if err != nil {
+			continue
+		}
+		q, err := strconv.ParseFloat(weights["q"], 64)
+		if err != nil {
+			q = 1
+		}
+		switch media {
+		case "text/html", "application/xhtml+xml":
+			page = max(page, q)
+		case "application/json", "application/geo+json":
+			document = max(document, q)
+		default:
+			continue
+		}
+		if first == "" {
+			first = media
+		}
+	}
+	return page > document || page == document && page > 0 && first == "text/html"
+}
+
 // landing is the root: a catalog with a link to everything there is, or a page for people.
 func (a *api) landing(w http.ResponseWriter, r *request) error {
 	w.Header().Add("Vary", "Accept")
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if prefersPage(r.Header.Values("Accept")) {
 		return a.landingPage(w, r)
 	}
 	links := []link{

@@ -45,9 +45,6 @@ func (a *api) patch(w http.ResponseWriter, r *request, ref catalog.ItemRef, get 
 	if mediaType(r.Request) == mediaJSONPatch {
 		change = patched
 	}
-	if !gjson.ValidBytes(body) {
-		return fault.New(fault.Invalid, "the body is no JSON").WithCure("send the members to change (RFC 7386)")
-	}
 	for try := 1; ; try++ {
 		now, err := get()
 		if err != nil {

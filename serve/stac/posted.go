@@ -79,7 +79,7 @@ func upgraded(raw json.RawMessage, kind string) (json.RawMessage, error) {
 	if len(raw) > maxDocumentBytes {
 		return nil, fault.New(fault.Invalid, "it has %d bytes", len(raw)).WithCure("send documents of up to %d", maxDocumentBytes)
 	}
-	if !gjson.ValidBytes(raw) || !gjson.ParseBytes(raw).IsObject() {
+	if !gjson.ParseBytes(raw).IsObject() {
 		return nil, fault.New(fault.Invalid, "it is no JSON object")
 	}
 	if given := gjson.GetBytes(raw, "type").String(); given != kind {

@@ -133,12 +133,28 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	q := &request{Request: r.WithContext(ctx), at: reply.Base(r), collection: names[0], item: names[1], client: r.Context()}
 	if err := a.run(op, w, q); err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) && r.Context().Err() == nil {
-			err = fault.New(fault.Unavailable, "the answer took longer than %s: %w", a.timeout(op.kind), err).
-				WithCure("ask for less: a smaller area, a shorter time or fewer collections")
-		}
-		a.Error(w, r, err)
+		a.refuse(w, q, a.timeout(op.kind), err)
 	}
+}
+
+// refuse answers with an error. Anybody may ask here, so where the database is and why it does not answer goes to
+// the log alone.
+func (a *api) refuse(w http.ResponseWriter, q *request, limit time.Duration, err error) {
+	late := errors.Is(q.Context().Err(), context.DeadlineExceeded) && q.client.Err() == nil
+	if kind := fault.KindOf(err); late || kind == fault.Unavailable || kind == fault.Corrupt {
+		a.Config.Log.WarnContext(q.Context(), "a request could not be answered", "method", q.Method, "path", q.URL.Path, "err", err)
+		switch {
+		case late:
+			err = fault.New(fault.Unavailable, "the answer took longer than %s", limit).
+				WithCure("ask for less: a smaller area, a shorter time or fewer collections")
+		case kind == fault.Unavailable:
+			err = fault.New(kind, "the catalog cannot answer now").WithCure("ask again in a few seconds; the server's log tells why")
+		default:
+			err = fault.New(kind, "the catalog is damaged").WithCure("tell whoever runs the server: its log tells where")
+		}
+		w.Header().Set("Retry-After", "5")
+	}
+	a.Error(w, q.Request, err)
 }
 
 func (a *api) run(op *operation, w http.ResponseWriter, q *request) (err error) {
