@@ -37,6 +37,8 @@ func (a *api) refused(r *request, ch catalog.Changes, err error) error {
 		return fault.New(fault.Conflict, "%w", err).WithCure("PUT replaces what is there, PATCH changes it")
 	case errors.Is(err, catalog.ErrChanged):
 		return fault.New(fault.Precondition, "%w", err).WithCure("GET it again, and make the change to what it is now")
+	case r.Method == http.MethodPut && errors.Is(err, catalog.ErrNotFound):
+		return fault.New(fault.NotFound, "%w", err).WithCure("POST what is new, or send If-None-Match: * along")
 	case !fault.Is(err, fault.Precondition):
 		return err
 	}
