@@ -46,11 +46,17 @@ var (
 // maxFields bounds the number of names that are asked for.
 const maxFields = 200
 
+var errFields = fault.New(fault.TooLarge, "fields names more than %d members", maxFields).WithCure("name fewer, or leave fields out")
+
 // fieldsText reads the parameter of a GET: names with commas between, those to leave out with a minus. A plus may
 // stand before the others, also as the space that it is decoded to.
-func fieldsText(text string, names fieldNames) *fields {
+func fieldsText(text string, names fieldNames) (*fields, error) {
 	var include, exclude []string
-	for _, name := range strings.SplitN(text, ",", maxFields) {
+	given := strings.SplitN(text, ",", maxFields+1)
+	if len(given) > maxFields {
+		return nil, errFields
+	}
+	for _, name := range given {
 		switch name = strings.TrimSpace(name); {
 		case strings.HasPrefix(name, "-"):
 			exclude = append(exclude, name[1:])
@@ -58,7 +64,7 @@ func fieldsText(text string, names fieldNames) *fields {
 			include = append(include, strings.TrimPrefix(name, "+"))
 		}
 	}
-	return newFields(include, exclude, false, names)
+	return newFields(include, exclude, false, names), nil
 }
 
 // fieldsBody reads the member of a POST. That include is missing is something else than that it is empty.
@@ -74,7 +80,7 @@ func fieldsBody(raw json.RawMessage, names fieldNames) (*fields, error) {
 			return nil, fault.New(fault.Invalid, "fields has the member %q", name).WithCure("send include, exclude or both")
 		case list == nil:
 		case len(*list) > maxFields:
-			return nil, fault.New(fault.TooLarge, "fields names %d members", len(*list)).WithCure("name up to %d", maxFields)
+			return nil, errFields
 		case name == "include":
 			include = *list
 		default:

@@ -3,9 +3,12 @@ package stac
 import (
 	"encoding/json"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // The table of the extension, and what it says of nested members.
@@ -45,8 +48,12 @@ func TestFieldsOfADocument(t *testing.T) {
 		"": standard, "id": name + `}`, "+id": name + `}`, " id": name + `}`, "-properties,+properties.datetime": name + `,"properties":{"datetime":null}}`,
 		"-geometry,-links,-assets,-bbox": name + `,"properties":{"datetime":null}}`, "+bbox,-bbox": name + `,"bbox":[1,2,1,2]}`, ",,": standard,
 	} {
-		require.Equal(t, want, string(fieldsText(text, itemFields).appendPart(nil, []byte(doc))), text)
+		f, err := fieldsText(text, itemFields)
+		require.NoError(t, err)
+		require.Equal(t, want, string(f.appendPart(nil, []byte(doc))), text)
 	}
+	_, err := fieldsText(strings.Repeat("a,", maxFields), itemFields)
+	require.True(t, fault.Is(err, fault.TooLarge))
 }
 
 func TestFieldsOfAnswers(t *testing.T) {
@@ -86,7 +93,11 @@ func FuzzFields(f *testing.F) {
 			t.Skip()
 		}
 		var part map[string]any
-		out := fieldsText(fields, itemFields).appendPart(nil, []byte(doc))
+		f, err := fieldsText(fields, itemFields)
+		if err != nil {
+			return
+		}
+		out := f.appendPart(nil, []byte(doc))
 		require.NoError(t, json.Unmarshal(out, &part), string(out))
 		for name := range part {
 			require.Contains(t, whole, name)

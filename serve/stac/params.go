@@ -86,7 +86,9 @@ func asked(v url.Values, names fieldNames) (q ask, err error) {
 		}
 	}
 	if v.Has("fields") {
-		q.fields = fieldsText(v.Get("fields"), names)
+		if q.fields, err = fieldsText(v.Get("fields"), names); err != nil {
+			return q, err
+		}
 	}
 	if v.Has("q") {
 		if q.Words, err = wordsText(v.Get("q")); err != nil {
