@@ -16,10 +16,12 @@ import (
 // migrated has pystac upgrade documents and compares. What it does not do is left out: it moves no bands, keeps eo and
 // raster 1.1.0, makes proj:code of proj:epsg, and renames extensions whose fields did not change.
 const migrated = `
-import json, sys, warnings
+import json, re, sys, warnings
+from datetime import timezone
 import pystac
 from pystac.serialization.identify import identify_stac_object
 from pystac.serialization.migrate import migrate_to_latest
+from pystac.utils import str_to_datetime
 warnings.simplefilter("ignore")
 
 BANDS = ("eo:bands", "raster:bands", "bands")
@@ -30,6 +32,17 @@ def lifted(doc):
         for key in band:
             fields |= {key, "eo:" + key, "raster:" + key}
     return fields
+
+def moments(value):
+    """A value with its times as moments: times that lack their T or zone are mended here, and read as UTC there."""
+    if isinstance(value, dict):
+        return {k: moments(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [moments(v) for v in value]
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[ T]\d\d:", value):
+        at = str_to_datetime(value)
+        return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    return value
 
 def compare(place, theirs, ours, given):
     from_bands = lifted(given)
@@ -43,7 +56,7 @@ def compare(place, theirs, ours, given):
             compare(at, theirs[key], ours[key], given.get(key, {}))
         elif place.endswith("assets"):
             compare(at, theirs[key], ours[key], given.get(key, {}))
-        elif theirs.get(key) != ours.get(key) and not (key in from_bands and key not in theirs):
+        elif moments(theirs.get(key)) != moments(ours.get(key)) and not (key in from_bands and key not in theirs):
             bad.append(f"{at}: {theirs.get(key)!r:.80} {ours.get(key)!r:.80}")
 
 bad = []

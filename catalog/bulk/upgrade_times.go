@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/terrapin-eo/terrapin/catalog/cql2"
+	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/tree"
 )
 
@@ -57,7 +57,7 @@ func mendIntervals(t *tree.Tree, n tree.Node) {
 
 // asRFC3339 is such a time as RFC 3339 has it, or "" for any other text.
 func asRFC3339(given string) string {
-	if _, ok := cql2.ParseTime(given); ok {
+	if _, err := catalog.ParseTime(given); err == nil {
 		return ""
 	}
 	const head = len("2006-01-02T15:04:05")
@@ -70,7 +70,7 @@ func asRFC3339(given string) string {
 	case "", "UTC", "z":
 		zone = "Z"
 	}
-	if _, ok := cql2.ParseTime(out + zone); !ok {
+	if _, err := catalog.ParseTime(out + zone); err != nil {
 		return ""
 	}
 	return out + zone
