@@ -17,7 +17,7 @@ type deep struct {
 	Items      int         `json:"items"`
 	Duplicates int         `json:"duplicates"`
 	Seconds    float64     `json:"seconds"` // of the requests alone
-	Digest     string      `json:"digest"`  // of the ids in order
+	Digest     string      `json:"digest"`  // of the ids in order, those of one moment sorted
 	Head       []string    `json:"head"`    // the first ids of every hundredth page
 	FirstMS    float64     `json:"first_ms"`
 	LastMS     float64     `json:"last_ms"` // medians of the first and the last ten pages of the walk
@@ -41,6 +41,13 @@ func walk(ctx context.Context, base string, pages int, seconds float64, roots []
 	c := &client{host: host}
 	defer c.close()
 	seen, digest := map[string]bool{}, sha256.New()
+	var together []string // of one moment, in whose order servers are free
+	var moment time.Time
+	told := func() {
+		sort.Strings(together)
+		fmt.Fprintln(digest, strings.Join(together, "\n"))
+		together = together[:0]
+	}
 	var took []float64
 	for begun := time.Now(); out.Pages < pages; {
 		if ctx.Err() != nil || time.Since(begun) > 30*time.Minute {
@@ -56,7 +63,7 @@ func walk(ctx context.Context, base string, pages int, seconds float64, roots []
 			break
 		}
 		var page struct {
-			Features []struct{ ID, Collection string }
+			Features []feature
 			Links    []link
 		}
 		if err := json.Unmarshal(body, &page); err != nil {
@@ -72,7 +79,11 @@ func walk(ctx context.Context, base string, pages int, seconds float64, roots []
 				out.Duplicates++
 			}
 			seen[id] = true
-			fmt.Fprintln(digest, id)
+			if !f.Properties.Datetime.Equal(moment) {
+				told()
+				moment = f.Properties.Datetime
+			}
+			together = append(together, id)
 		}
 		out.Pages, out.Items, last = out.Pages+1, out.Items+len(page.Features), at
 		next, more := follow(at, page.Links)
@@ -81,6 +92,7 @@ func walk(ctx context.Context, base string, pages int, seconds float64, roots []
 		}
 		at = next
 	}
+	told()
 	out.Digest = fmt.Sprintf("%x", digest.Sum(nil))[:16]
 	for _, ms := range took {
 		out.Seconds += ms / 1e3
