@@ -2,9 +2,6 @@ package bulk
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,7 +10,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/terrapin-eo/terrapin/catalog/tree"
-	"github.com/terrapin-eo/terrapin/cube/cubetest"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -60,31 +56,21 @@ func TestDepth(t *testing.T) {
 func TestRealDocumentsAreTaken(t *testing.T) {
 	expected := regexp.MustCompile(`neither Feature nor Collection|is not RFC 3339|is not closed|it has no id|extent has no`)
 	taken := 0
-	require.NoError(t, filepath.WalkDir(cubetest.Real(t, "stac"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".json" {
-			return err
+	eachReal(t, func(path string, doc Document) {
+		p, err := prepare(&tree.Tree{}, doc.Raw, nil, "some")
+		if err != nil {
+			require.Regexp(t, expected, err.Error(), path)
+			return
 		}
-		file, err := os.Open(path)
-		require.NoError(t, err)
-		defer file.Close()
-		for doc, err := range Text(t.Context(), file) {
-			require.NoError(t, err)
-			p, err := prepare(&tree.Tree{}, doc.Raw, nil, "some")
-			if err != nil {
-				require.Regexp(t, expected, err.Error(), path)
-				continue
-			}
-			taken++
-			out := p.item.Document
-			if !p.isItem {
-				out = p.collection.Document
-			}
-			require.True(t, gjson.ValidBytes(out))
-			again, err := prepare(&tree.Tree{}, out, nil, "")
-			require.NoError(t, err, path)
-			require.Equal(t, fmt.Sprintf("%s%s", p.item.Document, p.collection.Document), fmt.Sprintf("%s%s", again.item.Document, again.collection.Document))
+		taken++
+		out := p.item.Document
+		if !p.isItem {
+			out = p.collection.Document
 		}
-		return nil
-	}))
+		require.True(t, gjson.ValidBytes(out))
+		again, err := prepare(&tree.Tree{}, out, nil, "")
+		require.NoError(t, err, path)
+		require.Equal(t, fmt.Sprintf("%s%s", p.item.Document, p.collection.Document), fmt.Sprintf("%s%s", again.item.Document, again.collection.Document))
+	})
 	require.Greater(t, taken, 170)
 }

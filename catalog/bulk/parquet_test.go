@@ -176,8 +176,8 @@ func TestATableOfManyItems(t *testing.T) {
 	}
 }
 
-// realItems are the published items that are whole.
-func realItems(t testing.TB) (docs []string) {
+// eachReal visits every published document of the real data.
+func eachReal(t testing.TB, visit func(path string, doc Document)) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(cubetest.Real(t, "stac"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".json" {
@@ -188,13 +188,21 @@ func realItems(t testing.TB) (docs []string) {
 		defer file.Close()
 		for doc, err := range Text(t.Context(), file) {
 			require.NoError(t, err)
-			item := gjson.ParseBytes(doc.Raw)
-			if doc.Err == nil && item.Get("type").Str == "Feature" && item.Get("geometry").IsObject() && item.Get("bbox.#").Int() == 4 && item.Get("properties.datetime").Exists() && item.Get("assets").IsObject() {
-				docs = append(docs, string(doc.Raw))
-			}
+			visit(path, doc)
 		}
 		return nil
 	}))
+}
+
+// realItems are the published items that are whole.
+func realItems(t testing.TB) (docs []string) {
+	t.Helper()
+	eachReal(t, func(_ string, doc Document) {
+		item := gjson.ParseBytes(doc.Raw)
+		if doc.Err == nil && item.Get("type").Str == "Feature" && item.Get("geometry").IsObject() && item.Get("bbox.#").Int() == 4 && item.Get("properties.datetime").Exists() && item.Get("assets").IsObject() {
+			docs = append(docs, string(doc.Raw))
+		}
+	})
 	require.Greater(t, len(docs), 100)
 	return docs
 }
