@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -119,6 +120,14 @@ func (w *world) reads(t *testing.T, want map[string][]byte, what string) {
 	}
 }
 
+// unchanged reports whether every cell still reads as before: in a chunk, too, some bits of the compression mean
+// nothing, and what stands beyond the edge of an array is never read.
+func (w *world) unchanged(t *testing.T, want map[string][]byte) bool {
+	t.Helper()
+	c, err := layout.Open(t.Context(), w.root.Sub("cubes/s2"))
+	return err == nil && maps.EqualFunc(want, w.pixels(t, c), bytes.Equal)
+}
+
 // pixels reads each cell of main and of the tag: nil is an error.
 func (w *world) pixels(t *testing.T, c *layout.Cube) map[string][]byte {
 	t.Helper()
@@ -175,8 +184,8 @@ func TestFsckFindsEveryDamagedObject(t *testing.T) {
 					what += fmt.Sprintf(" at byte %d of %d", at, len(bad))
 				}
 				w.put(t, key, bad)
-				if !harmless(kind, good, bad) {
-					names(t, w.fsck(t, true), key, what)
+				if report := w.fsck(t, true); !harmless(kind, good, bad) && !(kind == "chunks" && report.OK && w.unchanged(t, want)) {
+					names(t, report, key, what)
 				}
 				w.reads(t, want, what)
 			}
