@@ -15,7 +15,7 @@ import (
 
 const digest = "td1:00"
 
-func whole(o order.Order) []uint64 {
+func whole(o order.Sequence) []uint64 {
 	out := make([]uint64, 0, o.Len())
 	for p := range o.Len() {
 		out = append(out, o.At(p))

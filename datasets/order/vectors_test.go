@@ -41,6 +41,10 @@ type vectors struct {
 	Algorithm    string        `json:"algorithm"`
 	Permutations []permutation `json:"permutations"`
 	Plans        []plan        `json:"plans"`
+	Drawn        struct {
+		Algorithm string  `json:"algorithm"`
+		Orders    []drawn `json:"orders"`
+	} `json:"drawn"`
 }
 
 func number(t *testing.T, s string) uint64 {
@@ -80,6 +84,9 @@ func compute(t *testing.T, v *vectors) {
 			p.Parts = append(p.Parts, ranks)
 		}
 	}
+	for i := range v.Drawn.Orders {
+		v.Drawn.Orders[i].compute(t)
+	}
 }
 
 func inputs() vectors {
@@ -103,6 +110,7 @@ func inputs() vectors {
 		{N: 10, Start: 3, Batch: 2, World: 2, Tail: ""}, {N: 10, Start: 3, Batch: 2, World: 2, Tail: "pad"},
 		{N: 5, Batch: 2, World: 4, Tail: "pad"}, {N: 0, Batch: 2, World: 1, Tail: ""}, {N: 7, Start: 7, Batch: 3, World: 3, Tail: "pad"},
 	}...)
+	v.Drawn.Algorithm, v.Drawn.Orders = order.DrawnAlgorithm, drawnInputs()
 	return v
 }
 
@@ -121,6 +129,8 @@ func TestVectors(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &got))
 	require.Equal(t, order.Algorithm, want.Algorithm)
 	require.Len(t, want.Permutations, len(inputs().Permutations))
+	require.Equal(t, order.DrawnAlgorithm, want.Drawn.Algorithm)
+	require.Len(t, want.Drawn.Orders, len(inputs().Drawn.Orders))
 	compute(t, &got)
 	require.Equal(t, want, got)
 }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import random
 import sys
+from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,8 @@ def test_the_vectors_are_of_this_algorithm():
     assert VECTORS["algorithm"] == order.ALGORITHM
     assert len(VECTORS["permutations"]) > 10
     assert len(VECTORS["plans"]) > 5
+    assert VECTORS["drawn"]["algorithm"] == order.DRAWN_ALGORITHM
+    assert len(VECTORS["drawn"]["orders"]) > 20
 
 
 @pytest.mark.parametrize("v", VECTORS["permutations"], ids=lambda v: f"{v['split']}-{v['n']}-{v['seed']}-{v['epoch']}")
@@ -45,6 +50,29 @@ def test_permutation(v):
     else:
         assert list(o) == v.get("indices", [])
         assert sorted(o) == list(range(int(v["n"])))
+
+
+@pytest.mark.parametrize(
+    "v", VECTORS["drawn"]["orders"], ids=lambda v: f"{v['filter']}-{v['weights']}-{v['shuffle']}-{v['n']}-{v['epoch']}"
+)
+def test_drawn(v):
+    o = order.DrawnOrder(
+        v["digest"],
+        v["split"],
+        v.get("kept") or range(v["n"]),
+        weight=v.get("weight"),
+        groups=v.get("groups", ()),
+        group_bytes=v.get("group_bytes", 0),
+        filter=v["filter"],
+        weights=v["weights"],
+        shuffle=v["shuffle"],
+        seed=int(v["seed"]),
+        epoch=int(v["epoch"]),
+    )
+    if "positions" in v:
+        assert [o[int(p)] for p in v["positions"]] == [int(i) for i in v["at"]]
+    else:
+        assert list(o) == v["indices"]
 
 
 @pytest.mark.parametrize("v", VECTORS["plans"], ids=str)
@@ -100,3 +128,55 @@ def test_bad_plans_are_refused(arguments):
 def test_numbers_beyond_64_bits_are_refused():
     with pytest.raises(ValueError, match="seed -1"):
         order.Order("td1:00", "train", 4, seed=-1)
+
+
+def drawn(kept, **arguments):
+    return order.DrawnOrder("td1:00", "train", kept, **arguments)
+
+
+def test_weights_give_counts_next_to_their_share():
+    rng = random.Random(5)
+    for epoch in range(60):
+        n = rng.randrange(1, 80)
+        weight = [rng.choice([0, 1, 2, 5, rng.random()]) for _ in range(n)]
+        weight[rng.randrange(n)] = 1
+        counts = Counter(drawn(range(n), weight=weight, weights="w", epoch=epoch))
+        assert sum(counts.values()) == n
+        for i, w in enumerate(weight):
+            share = n * Fraction(w) / sum(map(Fraction, weight))
+            assert math.floor(share - Fraction(1, 10**9)) <= counts[i] <= math.ceil(share + Fraction(1, 10**9))
+
+
+def test_windows_keep_to_their_groups():
+    groups = [random.Random(g).randrange(1, 20) for g in range(300)]
+    n = sum(groups)
+    o = drawn(range(n), groups=groups, group_bytes=100, shuffle="window:1000")
+    assert sorted(o) == list(range(n))
+    group_of = [g for g, size in enumerate(groups) for _ in range(size)]
+    seen: dict[int, list[int]] = {}
+    for position, index in enumerate(o):
+        seen.setdefault(group_of[index], []).append(position)
+    window = n * 10 // 300
+    assert max(max(p) - min(p) for p in seen.values()) < 2 * window + 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"weight": [1, 2]}, "2 weights for 3"),
+        ({"weight": [1, -1, 0]}, "weight -1 of sample 1"),
+        ({"weight": [1, math.nan, 0]}, "sample 1"),
+        ({"weight": [1, math.inf, 0]}, "sample 1"),
+        ({"weight": [0, 0, 0]}, "all weights are 0"),
+        ({"shuffle": "window:0"}, "shuffle"),
+        ({"shuffle": "window:2GB"}, "shuffle"),
+        ({"shuffle": "window"}, "shuffle"),
+        ({"shuffle": "stripes:1"}, "shuffle"),
+        ({"shuffle": "window:1", "groups": [1, 1]}, "2 samples"),
+        ({"shuffle": "window:1", "groups": [3, 0]}, "none in some"),
+        ({"seed": 1 << 64}, "seed"),
+    ],
+)
+def test_bad_draws_are_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        drawn(range(3), **arguments)

@@ -7,23 +7,34 @@ a rank has in a step. It needs nothing but the standard library.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import hmac
+import itertools
+import math
 import struct
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
 
-__all__ = ["ALGORITHM", "Order", "Part", "Plan", "Tail"]
+__all__ = ["ALGORITHM", "DRAWN_ALGORITHM", "DrawnOrder", "Order", "Part", "Plan", "Tail", "shuffle_name"]
 
 ALGORITHM = "terrapin-order-1"
-"""Name of the order that this module computes; a dataset version records it."""
+"""Name of the order of :class:`Order`; a dataset version records it."""
+
+DRAWN_ALGORITHM = "terrapin-order-2"
+"""Name of the order of :class:`DrawnOrder`: that of epochs with a filter, weights or a window."""
 
 Tail = Literal["short", "drop", "pad"]
 
 _ROUNDS = 12
 _MIN_HALF = 3
 _WORD = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+_Keys = tuple[tuple[int, int], ...]
 
 
 def _mix(z: int) -> int:
@@ -33,32 +44,56 @@ def _mix(z: int) -> int:
     return z ^ (z >> 31)
 
 
-class Order(Sequence[int]):
-    """A permutation of ``range(n)``: ``order[p]`` is the place, in the split sorted by sample id, of the
-    sample at position ``p``. It takes the same memory for any ``n``."""
+def _epoch_key(seed: int, epoch: int, *texts: str) -> bytes:
+    for name, value in (("seed", seed), ("epoch", epoch)):
+        if not 0 <= value <= _WORD:
+            raise ValueError(f"{name} {value} is not between 0 and 2**64-1")
+    fields = b"".join(struct.pack(">I", len(text)) + text for text in (s.encode() for s in texts))
+    return hashlib.sha256(fields + struct.pack(">QQ", seed, epoch)).digest()
 
-    __slots__ = ("_half", "_keys", "_n")
 
-    def __init__(self, digest: str, split: str, n: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> None:
-        for name, value in (("n", n), ("seed", seed), ("epoch", epoch)):
-            if not 0 <= value <= _WORD:
-                raise ValueError(f"{name} {value} is not between 0 and 2**64-1")
+def _mac(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+def _keys_of(key: bytes, label: bytes) -> _Keys:
+    """The round keys of one purpose."""
+    keys = []
+    for i in range(_ROUNDS):
+        add, mul = struct.unpack(">QQ", _mac(key, label + bytes([i]))[:16])
+        keys.append((add, mul | 1))
+    return tuple(keys)
+
+
+def _block(keys: _Keys, number: int) -> _Keys:
+    """The round keys of one of many blocks that are permuted each by itself."""
+    return tuple((_mix((add + (number + 1) * _GOLDEN) & _WORD), mul) for add, mul in keys)
+
+
+def _permute(keys: _Keys, n: int, x: int) -> int:
+    """A permutation of range(n): a balanced Feistel network, followed until it comes back below n."""
+    if n < 2:
+        return x
+    half = max(_MIN_HALF, ((n - 1).bit_length() + 1) // 2)
+    while True:
+        left, right = x >> half, x & ((1 << half) - 1)
+        for add, mul in keys:
+            left, right = right, left ^ (_mix(((right ^ add) * mul) & _WORD) >> (64 - half))
+        x = left << half | right
+        if x < n:
+            return x
+
+
+class _Positions(Sequence[int]):
+    """What positions are asked of; subclasses know the index at each."""
+
+    __slots__ = ("_n",)
+
+    def __init__(self, n: int) -> None:
         self._n = n
-        self._half = 0
-        self._keys: tuple[tuple[int, int], ...] = ()
-        if not shuffle or n < 2:
-            return
-        self._half = max(_MIN_HALF, ((n - 1).bit_length() + 1) // 2)
-        fields = b"".join(
-            struct.pack(">I", len(text)) + text for text in (s.encode() for s in (ALGORITHM, digest, split))
-        )
-        key = hashlib.sha256(fields + struct.pack(">QQ", seed, epoch)).digest()
-        keys = []
-        for i in range(_ROUNDS):
-            mac = hmac.new(key, b"round" + bytes([i]), hashlib.sha256).digest()
-            add, mul = struct.unpack(">QQ", mac[:16])
-            keys.append((add, mul | 1))
-        self._keys = tuple(keys)
+
+    @abstractmethod
+    def _at(self, position: int) -> int: ...
 
     def __len__(self) -> int:
         return self._n
@@ -68,28 +103,152 @@ class Order(Sequence[int]):
     @overload
     def __getitem__(self, position: slice) -> list[int]: ...
     def __getitem__(self, position: int | slice) -> int | list[int]:
+        n = self._n
         if isinstance(position, slice):
-            return [self[p] for p in range(*position.indices(self._n))]
+            return [self._at(p) for p in range(*position.indices(n))]
         if position < 0:
-            position += self._n
-        if not 0 <= position < self._n:
-            raise IndexError(f"position {position} is not below {self._n}")
-        if not self._keys:
-            return position
-        x = self._permute(position)
-        while x >= self._n:
-            x = self._permute(x)
-        return x
+            position += n
+        if not 0 <= position < n:
+            raise IndexError(f"position {position} is not below {n}")
+        return self._at(position)
 
     def __iter__(self) -> Iterator[int]:
-        return (self[p] for p in range(self._n))
+        return (self._at(p) for p in range(self._n))
 
-    def _permute(self, x: int) -> int:
-        half = self._half
-        left, right = x >> half, x & ((1 << half) - 1)
-        for add, mul in self._keys:
-            left, right = right, left ^ (_mix(((right ^ add) * mul) & _WORD) >> (64 - half))
-        return left << half | right
+
+class Order(_Positions):
+    """A permutation of ``range(n)``: ``order[p]`` is the place, in the split sorted by sample id, of the
+    sample at position ``p``. It takes the same memory for any ``n``."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, digest: str, split: str, n: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> None:
+        if not 0 <= n <= _WORD:
+            raise ValueError(f"n {n} is not between 0 and 2**64-1")
+        key = _epoch_key(seed, epoch, ALGORITHM, digest, split)
+        super().__init__(n)
+        self._keys = _keys_of(key, b"round") if shuffle and n > 1 else ()
+
+    def _at(self, position: int) -> int:
+        return _permute(self._keys, self._n, position) if self._keys else position
+
+
+def shuffle_name(shuffle: str) -> str:
+    """The canonical name of a shuffle: ``window:2GiB`` is ``window:2147483648``.
+
+    Raises ValueError for anything but ``base``, ``uniform`` and ``window:BYTES``.
+    """
+    if shuffle in ("base", "uniform"):
+        return shuffle
+    kind, _, size = shuffle.partition(":")
+    scale = next((bytes_ for unit, bytes_ in _UNITS.items() if size.endswith(unit)), 1)
+    digits = size[:-3] if scale > 1 else size
+    if kind != "window" or not (digits.isascii() and digits.isdigit()) or not 0 < int(digits) * scale < 1 << 63:
+        raise ValueError(f"unknown shuffle {shuffle!r}: use 'uniform' or 'window:2GiB'")
+    return f"window:{int(digits) * scale}"
+
+
+class DrawnOrder(_Positions):
+    """The order of an epoch with a filter, weights or a window; ``order[p]`` is an index as in :class:`Order`.
+
+    ``kept``         the samples that the filter keeps, by their index: in the base order, or with a window in the
+                     order of storage; ``range(n)`` keeps all
+    ``weight``       one number for each of ``kept``, None without weights
+    ``groups``       with a window: how many of ``kept`` lie in each group of storage, none of them 0
+    ``group_bytes``  with a window: what one group decodes to
+    ``filter, weights``  the filter's canonical text and the weights' canonical name, ``""`` for none
+    ``shuffle``      ``base``, ``uniform`` or ``window:BYTES``
+    """
+
+    __slots__ = ("_bounds", "_first", "_group", "_half", "_kept", "_offset", "_round", "_second", "_starts", "_sums")
+
+    def __init__(
+        self,
+        digest: str,
+        split: str,
+        kept: Sequence[int],
+        *,
+        weight: Sequence[float] | None = None,
+        groups: Sequence[int] = (),
+        group_bytes: int = 0,
+        filter: str = "",
+        weights: str = "",
+        shuffle: str = "uniform",
+        seed: int = 0,
+        epoch: int = 0,
+    ) -> None:
+        name = shuffle_name(shuffle)
+        key = _epoch_key(seed, epoch, DRAWN_ALGORITHM, digest, split, filter, weights, name)
+        super().__init__(len(kept))
+        self._kept = kept
+        self._sums = None if weight is None else _prefix_sums(weight)
+        self._offset = 0
+        if self._sums is not None:
+            if len(self._sums) != len(kept) + 1:
+                raise ValueError(f"{len(self._sums) - 1} weights for {len(kept)} samples")
+            self._offset = int.from_bytes(_mac(key, b"offset")[:16], "big") * self._sums[-1] >> 128
+        self._round = _keys_of(key, b"round") if name == "uniform" else ()
+        self._half = 0
+        if name.startswith("window:"):
+            self._lay_out(key, groups, int(name.partition(":")[2]), group_bytes)
+
+    def _lay_out(self, key: bytes, groups: Sequence[int], window: int, group_bytes: int) -> None:
+        """Put the groups of an epoch one after the other."""
+        n, count = self._n, len(groups)
+        if sum(groups) != n or min(groups, default=1) < 1:
+            raise ValueError(f"the groups hold {sum(groups)} samples, or none in some, where {n} are kept")
+        self._group, self._first, self._second = (_keys_of(key, label) for label in (b"group", b"first", b"second"))
+        inside = max(1, window // (2 * max(1, group_bytes)))
+        self._half = n if inside >= count else max(1, n * inside // count)
+        self._starts = [self._before(i) for i in itertools.accumulate(groups, initial=0)]
+        self._bounds = list(itertools.accumulate((self._size(j) for j in range(count)), initial=0))
+
+    def _before(self, samples: int) -> int:
+        """How many draws fall on the first samples of ``kept``."""
+        if self._sums is None:
+            return samples
+        return max(0, -((self._offset - self._n * self._sums[samples]) // self._sums[-1]))
+
+    def _nth_group(self, j: int) -> int:
+        return _permute(self._group, len(self._starts) - 1, j)
+
+    def _size(self, j: int) -> int:
+        g = self._nth_group(j)
+        return self._starts[g + 1] - self._starts[g]
+
+    def _at(self, position: int) -> int:
+        draw = position
+        if self._half:
+            x = self._mixed(position)
+            j = bisect.bisect_right(self._bounds, x) - 1
+            draw = self._starts[self._nth_group(j)] + x - self._bounds[j]
+        elif self._round:
+            draw = _permute(self._round, self._n, position)
+        if self._sums is not None:
+            draw = bisect.bisect_right(self._sums, (self._offset + draw * self._sums[-1]) // self._n) - 1
+        return int(self._kept[draw])
+
+    def _mixed(self, position: int) -> int:
+        """Permute within a block of half a window, and again within one of a row that lies across."""
+        n, half = self._n, self._half
+        ahead = half - half // 2
+        for keys, shift in ((self._second, ahead), (self._first, 0)):
+            b = (position + shift) // half
+            first, end = max(0, b * half - shift), min(n, (b + 1) * half - shift)
+            position = first + _permute(_block(keys, b), end - first, position - first)
+        return position
+
+
+def _prefix_sums(weight: Sequence[float]) -> list[int]:
+    """The weights as whole numbers, by one power of two, summed up."""
+    for i, w in enumerate(weight):
+        if not (w >= 0 and math.isfinite(w)):
+            raise ValueError(f"weight {w} of sample {i} is no finite number from 0 up")
+    most = max(weight, default=0.0)
+    if not most > 0:
+        raise ValueError("all weights are 0")
+    shift = min(53, 62 - len(weight).bit_length()) - math.frexp(most)[1]
+    return list(itertools.accumulate((int(math.ldexp(w, shift)) for w in weight), initial=0))
 
 
 @dataclass(frozen=True, slots=True)
