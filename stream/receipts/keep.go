@@ -1,0 +1,153 @@
+package receipts
+
+import (
+	"time"
+
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// replay takes an entry of the file.
+func (l *Ledger) replay(e entry) error {
+	switch {
+	case e.Ledger != nil:
+		if e.Ledger.Format > format {
+			return fault.New(fault.Unsupported, "%s has format %d, this release knows %d", l.cfg.Path, e.Ledger.Format, format).
+				WithCure("use the release that wrote it, or move the file away to begin a new ledger")
+		}
+		l.dropped = e.Ledger.Dropped
+	case e.Open != nil && CheckRun(e.Open.Run) == nil && l.sessions[e.Open.ID] == nil:
+		l.add(&Session{ledger: l, rec: *e.Open, lost: true})
+	case e.Ack != nil:
+		if s := l.sessions[e.Ack.ID]; s != nil {
+			ticket, run := s.rec.Ticket, s.rec.Run
+			s.rec = *e.Ack
+			s.rec.Ticket, s.rec.Run = ticket, run
+		}
+	}
+	return nil
+}
+
+// touch notes that the file does not know a session as it is.
+func (l *Ledger) touch(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sessions[s.rec.ID] == s {
+		l.dirty[s] = true
+	}
+}
+
+// flushNowAndThen writes what was acknowledged until the ledger is closed.
+func (l *Ledger) flushNowAndThen() {
+	tick := time.NewTicker(l.cfg.FlushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-tick.C:
+			l.expire()
+			if err := l.flush(); err != nil {
+				l.cfg.Log.Error("receipts are not written", "error", err, "cure", fault.CureOf(err))
+			}
+		}
+	}
+}
+
+func (l *Ledger) expire() {
+	if l.pending.Load() == 0 {
+		return
+	}
+	now := l.cfg.Now()
+	for _, s := range l.all() {
+		s.expire(now)
+	}
+}
+
+func (l *Ledger) all() []*Session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]*Session, 0, len(l.sessions))
+	for _, r := range l.runs {
+		all = append(all, r.sessions...)
+	}
+	return all
+}
+
+// flush writes the sessions that have changed.
+func (l *Ledger) flush() error {
+	l.mu.Lock()
+	changed := make([]*Session, 0, len(l.dirty))
+	for s := range l.dirty {
+		changed = append(changed, s)
+	}
+	clear(l.dirty)
+	l.mu.Unlock()
+	if len(changed) == 0 {
+		return nil
+	}
+	entries := make([]entry, len(changed))
+	for i, s := range changed {
+		r := s.Record()
+		r.Ticket = nil
+		entries[i].Ack = &r
+	}
+	err := l.write(entries)
+	if err != nil {
+		for _, s := range changed {
+			l.touch(s)
+		}
+	}
+	return err
+}
+
+// slack is how much larger than its records a file may grow before it is written anew.
+const slack = 4 << 20
+
+// write appends entries, and writes the file anew where most of it is outdated.
+func (l *Ledger) write(entries []entry) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if l.file == nil {
+		return fault.New(fault.Precondition, "the ledger of receipts is closed")
+	}
+	if err := l.file.append(entries); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	outdated := l.file.size > int64(2*l.size+slack)
+	l.mu.Unlock()
+	if !outdated {
+		return nil
+	}
+	return l.file.replace(l.whole())
+}
+
+// whole is everything there is, as entries of a new file.
+func (l *Ledger) whole() []entry {
+	l.mu.Lock()
+	entries := []entry{{Ledger: &header{Format: format, Dropped: l.dropped}}}
+	l.mu.Unlock()
+	for _, s := range l.all() {
+		r := s.Record()
+		entries = append(entries, entry{Open: &r})
+	}
+	return entries
+}
+
+// Close writes what is not written yet and closes the file.
+func (l *Ledger) Close() error {
+	if l.file == nil {
+		return nil // was only read
+	}
+	close(l.stop)
+	l.stopped.Wait()
+	err := l.flush()
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	closed := l.file.close()
+	l.file = nil
+	if err != nil {
+		return err
+	}
+	return closed
+}
