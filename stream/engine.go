@@ -16,6 +16,7 @@ import (
 	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
+	"github.com/terrapin-eo/terrapin/stream/receipts"
 )
 
 // Config is what an engine reads from.
@@ -26,6 +27,8 @@ type Config struct {
 	Cubes func(ctx context.Context, name string) (*layout.Cube, error)
 	// Reader reads pixels; its cache is shared by all runs.
 	Reader *read.Reader
+	// Receipts is where acknowledged steps of named runs are kept; nil keeps none.
+	Receipts *receipts.Ledger
 }
 
 // Engine opens runs. It is safe for concurrent use.
@@ -70,6 +73,7 @@ func (e *Engine) openSampleRun(ctx context.Context, given SampleTicket) (*Run, e
 	if err != nil {
 		return nil, err
 	}
+	run.ledger = e.cfg.Receipts
 	run.info.Facts, err = marshal(src.facts(t, run.info))
 	return run, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/stream/receipts"
 )
 
 // source is what a run reads: rows of one shape by their position in the run's order.
@@ -48,6 +49,9 @@ type Run struct {
 	plan order.Plan
 	rank int
 	rows int // of a message, at most
+
+	ledger  *receipts.Ledger  // nil keeps nothing
+	session *receipts.Session // nil before Keep, and where nothing is kept
 
 	start   sync.Once
 	stop    context.CancelFunc
@@ -117,6 +121,7 @@ func (r *Run) Next(ctx context.Context) (*Batch, error) {
 			res.err = fault.New(fault.Canceled, "read batches: the run was stopped")
 		}
 		r.err = res.err
+		r.delivered(res.batch)
 		return res.batch, res.err
 	case <-ctx.Done():
 		return nil, fault.New(fault.Canceled, "read batches: %w", ctx.Err())
@@ -125,6 +130,9 @@ func (r *Run) Next(ctx context.Context) (*Batch, error) {
 
 // Close gives up what has not been asked for and waits until nothing of the run is under way.
 func (r *Run) Close() {
+	if r.session != nil {
+		defer r.session.End()
+	}
 	r.start.Do(func() { r.err = io.EOF })
 	if r.stop == nil {
 		return

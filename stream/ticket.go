@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/stream/receipts"
 	"github.com/terrapin-eo/terrapin/stream/strict"
 )
 
@@ -48,6 +49,8 @@ type SampleTicket struct {
 	Tail string `json:"tail,omitempty"`
 	// MessageBytes cuts batches into messages of about that size; 0 sends a batch whole.
 	MessageBytes int `json:"message_bytes,omitempty"`
+	// Run names the run that receipts are kept under; "" keeps none.
+	Run string `json:"run,omitempty"`
 }
 
 // WindowTicket names an area of a cube, read once in row-major order.
@@ -112,6 +115,7 @@ func parseSamples(data []byte) (*SampleTicket, error) {
 		strict.Uint("start", &t.Start),
 		strict.Text("tail", &t.Tail),
 		strict.Int("message_bytes", &t.MessageBytes, 1, MaxMessageBytes),
+		strict.Text("run", &t.Run),
 		strict.Unbuilt("filter", "filtering samples"),
 		strict.Unbuilt("weights", "weighting samples"),
 	})
@@ -142,6 +146,11 @@ func (t *SampleTicket) check() error {
 	}
 	if t.Start > math.MaxInt64 {
 		return fault.New(fault.Invalid, "ticket: key \"start\": %d is no position", t.Start).WithCure("positions count from 0 to the number of samples")
+	}
+	if t.Run != "" {
+		if err := receipts.CheckRun(t.Run); err != nil {
+			return inKey("run", err)
+		}
 	}
 	return nil
 }

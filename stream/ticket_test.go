@@ -23,7 +23,7 @@ func TestParseTicketDefaults(t *testing.T) {
 
 func TestParseTicketReadsEveryKey(t *testing.T) {
 	text := `{"dataset":"crops@v3","digest":"td1:00","split":"test","seed":18446744073709551615,"epoch":7,"shuffle":false,` +
-		`"order":"terrapin-order-1","batch_size":5,"rank":2,"world_size":3,"start":11,"tail":"pad","message_bytes":4096}`
+		`"order":"terrapin-order-1","batch_size":5,"rank":2,"world_size":3,"start":11,"tail":"pad","message_bytes":4096,"run":"unet-4"}`
 	got, err := ParseTicket([]byte(text))
 	require.NoError(t, err)
 	require.JSONEq(t, text, string(got.JSON()))
@@ -57,6 +57,7 @@ func TestParseTicketRefuses(t *testing.T) {
 		{`{"cube":"a","seed":1}`, `unknown key "seed"`, "overlap", fault.Invalid},
 		{`{"dataset":"a","seed":1,"seed":2}`, `key "seed" stands there twice`, "leave one", fault.Invalid},
 		{`{"dataset":"a","seed":-1}`, `key "seed"`, "", fault.Invalid},
+		{`{"dataset":"a","run":"a/b"}`, `key "run": "a/b" is no name`, "letters", fault.Invalid},
 		{`{"dataset":"a","seed":1.0}`, `key "seed"`, "", fault.Invalid},
 		{`{"dataset":"a","seed":"1"}`, `key "seed"`, "", fault.Invalid},
 		{`{"dataset":"a","seed":null}`, `key "seed"`, "", fault.Invalid},

@@ -101,7 +101,7 @@ Exit codes: 0 all done (skipped is not a failure), 1 something was refused or fa
 	f.StringArrayVar(&c.virtual, "virtual", nil, "let virtual chunks be read below file:///dir/, https://host/path/ or s3://bucket/prefix/?endpoint=…; repeatable (default: none)")
 	f.BoolVar(&c.json, "json", false, "print exactly one JSON document on stdout")
 	root.AddCommand(c.serveCommand(), c.cubeCommand(), c.ingestCommand(), c.labelsCommand(), c.datasetCommand(),
-		c.streamCommand(), c.modelCommand(), c.predictionsCommand(), c.catalogCommand(), c.storeCommand(), c.referenceCommand())
+		c.streamCommand(), c.modelCommand(), c.predictionsCommand(), c.runCommand(), c.catalogCommand(), c.storeCommand(), c.referenceCommand())
 	for _, group := range root.Commands() {
 		requireVerb(group)
 	}

@@ -79,6 +79,7 @@ func verbs() []verb {
 		datasetCommitVerb, datasetListVerb, datasetShowVerb, datasetDiffVerb, datasetVerifyVerb,
 		modelRegisterVerb, modelListVerb, modelShowVerb,
 		predictionsListVerb, predictionsShowVerb,
+		runListVerb, runShowVerb,
 		storeFsckVerb, storeReindexVerb, storeDoctorVerb, storeGCVerb, storeDuVerb,
 		catalogInfoVerb, catalogIndexVerb, catalogLookupVerb, catalogPageVerb, catalogPutVerb,
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/terrapin-eo/terrapin/predictions"
 	flightserve "github.com/terrapin-eo/terrapin/serve/flight"
 	httpserve "github.com/terrapin-eo/terrapin/serve/http"
+	runsserve "github.com/terrapin-eo/terrapin/serve/runs"
 	zarrserve "github.com/terrapin-eo/terrapin/serve/zarr"
 	"github.com/terrapin-eo/terrapin/stream"
 )
@@ -137,6 +138,9 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer w.close()
+	if err := w.openReceipts(); err != nil {
+		return err
+	}
 
 	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + announced(f.http, httpListener.Addr()),
 		Flight: "grpc://" + announced(f.flight, flightListener.Addr())}
@@ -202,9 +206,18 @@ func (w *workspace) httpServer(urls endpoints) *http.Server {
 		return map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
 	}
 	reg := newRegistry()
+	below := map[string]http.Handler{zarrserve.Prefix: w.zarrView(), "/metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}
+	for _, at := range runsserve.Prefixes() {
+		below[at] = w.runsView()
+	}
 	return httpserve.Server(httpserve.New(httpserve.Config{
 		Catalog: observed.New(w.catalog, reg), Root: w.root, Verbs: serverVerbs(w), Info: info, Log: w.log, Metrics: httpserve.NewMetrics(reg),
-		Below: map[string]http.Handler{zarrserve.Prefix: w.zarrView(), "/metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}}))
+		Below: below}))
+}
+
+// runsView answers what training runs have seen.
+func (w *workspace) runsView() http.Handler {
+	return runsserve.New(runsserve.Config{Receipts: w.ledger, Rows: w.engine().Rows, Log: w.log})
 }
 
 // newRegistry holds the metrics of a server, with those of its process.
@@ -233,6 +246,7 @@ func (w *workspace) flightServer() *flightserve.Server {
 	return flightserve.New(flightserve.Config{
 		Engine:      w.engine(),
 		Predictions: predictions.Config{Root: w.root},
+		Receipts:    w.ledger,
 		Published:   func(ctx context.Context, _ predictions.Item) error { return w.catchUp(ctx) },
 		Log:         w.log,
 	})
@@ -240,5 +254,5 @@ func (w *workspace) flightServer() *flightserve.Server {
 
 // engine reads batches of this directory.
 func (w *workspace) engine() *stream.Engine {
-	return stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader})
+	return stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader, Receipts: w.ledger})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/probe"
+	"github.com/terrapin-eo/terrapin/stream/receipts"
 )
 
 // cacheBytes bounds the decoded chunks a process keeps.
@@ -36,6 +37,8 @@ type workspace struct {
 	// hold and catalog are nil in a workspace that only reads.
 	hold    *hold
 	catalog catalog.Catalog
+	// ledger is open in a server only.
+	ledger *receipts.Ledger
 
 	// committing is shared by verbs that commit, and held alone by those that compare the bucket with the
 	// catalog; indexing serialises catching up, which reads what it wrote before.
@@ -140,8 +143,13 @@ func makeLocal(kind, dir string, mode os.FileMode) error {
 	return nil
 }
 
-// close releases the catalog and the lock.
+// close releases the ledger, the catalog and the lock.
 func (w *workspace) close() {
+	if w.ledger != nil {
+		if err := w.ledger.Close(); err != nil {
+			w.log.Warn("close the ledger of receipts", "error", err)
+		}
+	}
 	if w.catalog != nil {
 		if err := w.catalog.Close(); err != nil {
 			w.log.Warn("close the catalog", "error", err)

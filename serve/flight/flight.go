@@ -18,6 +18,7 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/predictions"
 	"github.com/terrapin-eo/terrapin/stream"
+	"github.com/terrapin-eo/terrapin/stream/receipts"
 )
 
 // Config is what a server offers.
@@ -27,6 +28,8 @@ type Config struct {
 	Predictions predictions.Config
 	// Published is called after a prediction became visible, before the client hears of it. Nil does nothing.
 	Published func(ctx context.Context, item predictions.Item) error
+	// Receipts takes what clients acknowledge; nil takes nothing.
+	Receipts *receipts.Ledger
 	// Log gets what clients are not told. Nil means the default logger.
 	Log *slog.Logger
 }

@@ -1,6 +1,7 @@
 package flight
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,6 +23,20 @@ func TestStockClient(t *testing.T) {
 	} {
 		t.Run(check, func(t *testing.T) { w.stock(t, check, url) })
 	}
+	t.Run("receipts", func(t *testing.T) {
+		var session, chain string
+		var steps uint64
+		_, err := fmt.Sscan(w.stock(t, "receipts", url), &session, &steps, &chain)
+		require.NoError(t, err)
+		rec, err := w.ledger.Session(session)
+		require.NoError(t, err)
+		require.Equal(t, steps, rec.Steps)
+		require.Equal(t, steps, rec.Agreed)
+		require.Nil(t, rec.Disputed)
+		text, err := rec.Chain.MarshalText()
+		require.NoError(t, err)
+		require.Equal(t, chain, string(text))
+	})
 	t.Run("same bytes after a restart", func(t *testing.T) {
 		first := w.stock(t, "digest", url)
 		again, _ := w.serve(t)

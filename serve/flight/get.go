@@ -97,6 +97,9 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		return err
 	}
 	defer run.Close()
+	if err := run.Keep(actorOf(ctx)); err != nil {
+		return err
+	}
 	schema := schemaOf(run.Info())
 	send := &sender{out: out}
 	w := ipc.NewWriterWithPayloadWriter(send, ipc.WithSchema(schema))

@@ -29,6 +29,7 @@ import (
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/file"
 	"github.com/terrapin-eo/terrapin/stream"
+	"github.com/terrapin-eo/terrapin/stream/receipts"
 )
 
 // world is a data directory made of the bundled sample and of numbers with awkward contracts, and the
@@ -36,6 +37,8 @@ import (
 type world struct {
 	dir  string
 	root *store.Bucket
+	// ledger is that of the server started first.
+	ledger *receipts.Ledger
 }
 
 const cropsRecipe = `
@@ -190,8 +193,15 @@ func (w *world) synthetic(t *testing.T, name string, image, valid []byte, contra
 // serve starts a server with an empty cache over the world and returns its URL.
 func (w *world) serve(t *testing.T) (string, *Server) {
 	t.Helper()
+	ledger, err := receipts.Open(receipts.Config{Path: filepath.Join(t.TempDir(), "receipts.log")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ledger.Close()) })
+	if w.ledger == nil {
+		w.ledger = ledger
+	}
 	srv := New(Config{
-		Engine:      stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: read.New(read.Config{})}),
+		Engine:      stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: read.New(read.Config{}), Receipts: ledger}),
+		Receipts:    ledger,
 		Predictions: predictions.Config{Root: w.root, Dir: t.TempDir()},
 		Log:         slog.New(slog.DiscardHandler),
 	})

@@ -74,6 +74,9 @@ func route(path string) string {
 		if len(parts) == 2 && parts[1] == "server" {
 			return "/v1/server"
 		}
+		if len(parts) > 1 && (parts[1] == "runs" || parts[1] == "sessions") {
+			return "/v1/" + parts[1] + "/*"
+		}
 		return "/v1/verbs/{verb}"
 	}
 	if !slices.Contains(words, parts[0]) {

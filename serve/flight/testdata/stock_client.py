@@ -304,13 +304,54 @@ def check_errors():
     refused(pa.ArrowInvalid, "message_bytes", "batch_size", cube="s2", size=1024, batch_size=64, overlap=1020)
     refused(pa.ArrowInvalid, "one row", "smaller", cube="s2", size=4096, batch_size=1, message_bytes=1)
     assert json.loads(next(iter(connect().do_action("health"))).body.to_pybytes()) == {"ok": True}
-    assert [a.type for a in connect().list_actions()] == ["health"]
+    assert [a.type for a in connect().list_actions()] == ["health", "acknowledge"]
     try:
         connect().get_flight_info(fl.FlightDescriptor.for_path("crops"))
     except pa.ArrowInvalid as e:
         assert "command" in str(e)
     else:
         raise AssertionError("a path descriptor was taken")
+
+
+def check_receipts():
+    """A client that acknowledges what it takes, and the chain that it computes itself."""
+    ticket = {"dataset": "crops@v1", "seed": 5, "batch_size": 2, "message_bytes": 4000, "run": "stock"}
+    described = connect().get_flight_info(fl.FlightDescriptor.for_command(json.dumps(ticket))).schema
+    assert "session" not in json.loads(described.metadata[b"terrapin"])
+    client = connect()
+    reader = client.do_get(fl.Ticket(json.dumps(ticket).encode()))
+    session = json.loads(reader.schema.metadata[b"terrapin"])["session"]
+
+    def acknowledge(**body):
+        body = json.dumps({"session": session, **body}).encode()
+        return json.loads(next(iter(client.do_action(fl.Action("acknowledge", body)))).body.to_pybytes())
+
+    def refused(says, **body):
+        try:
+            acknowledge(**body)
+        except pa.ArrowException as e:
+            assert says in str(e), e
+        else:
+            raise AssertionError(f"{body} was taken")
+
+    chain, rows, step = bytes(32), [], 0
+    for chunk in reader:
+        data, where = chunk.data, json.loads(chunk.app_metadata.to_pybytes())
+        rows += zip(data.column("position").to_pylist(), data.column("id").to_pylist(), strict=True)
+        if where["part"] < where["parts"] - 1:
+            continue
+        positions, ids = zip(*rows, strict=True)
+        chain = hashlib.sha256(
+            chain + len(rows).to_bytes(4, "little") + np.array(positions, "<i8").tobytes() + "\n".join(ids).encode()
+        ).digest()
+        rows, step = [], step + 1
+        assert acknowledge(steps=step, seen=chain.hex(), durable=step % 2 == 0) == {"steps": step}
+    assert step > 3
+    assert acknowledge(steps=1) == {"steps": step}
+    refused("were delivered", steps=step + 1)
+    refused("no session", steps=1, session="00")
+    refused("unknown key", step=1)
+    print(session, step, chain.hex())
 
 
 def check_windows():
