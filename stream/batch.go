@@ -2,8 +2,10 @@ package stream
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // NoTime is the time of a padded slot.
@@ -44,7 +46,7 @@ func (s Shape) RowBytes() float64 {
 	return b
 }
 
-// Batch is consecutive rows of one step. Numbers are little-endian, arrays in C order.
+// Batch is consecutive rows of one step, in one block of memory. Numbers are little-endian, arrays in C order.
 type Batch struct {
 	// Step counts from 0 at the ticket's start; a step is cut into Parts messages, of which this is Part.
 	Step        uint64
@@ -60,6 +62,9 @@ type Batch struct {
 	Weights   []float32 // nil unless the run is weighted
 	// Places of window runs; nil otherwise.
 	Places []Place
+
+	names []byte // the ids again, [rows, IDBytes]
+	block *Block
 }
 
 // Place is where a window lies in the cell's grid, and which part of it is its own: the cores of all
@@ -69,26 +74,64 @@ type Place struct {
 	Core   cube.Window
 }
 
-// newBatch allocates the arrays of some rows.
-func newBatch(s Shape, rows int) *Batch {
-	b := &Batch{
-		Rows:      rows,
-		Image:     make([]byte, rows*s.imageBytes()),
-		Valid:     make([]byte, rows*s.validBytes()),
-		Times:     make([]int64, rows*s.Slots),
-		IDs:       make([]string, rows),
-		Positions: make([]int64, rows),
+// Block is the memory that holds all arrays of the batch, laid out as Shape.Columns says.
+func (b *Batch) Block() *Block { return b.block }
+
+// Release gives the batch's memory back: nothing of it may be read afterwards. A batch that is never released is
+// collected like everything else, where its memory is the heap.
+func (b *Batch) Release() {
+	if block := b.block; block != nil {
+		b.block = nil
+		block.release()
 	}
-	if s.Label != "" {
-		b.Label = make([]byte, rows*s.labelBytes())
-	}
-	if s.Weighted {
-		b.Weights = make([]float32, rows)
-	}
-	if s.Placed {
-		b.Places = make([]Place, rows)
+}
+
+// newBatch lays the arrays of some rows out in a block, which may hold anything.
+func newBatch(s Shape, rows int, block *Block) *Batch {
+	b := &Batch{Rows: rows, IDs: make([]string, rows), block: block}
+	at := 0
+	for _, c := range s.Columns() {
+		at = aligned(at)
+		part := block.Bytes[at : at+rows*c.rowBytes()]
+		at += len(part)
+		switch c.Name {
+		case imageColumn:
+			b.Image = part
+		case validColumn:
+			b.Valid = part
+		case timesColumn:
+			b.Times = numbers[int64](part)
+		case labelColumn:
+			b.Label = part
+		case idColumn:
+			b.names = part
+		case positionColumn:
+			b.Positions = numbers[int64](part)
+		case weightColumn:
+			b.Weights = numbers[float32](part)
+		case placeColumn:
+			b.Places = numbers[Place](part)
+		}
 	}
 	return b
+}
+
+// numbers are the bytes of an array, which lies at a multiple of Align, as what they hold.
+func numbers[T int64 | float32 | Place](b []byte) []T {
+	var one T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(one)))
+}
+
+// write puts the ids, which are ASCII, where the message has them.
+func (b *Batch) write() error {
+	for i, id := range b.IDs {
+		at := b.names[i*IDBytes : (i+1)*IDBytes]
+		if len(id) > IDBytes {
+			return fault.New(fault.Internal, "the id %q is longer than %d bytes", id, IDBytes)
+		}
+		clear(at[copy(at, id):])
+	}
+	return nil
 }
 
 // row is the part of a batch that one sample or window fills.
@@ -113,6 +156,17 @@ func (b *Batch) row(s Shape, i int) row {
 		r.place = &b.Places[i]
 	}
 	return r
+}
+
+// blank makes everything zero that pad need not set.
+func (r row) blank() {
+	clear(r.image)
+	clear(r.valid)
+	clear(r.label)
+	clear(r.times)
+	if r.place != nil {
+		*r.place = Place{}
+	}
 }
 
 // fillValues writes one value over and over.

@@ -17,10 +17,9 @@ import (
 // source is what a run reads: rows of one shape by their position in the run's order.
 type source interface {
 	shape() Shape
-	// fill reads the rows at positions first, first+1 and so on, together. Their image, valid and label
-	// may hold anything before.
+	// fill reads the rows at positions first, first+1 and so on, together. They may hold anything before.
 	fill(ctx context.Context, first uint64, dst []row) error
-	// pad makes a row that stands for no sample.
+	// pad makes a row that stands for no sample; it is blank.
 	pad(dst row)
 }
 
@@ -41,21 +40,23 @@ type Info struct {
 	Facts []byte
 }
 
-// Run reads the batches of one ticket in order. Batches ahead of the one asked for are read meanwhile;
-// a run holds at most three at once. Next and Close are for one goroutine.
+// Run reads the batches of one ticket in order. Batches ahead of the one asked for are read meanwhile, lookAhead + 1
+// at most. Use, Next and Close are for one goroutine.
 type Run struct {
-	info Info
-	src  source
-	plan order.Plan
-	rank int
-	rows int // of a message, at most
+	info   Info
+	src    source
+	plan   order.Plan
+	rank   int
+	rows   int // of a message, at most
+	memory Memory
 
 	ledger  *receipts.Ledger  // nil keeps nothing
 	session *receipts.Session // nil before Keep, and where nothing is kept
 
 	start   sync.Once
 	stop    context.CancelFunc
-	results chan result
+	results chan chan result // of messages under way, in order
+	reading sync.WaitGroup
 	err     error
 }
 
@@ -65,7 +66,7 @@ type result struct {
 }
 
 func newRun(info Info, src source, plan order.Plan, rank, messageBytes int) (*Run, error) {
-	r := &Run{info: info, src: src, plan: plan, rank: rank, rows: int(plan.Batch)}
+	r := &Run{info: info, src: src, plan: plan, rank: rank, rows: int(plan.Batch), memory: &heap{}}
 	r.info.Shape = src.shape()
 	r.info.Shape.Weighted = plan.Tail == order.Pad
 	if err := r.cut(messageBytes); err != nil {
@@ -105,27 +106,41 @@ func (r *Run) Info() Info { return r.info }
 // Steps is the number of batches of the run.
 func (r *Run) Steps() uint64 { return r.info.Steps }
 
-// lookAhead is how many batches wait, read, besides the one that is being read.
+// MessageRows is the most rows that a message of this run has.
+func (r *Run) MessageRows() int {
+	return int(min(uint64(r.rows), max(r.info.Rows, 1)))
+}
+
+// Use makes the run put its batches together in somebody's memory, whose blocks must hold MessageRows rows. It comes
+// before the first Next.
+func (r *Run) Use(m Memory) { r.memory = m }
+
+// lookAhead is how many batches are read, or being read, besides the one that waits to be taken.
 const lookAhead = 1
 
 // Next returns the next batch, or the next part of one, and io.EOF after the last. After an error it
-// returns that error again. The run stops when ctx of the first call ends.
+// returns that error again. The run stops when ctx of the first call ends. The caller releases the batch.
 func (r *Run) Next(ctx context.Context) (*Batch, error) {
 	r.start.Do(func() { r.begin(ctx) })
 	if r.err != nil {
 		return nil, r.err
 	}
+	var res result
 	select {
-	case res, ok := <-r.results:
+	case under, ok := <-r.results:
 		if !ok {
 			res.err = fault.New(fault.Canceled, "read batches: the run was stopped")
+			break
 		}
-		r.err = res.err
-		r.delivered(res.batch)
-		return res.batch, res.err
+		res = <-under
 	case <-ctx.Done():
 		return nil, fault.New(fault.Canceled, "read batches: %w", ctx.Err())
 	}
+	if r.err = res.err; r.err != nil {
+		r.stop() // what is read further on is not wanted
+	}
+	r.delivered(res.batch)
+	return res.batch, res.err
 }
 
 // Close gives up what has not been asked for and waits until nothing of the run is under way.
@@ -138,28 +153,34 @@ func (r *Run) Close() {
 		return
 	}
 	r.stop()
-	for res := range r.results {
-		_ = res // what was read ahead is not wanted any more
+	for under := range r.results {
+		if res := <-under; res.batch != nil {
+			res.batch.Release()
+		}
 	}
+	r.reading.Wait()
 }
 
 func (r *Run) begin(ctx context.Context) {
 	ctx, r.stop = context.WithCancel(ctx)
-	r.results = make(chan result, lookAhead)
+	r.results = make(chan chan result, lookAhead)
 	go func() {
 		defer close(r.results)
 		err := r.produce(ctx)
 		if err == nil {
 			err = io.EOF
 		}
+		last := make(chan result, 1)
+		last <- result{err: err}
 		select {
-		case r.results <- result{err: err}:
+		case r.results <- last:
 		case <-ctx.Done():
 		}
 	}()
 }
 
-// produce reads every step, part by part, into r.results.
+// produce begins to read every step, part by part; the results come through r.results in order. Blocks are taken in
+// order, too, so that a later message never waits for the slot of an earlier one.
 func (r *Run) produce(ctx context.Context) error {
 	for step := range r.info.Steps {
 		part := r.plan.Part(step, r.rank)
@@ -167,14 +188,28 @@ func (r *Run) produce(ctx context.Context) error {
 		parts := (rows + r.rows - 1) / r.rows
 		for p := range parts {
 			first := p * r.rows
-			b, err := r.assemble(ctx, part, first, min(r.rows, rows-first))
+			n := min(r.rows, rows-first)
+			block, err := r.memory.Take(ctx, r.info.Shape.BlockBytes(n))
 			if err != nil {
 				return err
 			}
-			b.Step, b.Part, b.Parts = step, p, parts
+			under := make(chan result, 1)
+			r.reading.Go(func() {
+				b := newBatch(r.info.Shape, n, block)
+				b.Step, b.Part, b.Parts = step, p, parts
+				if err := guarded(func() error { return r.assemble(ctx, part, first, b) }); err != nil {
+					b.Release()
+					under <- result{err: err}
+					return
+				}
+				under <- result{batch: b}
+			})
 			select {
-			case r.results <- result{batch: b}:
+			case r.results <- under:
 			case <-ctx.Done():
+				if res := <-under; res.batch != nil {
+					res.batch.Release()
+				}
 				return ctx.Err()
 			}
 		}
@@ -183,29 +218,31 @@ func (r *Run) produce(ctx context.Context) error {
 }
 
 // assemble reads some rows of a step's part side by side.
-func (r *Run) assemble(ctx context.Context, part order.Part, first, rows int) (*Batch, error) {
-	b := newBatch(r.info.Shape, rows)
-	wanted := make([]row, 0, rows)
-	for i := range rows {
+func (r *Run) assemble(ctx context.Context, part order.Part, first int, b *Batch) error {
+	wanted := make([]row, 0, b.Rows)
+	for i := range b.Rows {
 		dst := b.row(r.info.Shape, i)
 		if first+i >= part.Count {
 			b.Positions[i] = -1
+			dst.blank()
 			r.src.pad(dst)
 			continue
 		}
 		b.Positions[i] = int64(part.First + uint64(first+i))
-		if b.Weights != nil {
-			b.Weights[i] = 1
-		}
 		wanted = append(wanted, dst)
 	}
-	if len(wanted) == 0 {
-		return b, nil
+	for i := range b.Weights {
+		b.Weights[i] = 1
+		if b.Positions[i] < 0 {
+			b.Weights[i] = 0
+		}
 	}
-	if err := guarded(func() error { return r.src.fill(ctx, part.First+uint64(first), wanted) }); err != nil {
-		return nil, err
+	if len(wanted) > 0 {
+		if err := r.src.fill(ctx, part.First+uint64(first), wanted); err != nil {
+			return err
+		}
 	}
-	return b, nil
+	return b.write()
 }
 
 // guarded turns a panic into an error: it runs where no transport could recover one.

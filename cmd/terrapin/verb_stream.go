@@ -91,6 +91,7 @@ func (c *cli) stream(ctx context.Context, raw []byte) error {
 		report.Batches++
 		report.Samples += len(batch.IDs)
 		report.Bytes += hashBatch(sum, batch)
+		batch.Release()
 	}
 	report.Seconds = time.Since(started).Seconds()
 	report.SamplesPerSecond = float64(report.Samples) / max(report.Seconds, 1e-9)

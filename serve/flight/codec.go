@@ -2,6 +2,7 @@ package flight
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
@@ -23,11 +24,13 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	return c.CodecV2.Marshal(v)
 }
 
-// message is a FlightData whose body is sent by reference, also after SendMsg has returned: nothing of it may change again.
+// message is a FlightData whose body is sent by reference, also after SendMsg has returned: nothing of it may change
+// until release is called, once gRPC has written it. After a lost connection gRPC forgets to.
 type message struct {
 	header, metadata []byte
 	body             [][]byte
 	size             int // of the body
+	release          func()
 }
 
 // Write puts a part at the end of the body. It keeps the part itself, unlike other writers: Arrow hands over the buffers of
@@ -45,6 +48,9 @@ const (
 	bodyField     = 1000<<3 | 2
 )
 
+// byReference is from what length on parts of a body stay where they are; smaller ones are copied.
+const byReference = 4096
+
 // wire is the encoding: one buffer for all that comes before the body, then the body's parts.
 func (m *message) wire() mem.BufferSlice {
 	head := make([]byte, 0, len(m.header)+len(m.metadata)+32)
@@ -58,10 +64,37 @@ func (m *message) wire() mem.BufferSlice {
 		head = field(head, bodyField, m.size)
 	}
 	out := append(make(mem.BufferSlice, 0, 1+len(m.body)), mem.SliceBuffer(head))
+	held := &lease{release: m.release}
+	held.parts.Store(1) // until all are there
 	for _, part := range m.body {
-		out = append(out, mem.SliceBuffer(part))
+		if len(part) < byReference {
+			out = append(out, mem.SliceBuffer(append([]byte(nil), part...)))
+			continue
+		}
+		held.parts.Add(1)
+		out = append(out, mem.NewBuffer(&part, held))
 	}
+	held.Put(nil)
 	return out
+}
+
+// lease releases a message when gRPC has let go of the last part of its body.
+type lease struct {
+	parts   atomic.Int32
+	release func()
+}
+
+// Get is part of mem.BufferPool; nobody takes from a lease.
+func (l *lease) Get(length int) *[]byte {
+	b := make([]byte, length)
+	return &b
+}
+
+// Put is part of mem.BufferPool: gRPC has written a part.
+func (l *lease) Put(*[]byte) {
+	if l.parts.Add(-1) == 0 && l.release != nil {
+		l.release()
+	}
 }
 
 func field(out []byte, key uint64, size int) []byte {

@@ -114,6 +114,7 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		if send.metadata, err = json.Marshal(stepMetadata{b.Step, b.Part, b.Parts}); err != nil {
 			return fault.New(fault.Internal, "describe step %d: %w", b.Step, err)
 		}
+		send.release = b.Release
 		if err := w.Write(recordOf(schema, b)); err != nil {
 			return sendError(err)
 		}
@@ -132,6 +133,7 @@ func sendError(err error) error { return fault.New(fault.Canceled, "send a batch
 type sender struct {
 	out      flight.FlightService_DoGetServer
 	metadata []byte
+	release  func() // of the batch that is sent
 	begun    bool
 }
 
@@ -141,7 +143,7 @@ func (s *sender) Start() error { return nil }
 // Close is part of ipc.PayloadWriter.
 func (s *sender) Close() error { return nil }
 
-// WritePayload sends one message. Its body stays in the arrays of the batch, which nobody writes to again.
+// WritePayload sends one message. Its body stays in the arrays of the batch, which nobody writes to before its release.
 func (s *sender) WritePayload(p ipc.Payload) error {
 	meta := p.Meta()
 	defer meta.Release()
@@ -150,7 +152,7 @@ func (s *sender) WritePayload(p ipc.Payload) error {
 		return err
 	}
 	if s.begun {
-		m.metadata = aligned(s.metadata, len(m.header), m.size)
+		m.metadata, m.release = aligned(s.metadata, len(m.header), m.size), s.release
 	}
 	s.begun = true
 	return s.out.SendMsg(&m)
