@@ -22,8 +22,7 @@ import (
 	"github.com/terrapin-eo/terrapin/catalog/observed"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 	"github.com/terrapin-eo/terrapin/fault"
-	"github.com/terrapin-eo/terrapin/predictions"
-	flightserve "github.com/terrapin-eo/terrapin/serve/flight"
+	"github.com/terrapin-eo/terrapin/serve/frame"
 	httpserve "github.com/terrapin-eo/terrapin/serve/http"
 	runsserve "github.com/terrapin-eo/terrapin/serve/runs"
 	zarrserve "github.com/terrapin-eo/terrapin/serve/zarr"
@@ -145,11 +144,12 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + announced(f.http, httpListener.Addr()),
 		Flight: "grpc://" + announced(f.flight, flightListener.Addr())}
 	urls.STAC = urls.HTTP + "/"
-	web := w.httpServer(urls)
-	batches := w.flightServer()
-	failed := make(chan error, 2)
+	batches := w.batchServers()
+	web := w.httpServer(urls, batches)
+	failed := make(chan error, 3)
 	go func() { failed <- web.Serve(httpListener) }()
-	go func() { failed <- batches.Serve(flightListener) }()
+	go func() { failed <- batches.flight.Serve(flightListener) }()
+	batches.serveRings(failed)
 	if err := w.hold.announce(ctx, urls); err != nil {
 		return err
 	}
@@ -177,18 +177,19 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 }
 
 // drain lets requests finish, and cuts off those that take longer than drainTime.
-func drain(ctx context.Context, web *http.Server, batches *flightserve.Server, log *slog.Logger) {
+func drain(ctx context.Context, web *http.Server, batches batchServers, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	var both sync.WaitGroup
-	both.Go(func() { batches.Shutdown(ctx) })
-	both.Go(func() {
+	var all sync.WaitGroup
+	all.Go(func() { batches.flight.Shutdown(ctx) })
+	all.Go(func() { batches.rings.Shutdown(ctx) })
+	all.Go(func() {
 		if err := web.Shutdown(ctx); err != nil {
 			log.Warn("requests are cut off", "error", err, "after", drainTime.String())
 			_ = web.Close() // what it says was said above
 		}
 	})
-	both.Wait()
+	all.Wait()
 }
 
 // sayReady prints the one line that scripts wait for.
@@ -201,14 +202,22 @@ func (c *cli) sayReady(urls endpoints, where string) error {
 	return json.NewEncoder(c.out).Encode(urls)
 }
 
-func (w *workspace) httpServer(urls endpoints) *http.Server {
+func (w *workspace) httpServer(urls endpoints, batches batchServers) *http.Server {
 	info := func() map[string]any {
-		return map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
+		doc := map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
+		doc["batches"] = urls.HTTP + frame.Prefix
+		if batches.ringURL != "" {
+			doc["ring"] = batches.ringURL
+		}
+		return doc
 	}
 	reg := newRegistry()
-	below := map[string]http.Handler{zarrserve.Prefix: w.zarrView(), "/metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}
+	below := map[string]http.Handler{
+		zarrserve.Prefix: w.zarrView(), frame.Prefix: frame.Handler(frame.Config{Engine: batches.engine, Log: w.log}),
+		"/metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
+	}
 	for _, at := range runsserve.Prefixes() {
-		below[at] = w.runsView()
+		below[at] = w.runsView(batches.engine)
 	}
 	return httpserve.Server(httpserve.New(httpserve.Config{
 		Catalog: observed.New(w.catalog, reg), Root: w.root, Verbs: serverVerbs(w), Info: info, Log: w.log, Metrics: httpserve.NewMetrics(reg),
@@ -216,8 +225,8 @@ func (w *workspace) httpServer(urls endpoints) *http.Server {
 }
 
 // runsView answers what training runs have seen.
-func (w *workspace) runsView() http.Handler {
-	return runsserve.New(runsserve.Config{Receipts: w.ledger, Rows: w.engine().Rows, Log: w.log})
+func (w *workspace) runsView(engine *stream.Engine) http.Handler {
+	return runsserve.New(runsserve.Config{Receipts: w.ledger, Rows: engine.Rows, Log: w.log})
 }
 
 // newRegistry holds the metrics of a server, with those of its process.
@@ -240,16 +249,6 @@ func (w *workspace) zarrView() http.Handler {
 		return opened.Repo(), nil
 	}
 	return zarrserve.New(zarrserve.Config{Cubes: w.cubeNames, Cube: repo, Log: w.log})
-}
-
-func (w *workspace) flightServer() *flightserve.Server {
-	return flightserve.New(flightserve.Config{
-		Engine:      w.engine(),
-		Predictions: predictions.Config{Root: w.root},
-		Receipts:    w.ledger,
-		Published:   func(ctx context.Context, _ predictions.Item) error { return w.catchUp(ctx) },
-		Log:         w.log,
-	})
 }
 
 // engine reads batches of this directory.

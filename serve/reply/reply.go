@@ -7,6 +7,7 @@ package reply
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -81,6 +82,21 @@ func Failure(kind, message, cure string) map[string]string {
 // maxMessage bounds the message of an error, in bytes.
 const maxMessage = 2000
 
+// Told is what a client is told of an error: its kind, message and cure. The text of an internal one stays in the log,
+// with what else is known of the request.
+func (a Writer) Told(ctx context.Context, err error, known ...any) (kind, message, cure string) {
+	kind, message, cure = fault.KindOf(err).String(), err.Error(), fault.CureOf(err)
+	if fault.KindOf(err) == fault.Internal {
+		id := uuid.NewString()
+		a.Log.ErrorContext(ctx, "internal error", append([]any{"id", id, "err", err}, known...)...)
+		message, cure = "internal error "+id, "the server's log tells more under that id"
+	}
+	if len(message) > maxMessage { // what was sent need not come back whole
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	return kind, message, cure
+}
+
 // Error answers with an error. The text of an internal one stays in the log.
 func (a Writer) Error(w http.ResponseWriter, r *http.Request, err error) {
 	a.ErrorAs(w, r, fault.KindOf(err).HTTP(), err)
@@ -88,19 +104,11 @@ func (a Writer) Error(w http.ResponseWriter, r *http.Request, err error) {
 
 // ErrorAs answers with an error and another status than its kind has.
 func (a Writer) ErrorAs(w http.ResponseWriter, r *http.Request, status int, err error) {
-	kind, message, cure := fault.KindOf(err), err.Error(), fault.CureOf(err)
-	if kind == fault.Internal {
-		id := uuid.NewString()
-		a.Log.ErrorContext(r.Context(), "internal error", "id", id, "method", r.Method, "path", r.URL.Path, "err", err)
-		message, cure = "internal error "+id, "the server's log tells more under that id"
-	}
-	if len(message) > maxMessage { // what was sent need not come back whole
-		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
-	}
+	kind, message, cure := a.Told(r.Context(), err, "method", r.Method, "path", r.URL.Path)
 	for _, header := range []string{"ETag", "Last-Modified", "Cache-Control", "Location"} {
 		w.Header().Del(header) // of what would have been answered
 	}
-	a.Document(w, r, status, JSON, Failure(kind.String(), message, cure))
+	a.Document(w, r, status, JSON, Failure(kind, message, cure))
 }
 
 // Handler makes a handler of a function that answers, or returns an error to be answered.

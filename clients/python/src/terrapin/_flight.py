@@ -5,7 +5,8 @@ import operator
 import os
 import re
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from .errors import CorruptError, InvalidError, PreconditionError, TerrapinError, UnavailableError, of_text
+from .errors import CorruptError, InvalidError, PreconditionError, TerrapinError, of_text
 
 _CODE_KIND = {
     "INTERNAL": "internal",
@@ -154,11 +155,6 @@ def faults() -> Iterator[None]:
         raise fault(e) from e
 
 
-def is_lost(error: TerrapinError) -> bool:
-    """Whether an error says that the server or the network went away."""
-    return isinstance(error, UnavailableError)
-
-
 def metadata(schema: Any) -> dict[str, Any]:
     """The JSON that every Terrapin stream carries in its schema."""
     raw = (schema.metadata or {}).get(b"terrapin")
@@ -200,3 +196,69 @@ def tensor_array(values: npt.NDArray[Any]) -> Any:
     size = int(np.prod(values.shape[1:], dtype=np.int64))
     storage = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), size)
     return pa.ExtensionArray.from_storage(kind, storage)
+
+
+class Flight:
+    """Arrow Flight as a transport of batches."""
+
+    name = "flight"
+    threaded = True
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        """Remember how to connect."""
+        self._connect = connect
+
+    def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
+        """What a ticket gives, without reading it."""
+        with self._connect() as connection:
+            return metadata(connection.info(ticket).schema)
+
+    def open(self, ticket: dict[str, Any]) -> "FlightStream":
+        """Begin to read what a ticket gives."""
+        connection = self._connect()
+        try:
+            return FlightStream(connection, connection.get(ticket))
+        except BaseException:
+            connection.close()
+            raise
+
+
+class FlightStream:
+    """One DoGet, record batch by record batch."""
+
+    def __init__(self, connection: Connection, reader: Any) -> None:
+        """Read the schema."""
+        self._connection = connection
+        self._reader = reader
+        self._reading = threading.Lock()
+        try:
+            with faults():
+                self.facts: dict[str, Any] = metadata(reader.schema)
+        except BaseException:
+            self.cancel()
+            raise
+
+    def read(self) -> dict[str, Any] | None:
+        """The next message; None after the last."""
+        try:
+            with self._reading, faults():
+                return arrays_of(self._reader.read_chunk().data)
+        except StopIteration:
+            return None
+
+    def cancel(self) -> None:
+        """Give the run up, from any thread; what was read stays."""
+        self._reader.cancel()
+        with self._reading:  # which ends soon now
+            self._connection.close()
+
+
+def arrays_of(batch: Any) -> dict[str, Any]:
+    """The columns of a record batch: arrays on Arrow's memory, and the ids as a list of str."""
+    arrays: dict[str, Any] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if name == "id":
+            arrays["ids"] = column.to_pylist()
+        else:
+            arrays[name] = array(column)
+    return arrays

@@ -99,7 +99,7 @@ class Http:
             response: IO[bytes] = urllib.request.build_opener(*handlers).open(request, timeout=timeout)
         except urllib.error.HTTPError as e:
             with e:
-                raise _refusal(e.code, e.read(), f"{request.get_method()} {request.full_url}") from None
+                raise refusal(e.code, e.read(), f"{request.get_method()} {request.full_url}") from None
         except (urllib.error.URLError, OSError) as e:
             reason = getattr(e, "reason", e)
             raise UnavailableError(
@@ -122,7 +122,7 @@ def _actor(given: str | None) -> str:
     return name
 
 
-def _refusal(status: int, body: bytes, what: str) -> TerrapinError:
+def refusal(status: int, body: bytes, what: str) -> TerrapinError:
     """The error that an HTTP answer carries: our JSON where it is ours, else what the status says."""
     try:
         fault = json.loads(body)

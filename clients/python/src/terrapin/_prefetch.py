@@ -1,4 +1,4 @@
-"""Background reading of one epoch's stream: a little ahead, exactly once, across lost connections."""
+"""Reading of one epoch's stream: exactly once, across lost connections, in a thread where that helps."""
 
 import atexit
 import os
@@ -6,14 +6,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._flight import Connection, array, faults, is_lost, metadata
-from .errors import CanceledError, ConflictError, CorruptError, PreconditionError, TerrapinError, UnavailableError
+from ._transport import Choice, Stream
+from .errors import CanceledError, ConflictError, CorruptError, PreconditionError, UnavailableError
 from .order import Plan
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -39,40 +39,138 @@ def _close_all() -> None:
         prefetch.close()
 
 
-class Prefetch:
-    """A thread that reads the steps of a plan in order and keeps up to `ahead` of them ready.
+class Steps:
+    """Reads the steps of a plan in order.
 
     A connection that breaks is opened again at the exact position, for at most `patience` seconds without
     progress; `pinned` is a fact of the stream that must not have changed. Every batch is checked against the plan, so
-    none can be lost or come twice unseen.
+    none can be lost or come twice unseen. `next` is for one thread at a time, `close` for any.
     """
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        transports: Choice,
         ticket: Mapping[str, Any],
         plan: Plan,
         rank: int,
         pinned: tuple[str, str],
         patience: float,
-        ahead: int = 2,
     ) -> None:
-        self._pid = os.getpid()
-        self._connect = connect
+        self._transports = transports
         self._ticket = ticket
         self._plan = plan
         self._rank = rank
         self._pinned = pinned
         self._patience = patience
+        self._changed = threading.Condition()
+        self._closed = False
+        self._stream: Stream | None = None
+        self._step = 0
+        self.threaded: bool | None = None
+        """Whether a thread makes the transport faster, once it is open."""
+
+    def open(self) -> None:
+        """Open the stream, unless it is."""
+        if self._stream is not None:
+            return
+        stream, transport = self._transports.open({**self._ticket, "start": self._plan.after(self._step)})
+        with self._changed:
+            if self._closed:
+                stream.cancel()
+                raise cancelled()
+            self._stream, self.threaded = stream, transport.threaded
+        found = stream.facts.get(self._pinned[0])
+        if found != self._pinned[1]:
+            self._cut()
+            raise ConflictError(
+                f"the server now answers with {self._pinned[0]} {found}, not {self._pinned[1]}",
+                "go on against the server that has what this stream was opened on",
+            )
+
+    def next(self) -> Arrays | None:
+        """The next step's arrays, None after the last; raises what ended the reading."""
+        pause, deadline = _FIRST_PAUSE, None
+        while self._step < self._plan.steps:
+            try:
+                self.open()
+                arrays = self._read()
+                self._step += 1
+                if self._step == self._plan.steps:
+                    self._cut()
+                return arrays
+            except UnavailableError as e:
+                self._cut()
+                if self._closed:
+                    raise cancelled() from None
+                now = time.monotonic()
+                deadline = deadline or now + self._patience
+                if now + pause > deadline:
+                    raise UnavailableError(
+                        f"the Terrapin server went away after position {self._plan.after(self._step)} "
+                        f"and did not come back within {self._patience:g} s: {e.message}",
+                        "start it again and resume: loader.load_state_dict(state) with the last loader.state_dict()",
+                    ) from e
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            except BaseException:
+                self._cut()
+                raise
+        return None
+
+    def close(self) -> None:
+        """Stop reading; who waits for a step is told."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._cut()
+
+    def _cut(self) -> None:
+        with self._changed:
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.cancel()
+
+    def _read(self) -> Arrays:
+        """One step, put together from its messages."""
+        wanted = positions(self._plan, self._step, self._rank)
+        parts: list[Arrays] = []
+        rows = 0
+        while rows < len(wanted):
+            stream = self._stream
+            if stream is None:
+                raise cancelled()
+            arrays = stream.read()
+            if arrays is None:
+                where = f"inside step {self._step}" if parts else f"after step {self._step} of {self._plan.steps}"
+                raise CorruptError(f"the stream ended {where}")
+            parts.append(arrays)
+            rows += len(arrays["position"])
+        arrays = joined(parts)
+        if not np.array_equal(arrays["position"], wanted):
+            raise CorruptError(
+                f"step {self._step} holds positions {arrays['position'][:4]}..., not {wanted[:4]}...",
+                "report this: the server and the client disagree about the order",
+            )
+        return arrays
+
+
+class Prefetch:
+    """The steps of a plan, up to `ahead` of them read in a thread where the transport gains by that.
+
+    Without a thread the first step is opened when it is asked for.
+    """
+
+    def __init__(self, steps: Steps, ahead: int = 2) -> None:
+        self._pid = os.getpid()
+        self._steps = steps
         self._ahead = ahead
         self._ready: deque[Arrays] = deque()
         self._changed = threading.Condition()
         self._stopped = False
         self._finished = False
         self._error: BaseException | None = None
-        self._reader: Any = None
-        self._thread = threading.Thread(target=self._run, name="terrapin-prefetch", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
         _live.add(self)
 
     def next(self) -> Arrays | None:
@@ -82,6 +180,13 @@ class Prefetch:
                 "this process was forked while its parent was iterating; the stream belongs to the parent",
                 "make a loader in the process that reads it, before or without iterating in the parent",
             )
+        if self._thread is None:
+            arrays = self._steps.next()
+            if not self._steps.threaded:
+                return arrays
+            self._thread = threading.Thread(target=self._run, name="terrapin-prefetch", daemon=True)
+            self._thread.start()
+            return arrays
         with self._changed:
             # A timeout lets KeyboardInterrupt through on every platform.
             while not (self._ready or self._finished):
@@ -102,100 +207,19 @@ class Prefetch:
             self._stopped = True
             self._ready.clear()
             self._changed.notify_all()
-            reader = self._reader
-        if reader is not None:
-            reader.cancel()
-        if self._thread is not threading.current_thread():
+        self._steps.close()
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10)
 
     def _run(self) -> None:
         try:
-            self._read_all()
+            while (arrays := self._steps.next()) is not None and self._offer(arrays):
+                pass
         except BaseException as e:
             self._error = e
         with self._changed:
             self._finished = True
             self._changed.notify_all()
-
-    def _read_all(self) -> None:
-        step, pause, deadline = 0, _FIRST_PAUSE, None
-        while step < self._plan.steps and not self._stopped:
-            before = step
-            try:
-                step = self._read_stream(step)
-                if step < self._plan.steps and not self._stopped:
-                    raise CorruptError(f"the stream ended after step {step} of {self._plan.steps}")
-            except TerrapinError as e:
-                step = self._step
-                if self._stopped:
-                    return
-                if not is_lost(e):
-                    raise
-                now = time.monotonic()
-                if step > before or deadline is None:
-                    pause, deadline = _FIRST_PAUSE, now + self._patience
-                if now + pause > deadline:
-                    raise UnavailableError(
-                        f"the Terrapin server went away after position {self._plan.after(step)} "
-                        f"and did not come back within {self._patience:g} s: {e.message}",
-                        "start it again and resume: loader.load_state_dict(state) with the last loader.state_dict()",
-                    ) from e
-                with self._changed:
-                    self._changed.wait_for(lambda: self._stopped, pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-
-    def _read_stream(self, step: int) -> int:
-        """Read from a step on until the end or a failure; self._step is the next step to read."""
-        self._step = step
-        with self._connect() as connection:
-            reader = connection.get({**self._ticket, "start": self._plan.after(step)})
-            with self._changed:
-                self._reader = reader
-                if self._stopped:
-                    reader.cancel()
-            try:
-                with faults():
-                    found = metadata(reader.schema).get(self._pinned[0])
-                if found != self._pinned[1]:
-                    raise ConflictError(
-                        f"the server now answers with {self._pinned[0]} {found}, not {self._pinned[1]}",
-                        "go on against the server that has what this stream was opened on",
-                    )
-                while self._step < self._plan.steps:
-                    arrays = self._read_step(reader)
-                    if arrays is None:
-                        break
-                    self._step += 1
-                    if not self._offer(arrays):
-                        break
-            finally:
-                with self._changed:
-                    self._reader = None
-                reader.cancel()
-        return self._step
-
-    def _read_step(self, reader: Any) -> Arrays | None:
-        """One step, put together from its messages; None at the end of the stream."""
-        wanted = positions(self._plan, self._step, self._rank)
-        parts: list[Arrays] = []
-        rows = 0
-        while rows < len(wanted):
-            try:
-                with faults():
-                    batch = reader.read_chunk().data
-            except StopIteration:
-                if parts:
-                    raise CorruptError(f"the stream ended inside step {self._step}") from None
-                return None
-            parts.append(arrays_of(batch))
-            rows += batch.num_rows
-        arrays = joined(parts)
-        if not np.array_equal(arrays["position"], wanted):
-            raise CorruptError(
-                f"step {self._step} holds positions {arrays['position'][:4]}..., not {wanted[:4]}...",
-                "report this: the server and the client disagree about the order",
-            )
-        return arrays
 
     def _offer(self, arrays: Arrays) -> bool:
         """Wait for room and hand a step over; False when nobody wants it any more."""
@@ -206,17 +230,6 @@ class Prefetch:
             self._ready.append(arrays)
             self._changed.notify_all()
             return True
-
-
-def arrays_of(batch: Any) -> Arrays:
-    """The columns of a record batch: arrays on Arrow's memory, and the ids as a list of str."""
-    arrays: Arrays = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if name == "id":
-            arrays["ids"] = column.to_pylist()
-        else:
-            arrays[name] = array(column)
-    return arrays
 
 
 def joined(parts: list[Arrays]) -> Arrays:

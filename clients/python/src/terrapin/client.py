@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from ._flight import Connection
+from ._flight import Connection, Flight
 from ._http import Http, Reply
 from ._local import Server, attach_or_start
+from ._transport import Choice, Name
 from ._upload import plan
 from .cubes import Cube
 from .datasets import Dataset
@@ -28,13 +29,17 @@ Document = dict[str, Any]
 _WILDCARDS = {"0.0.0.0", "::", ""}
 
 
-def connect(url: str, *, actor: str | None = None) -> "Client":
+def connect(url: str, *, actor: str | None = None, transport: Name | None = None) -> "Client":
     """Connect to a running server by its HTTP address, such as ``http://localhost:8080``.
 
     ``actor`` is recorded with every write; default: TERRAPIN_USER, else the user of the operating system.
+    ``transport`` is how batches come: ``ring`` (memory shared with a server on this machine, nothing is copied),
+    ``http`` (raw arrays over HTTP/1.1) or ``flight`` (Arrow Flight); default: the first of these that works. The
+    address may name it, too: ``http://localhost:8080#flight``.
     Raises UnavailableError when nothing listens there and InvalidError when it is something else than Terrapin.
     """
-    return Client(Http(url, actor))
+    url, _, fragment = url.partition("#")
+    return Client(Http(url, actor), transport=transport or fragment or None)
 
 
 def open(path: StrPath, *, binary: str | None = None, actor: str | None = None) -> "Client":
@@ -60,9 +65,10 @@ class Client:
     It may be pickled and carried through forks; only the process that started a server stops it.
     """
 
-    def __init__(self, http: Http, server: Server | None = None) -> None:
+    def __init__(self, http: Http, server: Server | None = None, transport: str | None = None) -> None:
         """Use :func:`terrapin.connect` or :func:`terrapin.open`."""
         self._http = http
+        self._transport = transport
         self._server = server
         self._closing = threading.Lock()
         about = http.get_json("v1/server", timeout=10)
@@ -76,6 +82,8 @@ class Client:
         """Root of the STAC API, for pystac-client and browsers."""
         self.flight: str = _reachable(str(about["flight"]), http.url)
         """Address of Arrow Flight, for stock clients."""
+        self._about = about
+        self._transports()  # which refuses what it does not know
         if server:
             atexit.register(server.stop)
 
@@ -123,7 +131,7 @@ class Client:
                 ) from None
             kind = TorchLoader
         return kind(
-            self._connection,
+            self._transports(),
             dataset,
             split=split,
             batch_size=batch_size,
@@ -261,18 +269,21 @@ class Client:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy elsewhere reaches the same server, and never stops it.
-        return _reconnect, (self.url, self._http.actor)
+        return _reconnect, (self.url, self._http.actor, self._transport)
 
     def _document(self, name: str, args: Document, files: Sequence[StrPath] = ()) -> Document:
         document: Document = self._http.verb(name, args, files).document
         return document
 
+    def _transports(self) -> Choice:
+        return Choice(self._http, self._about, Flight(self._connection), self._transport)
+
     def _connection(self) -> Connection:
         return Connection(self.flight, self._http.actor)
 
 
-def _reconnect(url: str, actor: str) -> Client:
-    return connect(url, actor=actor)
+def _reconnect(url: str, actor: str, transport: Name | None) -> Client:
+    return connect(url, actor=actor, transport=transport)
 
 
 def _listed(sources: Sequence[StrPath] | StrPath) -> list[StrPath]:

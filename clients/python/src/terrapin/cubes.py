@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ._flight import metadata
-from ._prefetch import Arrays, Prefetch, cut
+from ._prefetch import Arrays, Prefetch, Steps, cut
 from .errors import InvalidError, UnsupportedError
 from .order import Plan
 from .types import Area, Window, affine, shifted
@@ -142,8 +141,7 @@ class Windows:
             raise InvalidError(f"batch_size {batch_size} is less than one", "ask for at least one window at once")
         self._client = client
         self._patience = patience
-        with client._connection() as connection:
-            self._facts = metadata(connection.info({**ticket, "batch_size": 1}).schema)
+        self._facts = client._transports().facts({**ticket, "batch_size": 1})
         f = self._facts
         self._ticket = {**ticket, "version": f["snapshot"], "cell": f["cell"], "batch_size": batch_size}
         self._ticket |= cut(batch_size, f["slots"], len(f["bands"]), f["size"], np.dtype(f["dtype"]))
@@ -165,7 +163,7 @@ class Windows:
 
     def __iter__(self) -> Iterator[Window]:
         pinned = ("snapshot", str(self._facts["snapshot"]))
-        prefetch = Prefetch(self._client._connection, self._ticket, self._plan, 0, pinned, self._patience)
+        prefetch = Prefetch(Steps(self._client._transports(), self._ticket, self._plan, 0, pinned, self._patience))
         try:
             while (arrays := prefetch.next()) is not None:
                 for i in range(len(arrays["ids"])):

@@ -7,10 +7,10 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from ._flight import Connection, faults, metadata
-from ._prefetch import Arrays, Prefetch, arrays_of, cancelled, cut
+from ._prefetch import Arrays, Prefetch, Steps, cancelled, cut
 from ._rank import topology
-from .errors import ConflictError, InvalidError, PreconditionError
+from ._transport import Choice
+from .errors import ConflictError, CorruptError, InvalidError, PreconditionError
 from .order import Plan, Tail
 from .types import Spec, State
 
@@ -47,7 +47,7 @@ class Loader:
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        transports: Choice,
         dataset: str,
         *,
         split: str = "train",
@@ -62,7 +62,7 @@ class Loader:
         patience: float = 5.0,
     ) -> None:
         """Open a split; :meth:`terrapin.Client.loader` is the usual way here."""
-        self._connect = connect
+        self._transports = transports
         self.batch_size = _whole("batch_size", batch_size)
         self.rank, self.world_size = topology(
             None if rank is None else _whole("rank", rank),
@@ -78,9 +78,7 @@ class Loader:
         self._convert = _converter(tensors)
         request = {"dataset": dataset, "split": split, "tail": tail} if tail else {"dataset": dataset, "split": split}
         # One sample per batch: the schema is the same, and no batch size is too large to ask.
-        with connect() as connection:
-            info = connection.info({**request, **self._ticket_tail(1)})
-        self.spec = Spec.from_metadata(metadata(info.schema))
+        self.spec = Spec.from_metadata(transports.facts({**request, **self._ticket_tail(1)}))
         # From here on this loader means this very version, whatever is committed meanwhile.
         self._request = {**request, "dataset": self.spec.dataset, "digest": self.spec.digest}
         self._tail = tail
@@ -128,13 +126,14 @@ class Loader:
         place = index + n if index < 0 else index
         if not 0 <= place < n:
             raise IndexError(f"sample {index} of a split of {n}")
-        with self._connect() as connection:
-            reader = connection.get(
-                {**self._request, "tail": "short", "shuffle": False, "batch_size": 1, "start": place}
-            )
-            with faults():
-                arrays = arrays_of(reader.read_chunk().data)
-            reader.cancel()
+        ticket = {**self._request, "tail": "short", "shuffle": False, "batch_size": 1, "start": place}
+        stream, _ = self._transports.open(ticket)
+        try:
+            arrays = stream.read()
+        finally:
+            stream.cancel()
+        if arrays is None:
+            raise CorruptError(f"the stream ended before sample {place}")
         return {
             name: column[0] if isinstance(column, list) else self._convert(column)[0] for name, column in arrays.items()
         } | {"position": int(arrays["position"][0])}
@@ -223,7 +222,8 @@ class Loader:
     def _prefetch(self, plan: Plan) -> Prefetch:
         ticket = {**self._request, **self._ticket_tail(self.batch_size)}
         ticket |= cut(self.batch_size, self.spec.slots, len(self.spec.bands), self.spec.size, self.spec.dtype)
-        return Prefetch(self._connect, ticket, plan, self.rank, ("digest", self.spec.digest), self._patience)
+        pinned = ("digest", self.spec.digest)
+        return Prefetch(Steps(self._transports, ticket, plan, self.rank, pinned, self._patience))
 
     def _delivered(self, position: int) -> None:
         self._position = position

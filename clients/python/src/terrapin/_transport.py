@@ -1,0 +1,108 @@
+"""How batches come here: shared memory on the same machine, HTTP/1.1, or Arrow Flight; the same batches each way."""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from ._frames import Arrays
+from ._http import Http
+from ._raw import Raw
+from ._ring import ElsewhereError, Ring
+from .errors import InvalidError, UnavailableError, UnsupportedError
+
+Name = Literal["ring", "http", "flight"]
+NAMES: tuple[Name, ...] = ("ring", "http", "flight")
+
+
+class Stream(Protocol):
+    """One run of a ticket."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The server's description of the stream."""
+
+    def read(self) -> Arrays | None:
+        """The next message; None after the last."""
+
+    def cancel(self) -> None:
+        """Give the run up, from any thread; what was read stays."""
+
+
+class Transport(Protocol):
+    """One way for batches to come."""
+
+    name: str
+    threaded: bool
+    """Whether a thread that reads ahead makes it faster."""
+
+    def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
+        """What a ticket gives, without reading it."""
+
+    def open(self, ticket: dict[str, Any]) -> Stream:
+        """Begin to read what a ticket gives. Raises UnavailableError where the server is away."""
+
+
+class Choice:
+    """The transports that a server offers, best first; or the one that was asked for.
+
+    What is offered is asked anew where a ring cannot be reached, as after a restart of the server.
+    """
+
+    def __init__(self, http: Http, offered: dict[str, Any], flight: Transport, wanted: str | None = None) -> None:
+        """Choose among what the server's description offers."""
+        if wanted is not None and wanted not in NAMES:
+            raise InvalidError(f"transport {wanted!r} is unknown", f"use one of {', '.join(NAMES)}, or None to choose")
+        self._http = http
+        self._offered = offered
+        self._flight = flight
+        self._wanted = wanted
+
+    def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
+        """What a ticket gives, without reading it."""
+        facts: dict[str, Any] = self._first(lambda t: t.facts(ticket))
+        return facts
+
+    def open(self, ticket: dict[str, Any]) -> tuple[Stream, Transport]:
+        """Begin to read, over the first transport that can."""
+        opened: tuple[Stream, Transport] = self._first(lambda t: (t.open(ticket), t))
+        return opened
+
+    def _first(self, do: Callable[[Transport], Any]) -> Any:
+        why = ""
+        for name in [self._wanted] if self._wanted else NAMES:
+            try:
+                transport = self._transport(name)
+                if transport is None:
+                    continue
+                return do(transport)
+            except ElsewhereError as e:
+                why = str(e)
+            if name == "ring" and self._moved():
+                try:
+                    again = self._transport(name)
+                    if again is not None:
+                        return do(again)
+                except ElsewhereError as e:
+                    why = str(e)
+        raise UnsupportedError(
+            f"{self._http.url} offers no transport {self._wanted or 'that this client knows'}"
+            + (f": {why}" if why else ""),
+            "leave transport= out to use what there is",
+        )
+
+    def _transport(self, name: str) -> Transport | None:
+        if name == "flight":
+            return self._flight
+        if name == "ring" and "ring" in self._offered:
+            return Ring(str(self._offered["ring"]))
+        if name == "http" and "batches" in self._offered:
+            return Raw(self._http, f"{self._http.url}/v1/batches")
+        return None
+
+    def _moved(self) -> bool:
+        """Ask again what is offered, and whether the ring is elsewhere now."""
+        before = self._offered.get("ring")
+        try:
+            self._offered = self._http.get_json("v1/server", timeout=10)
+        except UnavailableError:
+            return False
+        return self._offered.get("ring") != before

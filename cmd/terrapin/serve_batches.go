@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+
+	"github.com/terrapin-eo/terrapin/predictions"
+	"github.com/terrapin-eo/terrapin/serve/flight"
+	"github.com/terrapin-eo/terrapin/serve/ring"
+	"github.com/terrapin-eo/terrapin/stream"
+)
+
+// batchServers hand out batches of one engine: over Arrow Flight and, to processes on this machine, in shared memory. The
+// third, over HTTP, stands below the HTTP server.
+type batchServers struct {
+	engine  *stream.Engine
+	flight  *flight.Server
+	rings   *ring.Server
+	ringAt  net.Listener // nil where there can be none
+	ringURL string
+}
+
+func (w *workspace) batchServers() batchServers {
+	s := batchServers{engine: w.engine()}
+	s.flight = flight.New(flight.Config{
+		Engine:      s.engine,
+		Predictions: predictions.Config{Root: w.root},
+		Receipts:    w.ledger,
+		Published:   func(ctx context.Context, _ predictions.Item) error { return w.catchUp(ctx) },
+		Log:         w.log,
+	})
+	key := rand.Text()
+	s.rings = ring.New(ring.Config{Engine: s.engine, Key: key, Log: w.log})
+	at, err := ring.Listen()
+	if err != nil {
+		w.log.Warn("no batches in shared memory: clients on this machine read over HTTP", "error", err)
+		return s
+	}
+	s.ringAt, s.ringURL = at, ring.URL(at, key)
+	return s
+}
+
+// serveRings begins to, where it can be.
+func (s batchServers) serveRings(failed chan<- error) {
+	if s.ringAt != nil {
+		go func() { failed <- s.rings.Serve(s.ringAt) }()
+	}
+}

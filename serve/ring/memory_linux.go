@@ -1,0 +1,96 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/stream"
+)
+
+// memory is a ring of slots in a memfd, mapped here and by one client. Nobody can make it smaller or larger, so that
+// no access fails; the client may write to its slots, which nobody here reads.
+type memory struct {
+	file  int
+	bytes []byte
+	slot  int // bytes of one
+	free  chan int
+	fresh []bool // by slot: its pages are not there yet
+	idle  time.Duration
+}
+
+const page = 4096
+
+// newMemory makes a ring of slots for messages of up to size bytes.
+func newMemory(slots, size int, idle time.Duration) (*memory, error) {
+	m := &memory{slot: (size + page - 1) / page * page, free: make(chan int, slots), fresh: make([]bool, slots), idle: idle}
+	var err error
+	if m.file, err = unix.MemfdCreate("terrapin-ring", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING); err != nil {
+		return nil, unavailable("make a memfd", err)
+	}
+	if err := m.establish(slots * m.slot); err != nil {
+		_ = unix.Close(m.file) // the error says more
+		return nil, err
+	}
+	for i := range slots {
+		m.fresh[i] = true
+		m.free <- i
+	}
+	return m, nil
+}
+
+func (m *memory) establish(size int) error {
+	if err := unix.Ftruncate(m.file, int64(size)); err != nil {
+		return unavailable("size a memfd", err)
+	}
+	if _, err := unix.FcntlInt(uintptr(m.file), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+		return unavailable("seal a memfd", err)
+	}
+	var err error
+	if m.bytes, err = unix.Mmap(m.file, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return unavailable("map a memfd", err)
+	}
+	_ = unix.Madvise(m.bytes, unix.MADV_HUGEPAGE) // where the kernel cannot, small pages do
+	return nil
+}
+
+func unavailable(what string, err error) error {
+	return fault.New(fault.TooLarge, "shared memory: %s: %w", what, err).WithCure(otherTransports)
+}
+
+// Take is part of stream.Memory: it waits for a slot that the client has given back. Who takes nothing for a long time
+// is given up.
+func (m *memory) Take(ctx context.Context, size int) (*stream.Block, error) {
+	var slot int
+	select {
+	case slot = <-m.free:
+	default:
+		late := time.NewTimer(m.idle)
+		defer late.Stop()
+		select {
+		case slot = <-m.free:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-late.C:
+			return nil, fault.New(fault.Unavailable, "nothing was asked for in %s, so that the run was ended", m.idle).
+				WithCure("open it again at the position where it stands; the Python client does so by itself")
+		}
+	}
+	bytes := m.bytes[slot*m.slot : slot*m.slot+m.slot]
+	if m.fresh[slot] {
+		m.fresh[slot] = false
+		if err := unix.Madvise(bytes, unix.MADV_POPULATE_WRITE); err != nil && !errors.Is(err, unix.EINVAL) {
+			return nil, unavailable("there is none left", err) // and would have been a signal that ends the process
+		}
+	}
+	return stream.NewBlock(bytes[:size], slot, func() { m.free <- slot }), nil
+}
+
+// close gives the memory up here; a client that has mapped it keeps what it holds.
+func (m *memory) close() {
+	_ = unix.Munmap(m.bytes) // both only fail for what is no mapping and no file
+	_ = unix.Close(m.file)
+}
