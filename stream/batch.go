@@ -91,9 +91,10 @@ func newBatch(s Shape, rows int, block *Block) *Batch {
 	b := &Batch{Rows: rows, IDs: make([]string, rows), block: block}
 	at := 0
 	for _, c := range s.Columns() {
-		at = aligned(at)
 		part := block.Bytes[at : at+rows*c.rowBytes()]
 		at += len(part)
+		clear(block.Bytes[at:aligned(at)]) // the same batch is the same bytes
+		at = aligned(at)
 		switch c.Name {
 		case imageColumn:
 			b.Image = part

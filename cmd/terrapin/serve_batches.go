@@ -7,6 +7,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/predictions"
 	"github.com/terrapin-eo/terrapin/serve/flight"
+	"github.com/terrapin-eo/terrapin/serve/frame"
 	"github.com/terrapin-eo/terrapin/serve/ring"
 	"github.com/terrapin-eo/terrapin/stream"
 )
@@ -14,30 +15,31 @@ import (
 // batchServers hand out batches of one engine: over Arrow Flight and, to processes on this machine, in shared memory. The
 // third, over HTTP, stands below the HTTP server.
 type batchServers struct {
-	engine  *stream.Engine
-	flight  *flight.Server
-	rings   *ring.Server
-	ringAt  net.Listener // nil where there can be none
-	ringURL string
+	engine *stream.Engine
+	flight *flight.Server
+	rings  *ring.Server
+	ringAt net.Listener // nil where there can be none
+	// elsewhere is where the other two are, by transport.
+	elsewhere map[string]string
 }
 
-func (w *workspace) batchServers() batchServers {
-	s := batchServers{engine: w.engine()}
+func (w *workspace) batchServers(urls endpoints) batchServers {
+	s := batchServers{engine: w.engine(), elsewhere: map[string]string{"batches": urls.HTTP + frame.Prefix}}
+	key := rand.Text()
+	s.rings = ring.New(ring.Config{Engine: s.engine, Key: key, Log: w.log})
+	if at, err := ring.Listen(); err == nil {
+		s.ringAt, s.elsewhere["ring"] = at, ring.URL(at, key)
+	} else {
+		w.log.Warn("no batches in shared memory: clients on this machine read over HTTP", "error", err)
+	}
 	s.flight = flight.New(flight.Config{
 		Engine:      s.engine,
 		Predictions: predictions.Config{Root: w.root},
 		Receipts:    w.ledger,
 		Published:   func(ctx context.Context, _ predictions.Item) error { return w.catchUp(ctx) },
+		Elsewhere:   s.elsewhere,
 		Log:         w.log,
 	})
-	key := rand.Text()
-	s.rings = ring.New(ring.Config{Engine: s.engine, Key: key, Log: w.log})
-	at, err := ring.Listen()
-	if err != nil {
-		w.log.Warn("no batches in shared memory: clients on this machine read over HTTP", "error", err)
-		return s
-	}
-	s.ringAt, s.ringURL = at, ring.URL(at, key)
 	return s
 }
 

@@ -144,7 +144,7 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + announced(f.http, httpListener.Addr()),
 		Flight: "grpc://" + announced(f.flight, flightListener.Addr())}
 	urls.STAC = urls.HTTP + "/"
-	batches := w.batchServers()
+	batches := w.batchServers(urls)
 	web := w.httpServer(urls, batches)
 	failed := make(chan error, 3)
 	go func() { failed <- web.Serve(httpListener) }()
@@ -205,9 +205,8 @@ func (c *cli) sayReady(urls endpoints, where string) error {
 func (w *workspace) httpServer(urls endpoints, batches batchServers) *http.Server {
 	info := func() map[string]any {
 		doc := map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
-		doc["batches"] = urls.HTTP + frame.Prefix
-		if batches.ringURL != "" {
-			doc["ring"] = batches.ringURL
+		for transport, at := range batches.elsewhere {
+			doc[transport] = at
 		}
 		return doc
 	}

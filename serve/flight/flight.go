@@ -30,6 +30,8 @@ type Config struct {
 	Published func(ctx context.Context, item predictions.Item) error
 	// Receipts takes what clients acknowledge; nil takes nothing.
 	Receipts *receipts.Ledger
+	// Elsewhere is where the same batches come faster, by transport; it goes with every endpoint.
+	Elsewhere map[string]string
 	// Log gets what clients are not told. Nil means the default logger.
 	Log *slog.Logger
 }

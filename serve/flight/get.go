@@ -69,10 +69,14 @@ func (s *Server) GetFlightInfo(ctx context.Context, d *flight.FlightDescriptor) 
 	if err != nil {
 		return nil, fault.New(fault.Internal, "describe the run: %w", err)
 	}
+	elsewhere, err := json.Marshal(s.cfg.Elsewhere)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "describe the transports: %w", err)
+	}
 	return &flight.FlightInfo{
 		Schema:           flight.SerializeSchema(schemaOf(info), memory.DefaultAllocator),
 		FlightDescriptor: d,
-		Endpoint:         []*flight.FlightEndpoint{{Ticket: &flight.Ticket{Ticket: ticket}}},
+		Endpoint:         []*flight.FlightEndpoint{{Ticket: &flight.Ticket{Ticket: ticket}, AppMetadata: elsewhere}},
 		TotalRecords:     int64(info.Rows),
 		TotalBytes:       -1,
 		Ordered:          true,

@@ -86,6 +86,9 @@ func (p *plane) stream(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer run.Close()
+	if err := run.Keep(r.Header.Get("Terrapin-Actor")); err != nil {
+		return err
+	}
 	head, err := HelloOf(run).Append(nil)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -146,6 +147,8 @@ type request struct {
 	Slots int `json:"slots"`
 	// Info asks for the hello alone.
 	Info bool `json:"info"`
+	// Actor says who reads.
+	Actor string `json:"actor"`
 }
 
 // serve answers one connection, which is one run.
@@ -153,7 +156,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 	defer conn.Close()
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	if err := s.run(ctx, cancel, conn); err != nil {
+	if err := s.guarded(ctx, cancel, conn); err != nil {
 		var f frame.Failure
 		f.Kind, f.Message, f.Cure = s.told.Told(ctx, err)
 		if last, err := f.Append(nil); err == nil {
@@ -161,6 +164,16 @@ func (s *Server) serve(conn *net.UnixConn) {
 			_, _ = conn.Write(last) // who is gone needs no reason
 		}
 	}
+}
+
+// guarded turns a panic into an error: nothing else would recover it here.
+func (s *Server) guarded(ctx context.Context, cancel context.CancelFunc, conn *net.UnixConn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.Internal, "serve a ring: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return s.run(ctx, cancel, conn)
 }
 
 // asked reads the request.
@@ -197,9 +210,8 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, conn *net.U
 		return err
 	}
 	defer run.Close()
-	hello := frame.HelloOf(run)
 	if q.Info {
-		return send(conn, hello, -1)
+		return send(conn, frame.HelloOf(run), -1)
 	}
 	size := run.Info().Shape.BlockBytes(run.MessageRows())
 	total, err := s.reserve(q.Slots, size)
@@ -214,11 +226,15 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, conn *net.U
 	defer m.close()
 	defer run.Close() // before the memory goes that it fills
 	run.Use(m)
+	if err := run.Keep(q.Actor); err != nil {
+		return err
+	}
+	hello := frame.HelloOf(run)
 	hello.Slots, hello.SlotBytes = q.Slots, m.slot
 	if err := send(conn, hello, m.file); err != nil {
 		return err
 	}
-	held := &holding{slots: make([]*stream.Batch, q.Slots)}
+	held := &holding{slots: make([]*stream.Batch, q.Slots), acknowledge: run.Acknowledge}
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	defer func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }() // ends the listening

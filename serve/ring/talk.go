@@ -56,12 +56,15 @@ func send(conn *net.UnixConn, hello frame.HelloDocument, file int) error {
 
 // What a client says: two numbers of eight bytes, little-endian: one of these, and what it is about.
 const (
-	sayBytes = 16
-	giveBack = 1 // the number of a slot
+	sayBytes    = 16
+	giveBack    = 1 // the number of a slot
+	acknowledge = 2 // how many steps of the run the client has taken
 )
 
 // holding are the batches that the client has, by slot.
 type holding struct {
+	acknowledge func(steps uint64) error
+
 	mu    sync.Mutex
 	slots []*stream.Batch
 }
@@ -80,10 +83,13 @@ func (h *holding) listen(conn *net.UnixConn) error {
 		return err
 	}
 	what, about := binary.LittleEndian.Uint64(said[:]), binary.LittleEndian.Uint64(said[8:])
-	if what != giveBack {
-		return fault.New(fault.Invalid, "a client said %d", what)
+	switch what {
+	case giveBack:
+		return h.back(about)
+	case acknowledge:
+		return h.acknowledge(about)
 	}
-	return h.back(about)
+	return fault.New(fault.Invalid, "a client said %d", what)
 }
 
 // back takes a slot back.

@@ -166,6 +166,8 @@ class Windows:
         prefetch = Prefetch(Steps(self._client._transports(), self._ticket, self._plan, 0, pinned, self._patience))
         try:
             while (arrays := prefetch.next()) is not None:
+                for name in ("image", "valid", "times"):
+                    arrays[name].flags.writeable = False
                 for i in range(len(arrays["ids"])):
                     yield self._window(arrays, i)
         finally:

@@ -289,7 +289,7 @@ def _batch(arrays: Arrays, convert: Callable[[Any], Any]) -> Batch:
 
 def _converter(tensors: str) -> Callable[[Any], Any]:
     if tensors == "numpy":
-        return _same
+        return _locked
     if tensors == "torch":
         from .torch import tensor
 
@@ -297,7 +297,9 @@ def _converter(tensors: str) -> Callable[[Any], Any]:
     raise InvalidError(f"tensors={tensors!r} is unknown", 'use "torch" or "numpy"')
 
 
-def _same(array: Any) -> Any:
+def _locked(array: Any) -> Any:
+    """Arrays are read-only over every transport, also where their memory is not."""
+    array.flags.writeable = False
     return array
 
 

@@ -1,0 +1,254 @@
+"""Shared memory, HTTP and Flight hand out the same batches, whatever happens to the connection."""
+
+import contextlib
+import gc
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import terrapin
+
+NAMES = ("ring", "http", "flight")
+
+
+def over(served: terrapin.Client, name: Any) -> terrapin.Client:
+    return terrapin.connect(served.url, transport=name)
+
+
+def digest(batch: dict[str, Any]) -> str:
+    """SHA-256 of everything in a batch."""
+    out = hashlib.sha256()
+    for key in sorted(batch):
+        value = batch[key]
+        if isinstance(value, np.ndarray):
+            out.update(f"{key} {value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+        else:
+            out.update(repr((key, value)).encode())
+    return out.hexdigest()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_forced_transport_is_used(served: terrapin.Client, name: str) -> None:
+    for client in (over(served, name), terrapin.connect(f"{served.url}#{name}")):
+        stream, transport = client._transports().open({"dataset": "crops@v1"})
+        stream.cancel()
+        assert transport.name == name
+
+
+def test_a_client_on_this_machine_takes_the_ring(served: terrapin.Client) -> None:
+    stream, transport = served._transports().open({"dataset": "crops@v1"})
+    stream.cancel()
+    assert transport.name == "ring"
+
+
+def test_an_unknown_transport_is_refused(served: terrapin.Client) -> None:
+    with pytest.raises(terrapin.InvalidError, match="ring, http, flight"):
+        over(served, "carrier-pigeon")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("world", [1, 2, 5])
+@pytest.mark.parametrize("tail", ["pad", "drop"])
+def test_every_batch_is_the_same_over_all(served: terrapin.Client, size: int, world: int, tail: Any) -> None:
+    for rank in {0, world - 1}:
+        all_of = [
+            [
+                digest(b)
+                for b in over(served, name).loader(
+                    "crops@v1", batch_size=size, seed=4, rank=rank, world_size=world, tail=tail, tensors="numpy"
+                )
+            ]
+            for name in NAMES
+        ]
+        assert all_of[0] == all_of[1] == all_of[2]
+        assert all_of[0] or tail == "drop"
+
+
+def test_windows_are_the_same_over_all(served: terrapin.Client) -> None:
+    every = []
+    for name in NAMES:
+        windows = over(served, name).cube("s2").windows(size=33, overlap=5, batch_size=4)
+        every.append([(w.row, w.col, w.core, digest({"i": w.image, "v": w.valid, "t": w.times})) for w in windows])
+    assert every[0] == every[1] == every[2]
+    assert len(every[0]) > 8
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batches_that_are_kept_stay_as_they_were(served: terrapin.Client, name: str) -> None:
+    """More than a ring has slots; and what is let go of is used again, not what is kept."""
+    loader = over(served, name).loader("crops@v1", batch_size=4, seed=1, tensors="numpy")
+    kept, digests = [], []
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        for step, batch in enumerate(loader):
+            digests.append(digest(batch))
+            kept.append(batch if step % 3 == 0 else None)
+            for earlier, want in zip(kept[-9:], digests[-9:], strict=True):
+                assert earlier is None or digest(earlier) == want
+    assert sum(b is not None for b in kept) > 8
+
+
+@pytest.mark.parametrize("name", ["ring", "http"])
+def test_tensors_may_be_written_to(served: terrapin.Client, name: str) -> None:
+    torch = pytest.importorskip("torch")
+    loader = over(served, name).loader("crops@v1", batch_size=8, seed=1, tensors="torch")
+    want = [b["valid"].clone() for b in loader]
+    loader.set_epoch(0)
+    for batch, valid in zip(loader, want, strict=True):
+        assert torch.equal(batch["valid"], valid)
+        batch["valid"].fill_(7)
+        batch["label"].fill_(7)
+
+
+def test_arrays_of_numpy_are_read_only_over_all(served: terrapin.Client) -> None:
+    for name in NAMES:
+        batch = next(iter(over(served, name).loader("crops@v1", tensors="numpy")))
+        assert not any(v.flags.writeable for v in batch.values() if isinstance(v, np.ndarray)), name
+
+
+def descriptors(served: terrapin.Client) -> tuple[int, int]:
+    """Open files of the server, and its shared memory in bytes."""
+    port = int(served.url.rsplit(":", 1)[1])
+    pid = next(c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == "LISTEN" and c.pid)
+    server = psutil.Process(pid)
+    return server.num_fds(), server.memory_info().shared
+
+
+def test_a_client_that_is_killed_leaves_nothing_behind(served: terrapin.Client) -> None:
+    program = textwrap.dedent(f"""
+        import os, signal, terrapin
+        loader = terrapin.connect({served.url!r}, transport="ring").loader("crops@v1", batch_size=2, tensors="numpy")
+        kept = [batch for batch, _ in zip(loader, range(3))]
+        print("reading", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    list(over(served, "ring").loader("crops@v1", batch_size=2, tensors="numpy"))  # what is opened once stays open
+    gc.collect()
+    before, _ = descriptors(served)
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (-signal.SIGKILL, "reading\n"), done.stderr
+    deadline = time.monotonic() + 20
+    while descriptors(served)[0] > before + 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert descriptors(served)[0] <= before + 1
+
+
+def test_many_iterations_leak_neither_files_nor_memory(served: terrapin.Client) -> None:
+    own = psutil.Process()
+    for name in ("ring", "http"):
+        loader = over(served, name).loader("crops@v1", batch_size=16, tensors="numpy")
+        for epoch in range(25):
+            if epoch == 5:
+                gc.collect()
+                files, threads = own.num_fds(), threading.active_count()
+            loader.set_epoch(epoch)
+            for step, _ in enumerate(loader):
+                if step == epoch % 4:
+                    break
+        loader.close()
+        gc.collect()
+        assert own.num_fds() <= files + 1
+        assert threading.active_count() <= threads
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_server_that_comes_back_loses_and_repeats_nothing(
+    scratch: Path, serve: Callable[..., subprocess.Popen[Any]], name: Any
+) -> None:
+    with socket.socket() as a, socket.socket() as b:
+        a.bind(("127.0.0.1", 0))
+        b.bind(("127.0.0.1", 0))
+        ports = a.getsockname()[1], b.getsockname()[1]
+    server = serve(scratch, *ports)
+    loader = terrapin.connect(f"http://127.0.0.1:{ports[0]}", transport=name).loader(
+        "crops@v1", batch_size=3, seed=2, tensors="numpy", patience=30
+    )
+    want = [digest(b) for b in loader]
+    loader.set_epoch(0)
+    seen = []
+    for step, batch in enumerate(loader):
+        seen.append(digest(batch))
+        if step in (2, 5):
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait()
+            server = serve(scratch, *ports)
+    assert seen == want
+
+
+class Cutter:
+    """A proxy that lets some bytes of the server's answer through and then breaks the connection, once."""
+
+    def __init__(self, port: int, after: int) -> None:
+        self._target = port
+        self._after = after
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._target))
+            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, self._after), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+        passed = 0
+        try:
+            while data := source.recv(65536):
+                if limit is not None and not self.cut and passed + len(data) >= limit:
+                    self.cut = True
+                    sink.sendall(data[: limit - passed])
+                    break
+                sink.sendall(data)
+                passed += len(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def places() -> Iterator[int]:
+    """Where to cut: every byte of the answer's beginning, then here and there."""
+    yield from range(0, 700, 9)
+    yield from range(700, 60_000, 2111)
+
+
+def test_a_connection_cut_anywhere_is_taken_up_where_it_broke(served: terrapin.Client) -> None:
+    port = int(served.url.rsplit(":", 1)[1])
+    straight = over(served, "http").loader("crops@v1", batch_size=2, seed=8, split="validate", tensors="numpy")
+    want = [digest(b) for b in straight]
+    cuts = 0
+    for after in places():
+        proxy = Cutter(port, after)
+        proxy.cut = True  # not while the client is made
+        loader = terrapin.connect(f"http://127.0.0.1:{proxy.port}", transport="http").loader(
+            "crops@v1", batch_size=2, seed=8, split="validate", tensors="numpy"
+        )
+        proxy.cut = False
+        assert [digest(b) for b in loader] == want, after
+        cuts += proxy.cut
+        proxy.close()
+    assert cuts > 80
