@@ -66,9 +66,11 @@ generate: build ## write the generated files again: docs/cli.md
 check-generate: build ## fail if a generated file is not what generate would write
 	@$(BIN) reference | diff -u docs/cli.md - || { echo "docs/cli.md is stale: run 'make generate'"; exit 1; }
 
+WORKLOADS ?= w1,w2,w3,w4
 .PHONY: bench
-bench: build ## benchmarks: our side beside its limit in one run, as ratios
-	@python=$$(.ci/setup python); "$$python" benchmarks/streaming.py --binary $(BIN)
+bench: build ## benchmarks: our batches beside other loaders of training data and limits (WORKLOADS=w1,… ENGINES=… WORK=FOLDER keeps the pixels)
+	@python=$$(.ci/setup bench-streaming); mosaic=$$(.ci/setup bench-mosaic); "$$python" -m benchmarks.streaming --binary $(BIN) \
+		--mosaic-python "$$mosaic" --workloads "$(WORKLOADS)" $(if $(filter command environment,$(origin ENGINES)),--engines "$(ENGINES)") $(if $(WORK),--work "$(WORK)")
 
 .PHONY: bench-cube
 bench-cube: build ## benchmarks: the cube beside c-blosc, tensorstore, zarrs and xarray (CUBE=FOLDER keeps its 4 GB of pixels)

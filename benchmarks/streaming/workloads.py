@@ -1,0 +1,88 @@
+"""What is read: the workloads of the benchmark and their sizes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+CHUNK = 256  # the largest edge of a chunk, in pixels
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Samples of one shape: image [times, bands, size, size] uint16 and mask [times, size, size] uint8.
+
+    Chips lie one after the other; windows lie anywhere in a cube of ``edge`` pixels. ``stored`` is ``raw`` or ``zarr``
+    (blosc-zstd-shuffle): what engines that read a format of their own convert is the same in both.
+    """
+
+    name: str
+    title: str
+    bands: int
+    size: int
+    samples: int
+    times: int = 1
+    stored: str = "raw"
+    windows: bool = False
+    batch: int = 32
+    ranks: int = 1  # processes that share one epoch
+    jobs: int = 1  # processes that each read an epoch of their own
+    cold: bool = False
+
+    @property
+    def edge(self) -> int:
+        """Edge in pixels of the square that the samples lie in side by side."""
+        return math.isqrt(self.samples) * self.size
+
+    @property
+    def chunk(self) -> int:
+        """Edge in pixels of the chunks that the samples are stored in."""
+        return min(CHUNK, self.size)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        return (self.times, self.bands, self.size, self.size)
+
+    @property
+    def mask_shape(self) -> tuple[int, ...]:
+        return (self.times, self.size, self.size)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of a sample, image and mask."""
+        return math.prod(self.image_shape) * 2 + math.prod(self.mask_shape)
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its pixels; workloads of the same pixels share it."""
+        kind = "windows" if self.windows else "chips"
+        return f"{kind}-{self.times}x{self.bands}x{self.size}-{self.samples}"
+
+
+ALL = {
+    w.name: w
+    for w in (
+        Workload("w1", "13×256² chips, raw", 13, 256, 256),
+        Workload("w2", "4×256² chips, raw", 4, 256, 784),
+        Workload("w3", "13×256² chips, blosc-zstd-shuffle", 13, 256, 256, stored="zarr"),
+        Workload("w4", "unaligned 13×256² windows, T = 1", 13, 256, 256, stored="zarr", windows=True),
+        Workload(
+            "w4t8", "unaligned 8×13×256² windows, T = 8", 13, 256, 36, times=8, stored="zarr", windows=True, batch=4
+        ),
+        Workload("w5", "13×64² patches, raw", 13, 64, 4096),
+        Workload("w6r2", "W1, 2 ranks of one epoch", 13, 256, 256, ranks=2),
+        Workload("w6r4", "W1, 4 ranks of one epoch", 13, 256, 256, ranks=4),
+        Workload("w6j2", "W3, 2 jobs at once", 13, 256, 256, stored="zarr", jobs=2),
+        Workload("w7", "W1 from a cold page cache", 13, 256, 256, cold=True),
+    )
+}
+
+
+def scaled(workload: Workload, factor: float) -> Workload:
+    """The workload with about ``factor`` times the samples, always a square number of them."""
+    return replace(workload, samples=max(4, round(math.sqrt(workload.samples * factor))) ** 2)
+
+
+def small(workload: Workload) -> Workload:
+    """A few megabytes that show whether an engine yields the right samples: 16 of 64², in batches of 4."""
+    return replace(workload, bands=min(workload.bands, 4), size=64, samples=16, times=min(workload.times, 2), batch=4)
