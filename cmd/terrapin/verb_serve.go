@@ -21,6 +21,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog/observed"
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
+	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/serve/frame"
 	httpserve "github.com/terrapin-eo/terrapin/serve/http"
@@ -38,6 +39,7 @@ type serveFlags struct {
 	insecure     bool
 	compact      bool
 	throttle     string
+	cache        string
 }
 
 func (c *cli) serveCommand() *cobra.Command {
@@ -69,7 +71,20 @@ There is no access control yet, so only loopback addresses are taken; any other 
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow addresses that other machines can reach, without access control")
 	cmd.Flags().BoolVar(&f.compact, "compact", false, "compact cubes in the background when there is nothing else to do")
 	cmd.Flags().StringVar(&f.throttle, "compact-throttle", "20MiB", "read no more than this per second for it, and write as much")
+	cmd.Flags().StringVar(&f.cache, "cache", "512MiB", "decoded chunks kept in memory for all readers, at least 1MiB")
 	return cmd
+}
+
+// cacheSize is the budget of decoded chunks.
+func (f serveFlags) cacheSize() (int64, error) {
+	n, err := parseSize(f.cache)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "--cache: %w", err).WithCure("%s", fault.CureOf(err))
+	}
+	if n < 1<<20 {
+		return 0, fault.New(fault.Invalid, "--cache %s is less than 1MiB", f.cache).WithCure("give what the machine can spare, such as 512MiB")
+	}
+	return n, nil
 }
 
 // listen opens a TCP listener, refusing to be reachable from other machines unless asked to.
@@ -115,6 +130,10 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	if err != nil {
 		return fault.New(fault.Invalid, "--compact-throttle: %w", err).WithCure("%s", fault.CureOf(err))
 	}
+	cache, err := f.cacheSize()
+	if err != nil {
+		return err
+	}
 	httpListener, err := f.listen("http", f.http)
 	if err != nil {
 		return err
@@ -137,6 +156,7 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer w.close()
+	w.reader = read.New(read.Config{CacheBytes: cache})
 	if err := w.openReceipts(); err != nil {
 		return err
 	}

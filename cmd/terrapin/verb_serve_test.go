@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 func TestAnnouncedAddresses(t *testing.T) {
@@ -46,4 +48,15 @@ func TestServeOnEveryAddressAnnouncesOne(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 	assert.Equal(t, http.StatusOK, res.StatusCode)
 	s.json(exitOK, "cube", "create", "s2", "--like", scenes(t)[0]) // a verb finds the server by what it announced
+}
+
+func TestCacheSize(t *testing.T) {
+	n, err := serveFlags{cache: "2GiB"}.cacheSize()
+	require.NoError(t, err)
+	assert.Equal(t, int64(2<<30), n)
+	for _, bad := range []string{"", "0", "1KiB", "much"} {
+		_, err := serveFlags{cache: bad}.cacheSize()
+		assert.ErrorContains(t, err, "--cache", bad)
+		assert.NotEmpty(t, fault.CureOf(err), bad)
+	}
 }

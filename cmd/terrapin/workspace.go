@@ -19,7 +19,7 @@ import (
 	"github.com/terrapin-eo/terrapin/stream/receipts"
 )
 
-// cacheBytes bounds the decoded chunks a process keeps.
+// cacheBytes bounds the decoded chunks a process keeps, unless a server is told otherwise.
 const cacheBytes = 512 << 20
 
 // workspace is an open place: the bucket or directory that is the truth, the reader over its cubes and, for
