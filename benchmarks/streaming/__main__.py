@@ -86,7 +86,7 @@ class Bench:
     def _ready(self, engine: Engine) -> None:
         conversion: dict[str, float] = {}
         converted: set[str] = set()
-        for variant in engine.variants:
+        for variant in engine.variants if self.options.settings == "all" else engines.few(engine):
             key = (engine.name, variant.group)
             row = self.rows.setdefault(key, Row(self.workload.name, engine.name, variant.group))
             if engine.served and self.place.binary is None:
@@ -142,6 +142,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--engines", default="", help="words, one of which an engine's name must hold (default: all)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of the best settings (default: %(default)s)")
+    parser.add_argument(
+        "--settings",
+        choices=("all", "few"),
+        default="all",
+        help="few: of each group the one that was found best before",
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="times as many samples (default: %(default)s)")
     parser.add_argument("--work", type=Path, help="folder that keeps pixels and conversions (default: none is kept)")
     parser.add_argument("--out", type=Path, default=pixels.TOP / "bench-out", help="folder for table, plot and JSON")

@@ -167,6 +167,13 @@ OURS = (
 ENGINES = (*LIMITS, *PEERS, *OURS)
 
 
+def few(engine: Engine) -> tuple[Variant, ...]:
+    """The first plain setting, without workers, and the last tuned one: where sweeps have always ended so far."""
+    groups = {v.group: v for v in engine.variants if v.group != "plain"}
+    plain = [v for v in engine.variants if v.group == "plain"][:1]
+    return (*plain, *groups.values())
+
+
 def chosen(workload: str, wanted: list[str]) -> list[Engine]:
     """The engines of a workload whose name holds one of the wanted words; all if none is wanted."""
     fitting = [e for e in ENGINES if workload in e.workloads]
