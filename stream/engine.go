@@ -35,6 +35,7 @@ type Config struct {
 type Engine struct {
 	cfg      Config
 	versions *versions
+	heap     *heap
 }
 
 // New makes an engine.
@@ -42,7 +43,7 @@ func New(cfg Config) *Engine {
 	if cfg.Reader == nil {
 		cfg.Reader = read.New(read.Config{})
 	}
-	return &Engine{cfg: cfg, versions: &versions{root: cfg.Root}}
+	return &Engine{cfg: cfg, versions: &versions{root: cfg.Root}, heap: &heap{}}
 }
 
 // Open resolves a ticket and plans its run; nothing is read before the first Next. The caller closes
@@ -69,7 +70,7 @@ func (e *Engine) openSampleRun(ctx context.Context, given SampleTicket) (*Run, e
 	}
 	t.Tail = string(plan.Tail)
 	info := Info{Ticket: Ticket{Samples: &t}, Pinned: given.Dataset == t.Dataset, Samples: n, Digest: t.Digest}
-	run, err := newRun(info, src, plan, t.Rank, t.MessageBytes)
+	run, err := newRun(info, src, plan, t.Rank, t.MessageBytes, e.heap)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func (e *Engine) openWindowRun(ctx context.Context, given WindowTicket) (*Run, e
 		return nil, fault.New(fault.KindOf(err), "ticket: %w", err)
 	}
 	info := Info{Ticket: Ticket{Windows: &t}, Pinned: given.Version == t.Version, Samples: n}
-	run, err := newRun(info, src, plan, 0, t.MessageBytes)
+	run, err := newRun(info, src, plan, 0, t.MessageBytes, e.heap)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"unsafe"
 )
@@ -30,14 +31,16 @@ type Memory interface {
 	Take(ctx context.Context, size int) (*Block, error)
 }
 
-// heap is memory that is used again once a batch was released. What nobody releases is garbage like any other.
+// heap is memory that all runs of an engine use again once a batch was released: fresh memory costs more than the pixels
+// that are put into it. What nobody releases is garbage like any other.
 type heap struct {
 	mu   sync.Mutex
-	free [][]byte
+	free [][]byte // the last released last
+	size int      // bytes of free
 }
 
-// kept is how many blocks wait to be used again: as many as a run has under way.
-const kept = lookAhead + 2
+// keptBytes bounds what waits to be used again.
+const keptBytes = 512 << 20
 
 // Take is part of Memory; it never waits.
 func (h *heap) Take(_ context.Context, size int) (*Block, error) {
@@ -45,13 +48,14 @@ func (h *heap) Take(_ context.Context, size int) (*Block, error) {
 	return NewBlock(b[:size], 0, func() { h.push(b) }), nil
 }
 
+// pop finds a block that fits and is not much too large.
 func (h *heap) pop(size int) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for len(h.free) > 0 {
-		b := h.free[len(h.free)-1]
-		h.free = h.free[:len(h.free)-1]
-		if len(b) >= size {
+	for i, b := range slices.Backward(h.free) {
+		if len(b) >= size && len(b) <= 2*size {
+			h.free = slices.Delete(h.free, i, i+1)
+			h.size -= len(b)
 			return b
 		}
 	}
@@ -60,10 +64,13 @@ func (h *heap) pop(size int) []byte {
 	return b[skip : skip+size]
 }
 
+// push keeps a block, instead of those that waited longest.
 func (h *heap) push(b []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.free) < kept {
-		h.free = append(h.free, b)
+	h.free = append(h.free, b)
+	for h.size += len(b); h.size > keptBytes; {
+		h.size -= len(h.free[0])
+		h.free = slices.Delete(h.free, 0, 1)
 	}
 }

@@ -65,8 +65,8 @@ type result struct {
 	err   error
 }
 
-func newRun(info Info, src source, plan order.Plan, rank, messageBytes int) (*Run, error) {
-	r := &Run{info: info, src: src, plan: plan, rank: rank, rows: int(plan.Batch), memory: &heap{}}
+func newRun(info Info, src source, plan order.Plan, rank, messageBytes int, memory Memory) (*Run, error) {
+	r := &Run{info: info, src: src, plan: plan, rank: rank, rows: int(plan.Batch), memory: memory}
 	r.info.Shape = src.shape()
 	r.info.Shape.Weighted = plan.Tail == order.Pad
 	if err := r.cut(messageBytes); err != nil {

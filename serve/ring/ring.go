@@ -8,13 +8,8 @@ package ring
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
-	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -31,7 +26,8 @@ type Config struct {
 	Key string
 	// Bytes bounds the memory of all rings together; 0 means 4 GiB.
 	Bytes int64
-	// Idle is how long a client may give back no slot while it holds them all; 0 means ten minutes.
+	// Idle is how long a client may give back no slot while it holds them all, and ask for nothing between two runs; 0
+	// means ten minutes.
 	Idle time.Duration
 	// Log gets what clients are not told. Nil means the default logger.
 	Log *slog.Logger
@@ -47,14 +43,14 @@ type Server struct {
 
 	mu       sync.Mutex
 	listener net.Listener
-	closing  bool
+	closing  chan struct{} // closed when the server takes nothing new
 	used     int64 // bytes of rings
 }
 
 const (
 	minSlots, defaultSlots, maxSlots = 2, 4, 64
 	maxRequest                       = 1 << 20
-	helloWithin                      = 10 * time.Second
+	requestWithin                    = 10 * time.Second
 	otherTransports                  = "read over HTTP or Arrow Flight instead, or use smaller batches"
 )
 
@@ -69,7 +65,7 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	s := &Server{cfg: cfg, told: reply.Writer{Log: cfg.Log}}
+	s := &Server{cfg: cfg, told: reply.Writer{Log: cfg.Log}, closing: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -112,7 +108,7 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) begin(l net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
+	if s.ended() {
 		return false
 	}
 	s.listener = l
@@ -121,15 +117,20 @@ func (s *Server) begin(l net.Listener) bool {
 }
 
 func (s *Server) ended() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closing
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 // Shutdown takes no new clients, lets runs under way end, and cuts them off when ctx ends.
 func (s *Server) Shutdown(ctx context.Context) {
 	s.mu.Lock()
-	s.closing = true
+	if !s.ended() {
+		close(s.closing)
+	}
 	if s.listener != nil {
 		_ = s.listener.Close() // Serve closes it, too
 	}
@@ -139,136 +140,30 @@ func (s *Server) Shutdown(ctx context.Context) {
 	s.conns.Wait()
 }
 
-// request is what a client sends first: its length as four bytes, little-endian, and this as JSON.
-type request struct {
-	Key    string          `json:"key"`
-	Ticket json.RawMessage `json:"ticket"`
-	// Slots is how many messages the ring holds; 0 leaves that to the server.
-	Slots int `json:"slots"`
-	// Info asks for the hello alone.
-	Info bool `json:"info"`
-	// Actor says who reads.
-	Actor string `json:"actor"`
-}
-
-// serve answers one connection, which is one run.
+// serve answers one connection.
 func (s *Server) serve(conn *net.UnixConn) {
 	defer conn.Close()
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	if err := s.guarded(ctx, cancel, conn); err != nil {
-		var f frame.Failure
-		f.Kind, f.Message, f.Cure = s.told.Told(ctx, err)
-		if last, err := f.Append(nil); err == nil {
-			_ = conn.SetWriteDeadline(time.Now().Add(helloWithin))
-			_, _ = conn.Write(last) // who is gone needs no reason
-		}
-	}
-}
-
-// guarded turns a panic into an error: nothing else would recover it here.
-func (s *Server) guarded(ctx context.Context, cancel context.CancelFunc, conn *net.UnixConn) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fault.New(fault.Internal, "serve a ring: panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return s.run(ctx, cancel, conn)
-}
-
-// asked reads the request.
-func (s *Server) asked(conn *net.UnixConn) (request, stream.Ticket, error) {
-	var q request
-	text, err := readRequest(conn)
-	if err != nil {
-		return q, stream.Ticket{}, fault.New(fault.Canceled, "read the request: %w", err)
-	}
-	if err := json.Unmarshal(text, &q); err != nil {
-		return q, stream.Ticket{}, fault.New(fault.Invalid, "the request is no JSON: %w", err)
-	}
-	if subtle.ConstantTimeCompare([]byte(q.Key), []byte(s.cfg.Key)) != 1 {
-		return q, stream.Ticket{}, fault.New(fault.Precondition, "the key is not that of the server at this socket").
-			WithCure("take socket and key from the server's /v1/server")
-	}
-	if q.Slots == 0 {
-		q.Slots = defaultSlots
-	}
-	if q.Slots < minSlots || q.Slots > maxSlots {
-		return q, stream.Ticket{}, fault.New(fault.Invalid, "%d slots", q.Slots).WithCure("ask for %d to %d", minSlots, maxSlots)
-	}
-	t, err := stream.ParseTicket(q.Ticket)
-	return q, t, err
-}
-
-func (s *Server) run(ctx context.Context, cancel context.CancelFunc, conn *net.UnixConn) error {
-	q, ticket, err := s.asked(conn)
-	if err != nil {
-		return err
-	}
-	run, err := s.cfg.Engine.Open(ctx, ticket)
-	if err != nil {
-		return err
-	}
-	defer run.Close()
-	if q.Info {
-		return send(conn, frame.HelloOf(run), -1)
-	}
-	size := run.Info().Shape.BlockBytes(run.MessageRows())
-	total, err := s.reserve(q.Slots, size)
-	if err != nil {
-		return err
-	}
-	defer s.free(total)
-	m, err := newMemory(q.Slots, size, s.cfg.Idle)
-	if err != nil {
-		return err
-	}
-	defer m.close()
-	defer run.Close() // before the memory goes that it fills
-	run.Use(m)
-	if err := run.Keep(q.Actor); err != nil {
-		return err
-	}
-	hello := frame.HelloOf(run)
-	hello.Slots, hello.SlotBytes = q.Slots, m.slot
-	if err := send(conn, hello, m.file); err != nil {
-		return err
-	}
-	held := &holding{slots: make([]*stream.Batch, q.Slots), acknowledge: run.Acknowledge}
+	l := &link{server: s, conn: conn, requests: make(chan []byte, 1)}
+	defer l.close()
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	defer func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }() // ends the listening
 	listening.Go(func() {
 		defer cancel() // a client that is gone, or says what makes no sense, wants nothing more
-		for {
-			if err := held.listen(conn); err != nil {
-				return
-			}
+		for l.listen() == nil {
+			continue
 		}
 	})
-	return s.send(ctx, conn, run, held)
-}
-
-// send puts batches at the client's disposal until the last.
-func (s *Server) send(ctx context.Context, conn *net.UnixConn, run *stream.Run, held *holding) error {
-	for {
-		b, err := run.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		head := frame.Of(b, 0, b.Block().Slot).Append(make([]byte, 0, frame.HeaderBytes))
-		held.give(b)
-		if _, err := conn.Write(head); err != nil {
-			return fault.New(fault.Canceled, "say that a batch is there: %w", err)
+	if err := l.guarded(ctx); err != nil {
+		var f frame.Failure
+		f.Kind, f.Message, f.Cure = s.told.Told(ctx, err)
+		if last, err := f.Append(nil); err == nil {
+			_ = conn.SetWriteDeadline(time.Now().Add(requestWithin))
+			_, _ = conn.Write(last) // who is gone needs no reason
 		}
 	}
-	if _, err := conn.Write(frame.Header{Kind: frame.End}.Append(nil)); err != nil {
-		return fault.New(fault.Canceled, "say that all is read: %w", err)
-	}
-	return nil // what the client has mapped stays
 }
 
 // reserve takes the memory of a ring out of what all may use.

@@ -48,16 +48,18 @@ func serving(t *testing.T, cfg Config) (*Server, string) {
 	return s, l.Addr().String()
 }
 
-func ask(t *testing.T, address, key string, ticket []byte, slots int) *client {
+func dial(t *testing.T, address, key string, ticket []byte, slots int) *client {
 	t.Helper()
 	conn, err := net.Dial("unix", address)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	text, err := json.Marshal(request{Key: key, Ticket: ticket, Slots: slots})
 	require.NoError(t, err)
-	_, err = conn.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...))
+	c := &client{t: t, conn: conn.(*net.UnixConn)}
+	c.say(ask, uint64(len(text)), 1)
+	_, err = conn.Write(text)
 	require.NoError(t, err)
-	return &client{t: t, conn: conn.(*net.UnixConn)}
+	return c
 }
 
 // begin reads the hello and maps the memory that comes with it.
@@ -120,7 +122,7 @@ func TestSlotsHoldTheBlocks(t *testing.T) {
 	require.Greater(t, len(want), 6)
 	for slots := minSlots; slots <= 6; slots++ {
 		for keeps := range slots {
-			c := ask(t, address, "k", ticket, slots)
+			c := dial(t, address, "k", ticket, slots)
 			c.begin()
 			var held []frame.Header
 			for i, w := range want {
@@ -156,7 +158,7 @@ func TestAClientThatHoldsEverything(t *testing.T) {
 		"a slot it has given back":      func(c *client) { c.say(giveBack, 0, 500) },
 		"something that nobody can say": func(c *client) { c.say(99, 0, 1) },
 	} {
-		c := ask(t, address, "k", ticket, 2)
+		c := dial(t, address, "k", ticket, 2)
 		c.begin()
 		for range 2 {
 			head, _, err := c.next()
@@ -181,10 +183,10 @@ func TestRefusals(t *testing.T) {
 	_, address := serving(t, Config{Bytes: 64 << 10})
 	small := servetest.Ticket(t, 5, 1)
 	for name, c := range map[string]*client{
-		"invalid":      ask(t, address, "k", small, 1),
-		"precondition": ask(t, address, "other", small, 2),
-		"not_found":    ask(t, address, "k", []byte(`{"cube": "s2", "bands": ["B99"]}`), 2),
-		"too_large":    ask(t, address, "k", servetest.Ticket(t, 37, 8), 8),
+		"invalid":      dial(t, address, "k", small, 1),
+		"precondition": dial(t, address, "other", small, 2),
+		"not_found":    dial(t, address, "k", []byte(`{"cube": "s2", "bands": ["B99"]}`), 2),
+		"too_large":    dial(t, address, "k", servetest.Ticket(t, 37, 8), 8),
 	} {
 		head, why, err := c.next()
 		require.NoError(t, err, name)
@@ -199,7 +201,7 @@ func TestRefusals(t *testing.T) {
 // A run whose client takes nothing for long is ended and says so, so that idle ones hold no memory for ever.
 func TestIdleRunsEnd(t *testing.T) {
 	_, address := serving(t, Config{Idle: 20 * time.Millisecond})
-	c := ask(t, address, "k", servetest.Ticket(t, 5, 1), 2)
+	c := dial(t, address, "k", servetest.Ticket(t, 5, 1), 2)
 	c.begin()
 	for {
 		head, why, err := c.next()
@@ -214,7 +216,7 @@ func TestIdleRunsEnd(t *testing.T) {
 // A server that shuts down ends its runs, and takes no new ones.
 func TestShutdownEndsRuns(t *testing.T) {
 	s, address := serving(t, Config{})
-	c := ask(t, address, "k", servetest.Ticket(t, 5, 1), 2)
+	c := dial(t, address, "k", servetest.Ticket(t, 5, 1), 2)
 	c.begin()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

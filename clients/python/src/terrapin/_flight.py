@@ -204,9 +204,10 @@ class Flight:
     name = "flight"
     threaded = True
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection], at: str) -> None:
         """Remember how to connect."""
         self._connect = connect
+        self.at = at
 
     def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """What a ticket gives, without reading it."""
@@ -244,6 +245,7 @@ class FlightStream:
             with self._reading, faults():
                 return arrays_of(self._reader.read_chunk().data)
         except StopIteration:
+            self._connection.close()
             return None
 
     def cancel(self) -> None:

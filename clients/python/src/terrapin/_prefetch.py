@@ -96,7 +96,7 @@ class Steps:
                 arrays = self._read()
                 self._step += 1
                 if self._step == self._plan.steps:
-                    self._cut()
+                    self._end()
                 return arrays
             except UnavailableError as e:
                 self._cut()
@@ -124,6 +124,23 @@ class Steps:
             self._closed = True
             self._changed.notify_all()
         self._cut()
+
+    def _end(self) -> None:
+        """After the last step the server has nothing more to say; a transport may use its connection again."""
+        with self._changed:
+            stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        more: Any = True
+        try:
+            more = stream.read()
+        except UnavailableError:
+            more = None  # all there was to read is read
+        finally:
+            if more is not None:
+                stream.cancel()
+        if more is not None:
+            raise CorruptError(f"the stream goes on after its last step, {self._plan.steps}")
 
     def _cut(self) -> None:
         with self._changed:

@@ -23,8 +23,9 @@ class Raw:
 
     def __init__(self, http: Http, url: str) -> None:
         """Remember where the server is."""
+        self.at = url
         self._http = http
-        self._url = url.rstrip("/")
+        self._url = f"{http.url}/v1/batches"  # the server may know itself by another name
         self._pool = Pool()
 
     def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
@@ -45,6 +46,9 @@ class Raw:
         except BaseException:
             connection.close()
             raise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Raw, (self._http, self.at)
 
     def _post(self, path: str, ticket: dict[str, Any]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urlsplit(self._url)
@@ -94,6 +98,7 @@ class RawStream:
         """The next message; None after the last."""
         header = self._header()
         if header.kind == END:
+            self._connection.close()
             return None
         if header.kind == FAILED:
             raise failure(self._bytes(header.length))

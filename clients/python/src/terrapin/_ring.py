@@ -6,19 +6,23 @@ import mmap
 import os
 import socket
 import struct
+import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import numpy.typing as npt
 
 from ._frames import BATCH, END, FAILED, HEADER, HELLO, Arrays, Header, Hello, Lease, failure
 from .errors import CorruptError, TerrapinError, TooLargeError, UnavailableError
 
 _SAY = struct.Struct("<QQ")
-_GIVE_BACK = 1
+_GIVE_BACK, _ACKNOWLEDGE, _ASK = 1, 2, 3
 _HELLO_SECONDS = 60
 _MOST_HELLO = 1 << 28
+_IDLE = 2
 
 
 class ElsewhereError(Exception):
@@ -26,67 +30,136 @@ class ElsewhereError(Exception):
 
 
 class Ring:
-    """Rings of one server, by its ``shm+unix:`` URL."""
+    """Rings of one server, by its ``shm+unix:`` URL. A ring whose run ended well serves the next one."""
 
     name = "ring"
     threaded = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, actor: str) -> None:
         """Remember where the server listens."""
+        self.at = url
         parts = urlsplit(url)
         self._path = parts.path
         self._key = parse_qs(parts.query).get("key", [""])[0]
+        self._actor = actor
+        self._idle: list[Link] = []
+        self._lock = threading.Lock()
 
     def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """What a ticket gives, without reading it."""
-        sock = self._ask(ticket, {"info": True})
-        with sock:
-            hello, _ = _hello(sock)
+        link, hello = self._ask(ticket, info=True)
+        self._keep(link)
         return hello.facts
 
     def open(self, ticket: dict[str, Any]) -> "RingStream":
         """Begin to read what a ticket gives."""
-        sock = self._ask(ticket, {})
         try:
-            hello, file = _hello(sock)
+            link, hello = self._ask(ticket, info=False)
         except TooLargeError as e:
-            sock.close()
             raise ElsewhereError(str(e)) from e
-        except BaseException:
-            sock.close()
-            raise
-        return RingStream(sock, hello, file)
+        return RingStream(link, hello, self._keep)
 
-    def _ask(self, ticket: dict[str, Any], more: dict[str, Any]) -> socket.socket:
+    def _ask(self, ticket: dict[str, Any], info: bool) -> tuple["Link", Hello]:
+        request = json.dumps({"key": self._key, "ticket": ticket, "info": info, "actor": self._actor}).encode()
+        while (link := self._take()) is not None:
+            try:
+                return link, link.ask(request)
+            except UnavailableError:
+                link.close()  # it waited too long
+            except BaseException:
+                link.close()
+                raise
+        link = Link(self._path)
+        try:
+            return link, link.ask(request)
+        except BaseException:
+            link.close()
+            raise
+
+    def _take(self) -> "Link | None":
+        with self._lock:
+            self._idle = [link for link in self._idle if link.pid == os.getpid()]  # a fork's parent has its own
+            return self._idle.pop() if self._idle else None
+
+    def _keep(self, link: "Link") -> None:
+        with self._lock:
+            if len(self._idle) < _IDLE:
+                self._idle.append(link)
+                return
+        link.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ring, (self.at, self._actor)
+
+
+class Link:
+    """One connection, and the memory that the server has given with it."""
+
+    def __init__(self, path: str) -> None:
+        """Connect."""
         if not hasattr(socket, "AF_UNIX") or not hasattr(socket, "recv_fds"):
             raise ElsewhereError("this platform has no unix sockets")
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.pid = os.getpid()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(_HELLO_SECONDS)
-            sock.connect(f"\0{self._path[1:]}" if self._path.startswith("@") else self._path)
-            request = json.dumps({"key": self._key, "ticket": ticket, **more}).encode()
-            sock.sendall(struct.pack("<I", len(request)) + request)
+            self.socket.settimeout(_HELLO_SECONDS)
+            self.socket.connect(f"\0{path[1:]}" if path.startswith("@") else path)
         except OSError as e:
-            sock.close()
-            raise ElsewhereError(f"no server of this machine listens at {self._path}: {e}") from e
-        return sock
+            self.socket.close()
+            raise ElsewhereError(f"no server of this machine listens at {path}: {e}") from e
+        self.slots = np.empty((0, 0), np.uint8)
+        self.free: deque[int] = deque()
+        self.held = 0
+
+    def ask(self, request: bytes) -> Hello:
+        """Ask for a run; its hello, and the memory where it is new."""
+        self.give_back()
+        with lost():
+            self.socket.settimeout(_HELLO_SECONDS)
+            self.socket.sendall(_SAY.pack(_ASK, len(request)) + request)
+        hello, file = _hello(self.socket)
+        self.socket.settimeout(None)
+        if file >= 0:
+            try:
+                memory = np.frombuffer(mmap.mmap(file, hello.slots * hello.slot_bytes), np.uint8)
+            finally:
+                os.close(file)
+            # What lies on earlier memory keeps that, and gives its slots back to nobody.
+            self.slots, self.free, self.held = memory.reshape(hello.slots, hello.slot_bytes), deque(), 0
+        return hello
+
+    def lend(self, slot: int) -> npt.NDArray[np.uint8]:
+        """The memory of a slot, which is given back when nothing lies on it any more."""
+        free = self.free
+        self.held += 1
+        return Lease(self.slots[slot], lambda: free.append(slot)).array()
+
+    def give_back(self) -> None:
+        """Tell the server which slots nothing lies on any more."""
+        said = b""
+        while self.free:
+            said += _SAY.pack(_GIVE_BACK, self.free.popleft())
+            self.held -= 1
+        if said:
+            # A server that has said all it had may be gone; what it said is read all the same.
+            with contextlib.suppress(OSError):
+                self.socket.sendall(said)
+
+    def close(self) -> None:
+        """Leave the server, from any thread."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
 
 
 class RingStream:
     """One run: messages lie in slots, which go back to the server when no array lies on them any more."""
 
-    def __init__(self, sock: socket.socket, hello: Hello, file: int) -> None:
-        """Map the ring."""
-        try:
-            memory = np.frombuffer(mmap.mmap(file, hello.slots * hello.slot_bytes), np.uint8)
-        finally:
-            os.close(file)
-        self._socket = sock
-        self._socket.settimeout(None)
+    def __init__(self, link: Link, hello: Hello, keep: Callable[[Link], None]) -> None:
+        """Read a run over a link that has said its hello."""
+        self._link = link
         self._hello = hello
-        self._slots = memory.reshape(hello.slots, hello.slot_bytes)
-        self._free: deque[int] = deque()
-        self._held = 0
+        self._keep = keep
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -95,38 +168,25 @@ class RingStream:
 
     def read(self) -> Arrays | None:
         """The next message; None after the last."""
-        self._give_back()
-        header = Header.of(_receive(self._socket, HEADER.size))
+        link, hello = self._link, self._hello
+        link.give_back()
+        header = Header.of(_receive(link.socket, HEADER.size))
         if header.kind == END:
+            self._keep(link)
             return None
         if header.kind == FAILED:
-            raise failure(_receive(self._socket, header.length))
-        if header.kind != BATCH or header.slot >= self._hello.slots or header.rows > self._hello.rows:
+            raise failure(_receive(link.socket, header.length))
+        if header.kind != BATCH or header.slot >= hello.slots or header.rows > hello.rows:
             raise CorruptError(f"the server says what a ring cannot hold: {header}")
-        slot, free = header.slot, self._free
-        self._held += 1
-        lease = Lease(self._slots[slot], lambda: free.append(slot))
-        block = lease.array()[: self._hello.block_bytes(header.rows)]
-        if self._held > max(1, self._hello.slots - 2):
+        block = link.lend(header.slot)[: hello.block_bytes(header.rows)]
+        if link.held > max(1, hello.slots - 2):
             # The consumer keeps batches: this one gets memory of its own, so that the server can go on.
             block = block.copy()
-        return self._hello.arrays(block, header.rows)
+        return hello.arrays(block, header.rows)
 
     def cancel(self) -> None:
         """Give the run up, from any thread; what was read stays."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _give_back(self) -> None:
-        said = b""
-        while self._free:
-            said += _SAY.pack(_GIVE_BACK, self._free.popleft())
-            self._held -= 1
-        if said:
-            # A server that has said all it had is gone already; what it said is read all the same.
-            with contextlib.suppress(OSError):
-                self._socket.sendall(said)
+        self._link.close()
 
 
 def _hello(sock: socket.socket) -> tuple[Hello, int]:

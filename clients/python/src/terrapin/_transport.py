@@ -31,6 +31,8 @@ class Transport(Protocol):
     """One way for batches to come."""
 
     name: str
+    at: str
+    """Its address."""
     threaded: bool
     """Whether a thread that reads ahead makes it faster."""
 
@@ -55,6 +57,7 @@ class Choice:
         self._offered = offered
         self._flight = flight
         self._wanted = wanted
+        self._made: dict[str, Transport] = {}
 
     def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """What a ticket gives, without reading it."""
@@ -90,13 +93,16 @@ class Choice:
         )
 
     def _transport(self, name: str) -> Transport | None:
+        """The transport of a name, if it is offered; what it keeps open stays."""
         if name == "flight":
             return self._flight
-        if name == "ring" and "ring" in self._offered:
-            return Ring(str(self._offered["ring"]))
-        if name == "http" and "batches" in self._offered:
-            return Raw(self._http, f"{self._http.url}/v1/batches")
-        return None
+        key = {"ring": "ring", "http": "batches"}[name]
+        if key not in self._offered:
+            return None
+        at = str(self._offered[key])
+        if name not in self._made or self._made[name].at != at:
+            self._made[name] = Ring(at, self._http.actor) if name == "ring" else Raw(self._http, at)
+        return self._made[name]
 
     def _moved(self) -> bool:
         """Ask again what is offered, and whether the ring is elsewhere now."""

@@ -82,8 +82,7 @@ class Client:
         """Root of the STAC API, for pystac-client and browsers."""
         self.flight: str = _reachable(str(about["flight"]), http.url)
         """Address of Arrow Flight, for stock clients."""
-        self._about = about
-        self._transports()  # which refuses what it does not know
+        self._choice = Choice(http, about, Flight(self._connection, self.flight), transport)
         if server:
             atexit.register(server.stop)
 
@@ -276,7 +275,7 @@ class Client:
         return document
 
     def _transports(self) -> Choice:
-        return Choice(self._http, self._about, Flight(self._connection), self._transport)
+        return self._choice
 
     def _connection(self) -> Connection:
         return Connection(self.flight, self._http.actor)
