@@ -148,6 +148,7 @@ def parse() -> argparse.Namespace:
         default="all",
         help="few: of each group the one that was found best before",
     )
+    parser.add_argument("--nice", type=int, default=0, help="of what is measured, such as -10 beside other work (root)")
     parser.add_argument("--scale", type=float, default=1.0, help="times as many samples (default: %(default)s)")
     parser.add_argument("--work", type=Path, help="folder that keeps pixels and conversions (default: none is kept)")
     parser.add_argument("--out", type=Path, default=pixels.TOP / "bench-out", help="folder for table, plot and JSON")
@@ -161,7 +162,8 @@ def main() -> int:
     words = [w for w in options.engines.split(",") if w]
     with tempfile.TemporaryDirectory(prefix="streaming-") if not options.work else nullcontext(options.work) as work:
         pythons = {"peers": sys.executable, "mosaic": options.mosaic_python or sys.executable}
-        place = Place(Path(work).resolve(), pythons, options.binary and options.binary.resolve())
+        binary = options.binary and options.binary.resolve()
+        place = Place(Path(work).resolve(), pythons, binary, options.nice)
         for name in options.workloads.split(","):
             workload = scaled(ALL[name], options.scale) if options.scale != 1 else replace(ALL[name])
             rows = Bench(workload, engines.chosen(name, words), place, options).run()

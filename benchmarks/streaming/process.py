@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,17 @@ class Place:
     work: Path
     pythons: dict[str, str]
     binary: Path | None
+    nice: int = 0  # of what is measured, where other work goes on beside it
+
+    def prefix(self) -> list[str]:
+        """What a command begins with to be run so."""
+        return ["nice", "-n", str(self.nice)] if self.nice else []
+
+    def prefer(self, pid: int) -> None:
+        """Say so of a session, too: where Linux groups processes by session, niceness counts inside of one only."""
+        if self.nice:
+            with suppress(OSError):
+                Path(f"/proc/{pid}/autogroup").write_text(str(self.nice))
 
 
 def spec(engine: Engine, variant: Variant, workload: Workload, place: Place, **more: Any) -> dict[str, Any]:
@@ -58,11 +69,14 @@ def run(engine: Engine, variant: Variant, given: Sequence[dict[str, Any]], place
         for k, one in enumerate(given):
             (folder / f"{k}.spec").write_text(json.dumps({**one, "gate": text, "processes": len(given)}))
             files = [str(folder / f"{k}.spec"), str(folder / f"{k}.json")]
-            command = [python, "-m", "benchmarks.streaming.measure", *files]
+            prefix = place.prefix() if one["what"] == "measure" else []
+            command = [*prefix, python, "-m", "benchmarks.streaming.measure", *files]
             with (folder / f"{k}.log").open("w") as log:
                 running.append(
                     subprocess.Popen(command, cwd=TOP, env=environment, stdout=log, stderr=log, start_new_session=True)
                 )
+            if prefix:
+                place.prefer(running[-1].pid)
         memory = _watch([p.pid for p in running], given[0]["server"].get("pid"), running)
         results = []
         for k in range(len(given)):
@@ -114,14 +128,16 @@ def serving(job: Job, place: Place) -> Iterator[dict[str, Any]]:
     from . import ours
 
     data = ours.folder(job) / "data"
-    command = [str(place.binary), "serve", "--data", str(data), "--json", *ours.serve_flags(job)]
+    command = [*place.prefix(), str(place.binary), "serve", "--data", str(data), "--json", *ours.serve_flags(job)]
     with (job.folder / "server.log").open("a") as log:
         process = subprocess.Popen(
             [*command, "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0"],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            start_new_session=True,
         )
+    place.prefer(process.pid)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

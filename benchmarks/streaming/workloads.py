@@ -62,18 +62,18 @@ class Workload:
 ALL = {
     w.name: w
     for w in (
-        Workload("w1", "13×256² chips, raw", 13, 256, 256),
-        Workload("w2", "4×256² chips, raw", 4, 256, 784),
-        Workload("w3", "13×256² chips, blosc-zstd-shuffle", 13, 256, 256, stored="zarr"),
-        Workload("w4", "unaligned 13×256² windows, T = 1", 13, 256, 256, stored="zarr", windows=True),
+        Workload("w1", "13×256² chips, raw", 13, 256, 576),
+        Workload("w2", "4×256² chips, raw", 4, 256, 1024),
+        Workload("w3", "13×256² chips, blosc-zstd-shuffle", 13, 256, 576, stored="zarr"),
+        Workload("w4", "unaligned 13×256² windows, T = 1", 13, 256, 576, stored="zarr", windows=True),
         Workload(
-            "w4t8", "unaligned 8×13×256² windows, T = 8", 13, 256, 36, times=8, stored="zarr", windows=True, batch=4
+            "w4t8", "unaligned 8×13×256² windows, T = 8", 13, 256, 64, times=8, stored="zarr", windows=True, batch=4
         ),
         Workload("w5", "13×64² patches, raw", 13, 64, 4096),
-        Workload("w6r2", "W1, 2 ranks of one epoch", 13, 256, 256, ranks=2),
-        Workload("w6r4", "W1, 4 ranks of one epoch", 13, 256, 256, ranks=4),
-        Workload("w6j2", "W3, 2 jobs at once", 13, 256, 256, stored="zarr", jobs=2),
-        Workload("w7", "W1 from a cold page cache", 13, 256, 256, cold=True),
+        Workload("w6r2", "W1, 2 ranks of one epoch", 13, 256, 576, ranks=2),
+        Workload("w6r4", "W1, 4 ranks of one epoch", 13, 256, 576, ranks=4),
+        Workload("w6j2", "W3, 2 jobs at once", 13, 256, 576, stored="zarr", jobs=2),
+        Workload("w7", "W1 from a cold page cache", 13, 256, 576, cold=True),
     )
 }
 
