@@ -9,7 +9,10 @@ Runs in whatever interpreter it is given: `make test` has the limits, torch, zar
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.streaming import measure, pixels, process, report
-from benchmarks.streaming.__main__ import together
+from benchmarks.streaming.__main__ import Bench, together
 from benchmarks.streaming.contract import Batch, Engine, Job, Missing, Variant
 from benchmarks.streaming.engines import ENGINES
 from benchmarks.streaming.workloads import ALL, small
@@ -116,3 +119,20 @@ def test_a_table_names_what_did_not_run() -> None:
     assert "0.50" in lines[4]
     assert "30–50" in lines[4]
     assert lines[5].endswith("not available: it does not install")
+
+
+def test_a_run_measures_processes_side_by_side(tmp_path: Path) -> None:
+    there = process.Place(tmp_path / "work", {"peers": sys.executable}, None)
+    engine = next(e for e in ENGINES if e.name == report.GATHER)
+    workload = small(ALL["w6r2"])
+    options = Namespace(seconds=0.1, repeats=2, settings="all", verbose=True)
+    rows = Bench(workload, [engine], there, options).run()
+    assert [len(row.runs) for row in rows] == [2], rows[0].reason
+    for run in rows[0].runs:
+        assert run["rate"] > 0
+        assert run["cpu_per_gb"] > 0
+        assert run["private_mb"] > 1
+        assert run["mixing"] == pytest.approx(1)
+    report.write(tmp_path / "out", report.machine(), {"w6r2": (workload, rows)}, {})
+    assert json.loads((tmp_path / "out/streaming.json").read_text())["workloads"]["w6r2"]["rows"][0]["group"] == "limit"
+    assert (tmp_path / "out/streaming.png").stat().st_size > 5_000
