@@ -41,6 +41,7 @@ func Run(t *testing.T, cfg Config) {
 		"moving pages":       testMovingPages,
 		"tokens":             testTokens,
 		"place and time":     testPlaceAndTime,
+		"flawed shapes":      testFlawedShapes,
 		"shapes":             testShapes,
 		"collection search":  testCollectionSearch,
 		"filter":             testFilter,

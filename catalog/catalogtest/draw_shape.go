@@ -68,13 +68,13 @@ func holed(low corner) string {
 	return "[" + ring(low, high) + "," + ring(in, out) + "]"
 }
 
-// geometry is a valid geometry of GeoJSON, or null, and its document's bbox.
+// geometry is a geometry of GeoJSON, or null, and its document's bbox.
 func (d draw) geometry() (geometry, bbox string) {
 	bbox = "[0,0,1,1]"
 	whole := func(kind, coordinates string) string {
 		return fmt.Sprintf(`{"type":%q,"coordinates":%s}`, kind, coordinates)
 	}
-	switch d.IntN(12) {
+	switch d.IntN(13) {
 	case 0:
 		return "null", bbox
 	case 1:
@@ -95,6 +95,8 @@ func (d draw) geometry() (geometry, bbox string) {
 		return whole("MultiPolygon", "[["+ring(low, corner{low[0] + 1, low[1] + 1})+"],["+ring(corner{low[0] + 2, low[1]}, corner{low[0] + 3, low[1] + 2})+"]]"), bbox
 	case 8:
 		return fmt.Sprintf(`{"type":"GeometryCollection","geometries":[%s,%s]}`, whole("Point", d.corner().String()), whole("LineString", d.line())), bbox
+	case 12:
+		return d.flawed(pick(d, flawNames...)), bbox
 	case 9: // longitudes that jump at the antimeridian, as the bbox says
 		south := float64(d.IntN(3))
 		return whole("Polygon", list([]string{list([]corner{{178, south}, {-178, south}, {-178, south + 1}, {178, south + 1}, {178, south}})})), fmt.Sprintf("[178,%g,-178,%g]", south, south+1)

@@ -1,8 +1,9 @@
 // Package geo is the geometry of footprints and filters: GeoJSON, WKT and WKB in and out, and the eight
 // spatial predicates. It computes in the plane of longitude and latitude, as GeoJSON means its edges, and
 // takes no notice of heights. A shape that runs on past ±180 is cut there and brought into −180 to 180 (Split),
-// and only so is it looked at and stored, here and in every database. It refuses geometry that
-// is not valid, with the reason. The invariants: Intersects is symmetric, and two shapes that
+// and only so is it looked at and stored, here and in every database. An area whose outlines
+// cross is what lies within them (sound). It refuses geometry that
+// has not the form of one, with the reason. The invariants: Intersects is symmetric, and two shapes that
 // intersect have bounds that do; a predicate is decided by exact arithmetic on the coordinates as they are.
 package geo
 
@@ -16,7 +17,7 @@ import (
 
 // Shape is a geometry. It never changes.
 type Shape struct {
-	// geometry is what was given, without heights; plain is the same within longitudes −180 to 180.
+	// geometry is what was given, without heights; plain is the same, sound and within longitudes −180 to 180.
 	geometry, plain orb.Geometry
 	// The parts of plain, and a rectangle around each line and each area and around everything.
 	points               []orb.Point
@@ -93,7 +94,8 @@ func Box(west, south, east, north float64) *Shape {
 	}
 	ring := orb.Ring{{west, south}, {east, south}, {east, north}, {west, north}, {west, south}}
 	box := orb.Polygon{ring}
-	return newShape(box, plain(box))
+	at, _ := plain(box) // a rectangle is sound, or flat
+	return newShape(box, at)
 }
 
 // ParseBox reads a bounding box of 4 numbers (west, south, east, north, in degrees) or 6 (west, south, low, east,

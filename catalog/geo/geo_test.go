@@ -88,12 +88,12 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		sound(t, s)
+		keeps(t, s)
 	})
 }
 
-// sound holds a shape to what is true of all.
-func sound(t testing.TB, s *Shape) {
+// keeps holds a shape to what is true of all.
+func keeps(t testing.TB, s *Shape) {
 	require.True(t, s.Intersects(s), s)
 	for _, b := range s.Bounds() {
 		require.True(t, b.Min[0] >= -180 && b.Max[0] <= 180 && b.Min[0] <= b.Max[0], s)
@@ -143,7 +143,7 @@ func FuzzReadWKT(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if s, _, err := ReadWKT(text); err == nil {
-			sound(t, s)
+			keeps(t, s)
 		}
 	})
 }
@@ -159,7 +159,7 @@ func FuzzParseWKB(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := ParseWKB(data); err == nil {
-			sound(t, s)
+			keeps(t, s)
 		}
 	})
 }

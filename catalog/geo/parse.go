@@ -25,7 +25,11 @@ func Parse(geometry json.RawMessage, bbox []float64) (*Shape, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "geometry: %w", err).WithCure("%s", cure)
 	}
-	return newShape(g, plain(g)), nil
+	at, err := plain(g)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "geometry: %w", err).WithCure("simplify its outlines")
+	}
+	return newShape(g, at), nil
 }
 
 type reader struct{ crossing bool }

@@ -25,7 +25,13 @@ func wkt(t testing.TB, text string) *Shape {
 	return s
 }
 
-func shaped(g orb.Geometry) *Shape { return newShape(g, plain(g)) }
+func shaped(g orb.Geometry) *Shape {
+	at, err := plain(g)
+	if err != nil {
+		panic(err)
+	}
+	return newShape(g, at)
+}
 
 // TestPredicates lists which predicates are true of two shapes, besides s_intersects or s_disjoint.
 func TestPredicates(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"github.com/paulmach/orb"
 )
 
-// plain is a geometry as it is looked at and stored: within longitudes −180 to 180, a collection with parts of one dimension as a
-// list of these, a line that is all in one place as that point, and an area that is all on one line as that line.
-func plain(g orb.Geometry) orb.Geometry {
+// plain is a geometry as it is looked at and stored: sound (see there), within longitudes −180 to 180, a collection with parts of one
+// dimension as a list of these, a line that is all in one place as that point, and an area that is all on one line as that line.
+func plain(g orb.Geometry) (orb.Geometry, error) {
 	switch g := g.(type) {
 	case orb.LineString:
 		if still(g) {
@@ -17,16 +17,40 @@ func plain(g orb.Geometry) orb.Geometry {
 		}
 	case orb.MultiLineString:
 		if slices.ContainsFunc(g, still) {
-			return plainLines(g)
+			return plainLines(g), nil
 		}
 	case orb.Polygon:
 		if l, ok := flat(g[0]); ok {
 			return plain(l)
 		}
+		return plainAreas(orb.MultiPolygon{g})
+	case orb.MultiPolygon:
+		return plainAreas(g)
 	case orb.Collection:
 		return plainCollection(g)
 	}
-	return split(g)
+	return split(g), nil
+}
+
+// plainAreas are sound before they are cut, and after, as rounding may have moved what was cut.
+func plainAreas(areas orb.MultiPolygon) (orb.Geometry, error) {
+	g, err := sound(areas)
+	if err != nil || withinWorld(g) {
+		return g, err
+	}
+	switch cut := split(g).(type) {
+	case orb.Polygon:
+		return sound(orb.MultiPolygon{cut})
+	case orb.MultiPolygon:
+		return sound(cut)
+	default: // lines and points that areas without an inside became
+		return cut, nil
+	}
+}
+
+func withinWorld(g orb.Geometry) bool {
+	b := g.Bound()
+	return b.Min[0] >= -180 && b.Max[0] <= 180
 }
 
 // flat is a ring that is all on one line as that line, from end to end.
@@ -67,13 +91,16 @@ func plainLines(lines orb.MultiLineString) orb.Geometry {
 	return split(kept)
 }
 
-func plainCollection(c orb.Collection) orb.Geometry {
+func plainCollection(c orb.Collection) (orb.Geometry, error) {
 	var all orb.Collection // without collections in it
 	var points orb.MultiPoint
 	var lines orb.MultiLineString
 	var areas orb.MultiPolygon
 	for _, child := range c {
-		child = plain(child)
+		child, err := plain(child)
+		if err != nil {
+			return nil, err
+		}
 		switch child := child.(type) {
 		case orb.Point:
 			points = append(points, child)
@@ -96,19 +123,19 @@ func plainCollection(c orb.Collection) orb.Geometry {
 	mixed := slices.ContainsFunc(all, func(g orb.Geometry) bool { return g.Dimensions() != all[0].Dimensions() })
 	switch {
 	case mixed:
-		return all
+		return all, nil
 	case points != nil:
-		return points
+		return points, nil
 	case lines != nil:
-		return lines
+		return lines, nil
 	}
-	return areas
+	return sound(areas)
 }
 
 // split cuts out what lies in each strip of 360 degrees of longitude and moves it to the one around 0. What only touches a strip's edge
 // from outside is not repeated there.
 func split(g orb.Geometry) orb.Geometry {
-	if b := g.Bound(); b.Min[0] >= -180 && b.Max[0] <= 180 {
+	if withinWorld(g) {
 		return g
 	}
 	switch g := g.(type) {

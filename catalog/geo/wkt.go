@@ -16,7 +16,11 @@ func ReadWKT(text string) (s *Shape, n int, err error) {
 	if err != nil {
 		return nil, r.at, err
 	}
-	return newShape(g, plain(g)), r.at, nil
+	at, err := plain(g)
+	if err != nil {
+		return nil, r.at, err
+	}
+	return newShape(g, at), r.at, nil
 }
 
 type wktReader struct {

@@ -30,14 +30,11 @@ const (
 	boxOfPlace
 )
 
-func (dialect) Placeholder(n int, k sqlgen.Kind, value any) string {
+func (dialect) Placeholder(n int, k sqlgen.Kind) string {
 	at := "$" + strconv.Itoa(n)
 	switch k {
 	case sqlgen.Shape:
-		if surelyValid(value.(*geo.Shape).WKB()) {
-			return at + "::geometry"
-		}
-		return "sound(" + at + "::geometry)"
+		return at + "::geometry"
 	case sqlgen.Text:
 		return "(" + at + `::text COLLATE "C")`
 	}

@@ -1,20 +1,15 @@
 package postgres
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"reflect"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/paulmach/orb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/catalog/geo"
-	"github.com/terrapin-eo/terrapin/catalog/postgres/pgtest"
 )
 
 func TestDoubles(t *testing.T) {
@@ -81,56 +76,4 @@ func TestPlaces(t *testing.T) {
 	require.False(t, meets(greenwich, arc(geo.Box(2, 50, 3, 52), blur)))
 	require.False(t, meets(greenwich, arc(geo.Box(179, 50, -179, 52), blur)))
 	require.InDelta(t, math.Cos(math.Pi/180), greenwich.low[0], 1e-15)
-}
-
-// What is taken for valid is valid to PostGIS, and footprints as they are, are.
-func TestSurelyValid(t *testing.T) {
-	conn, err := pgx.Connect(context.Background(), pgtest.Database(t))
-	require.NoError(t, err)
-	defer conn.Close(context.Background())
-	r := rand.New(rand.NewPCG(2, 3))
-	var wkbs [][]byte
-	for range 3000 {
-		var polygons orb.MultiPolygon
-		for range 1 + r.IntN(3) {
-			x, y := float64(r.IntN(20)), float64(r.IntN(20))
-			ring := orb.Ring{}
-			n := 3 + r.IntN(5)
-			for i := range n {
-				at := 2 * math.Pi * float64(i) / float64(n)
-				if r.IntN(6) == 0 {
-					at *= 2 // goes round twice, or back
-				}
-				ring = append(ring, orb.Point{x + math.Cos(at), y + math.Sin(at)*float64(r.IntN(12))/11})
-			}
-			polygons = append(polygons, orb.Polygon{append(ring, ring[0])})
-		}
-		text := fmt.Sprintf(`{"type":"MultiPolygon","coordinates":%s}`, must(json.Marshal(polygons)))
-		if len(polygons) == 1 {
-			text = fmt.Sprintf(`{"type":"Polygon","coordinates":%s}`, must(json.Marshal(polygons[0])))
-		}
-		s, err := geo.Parse(json.RawMessage(text), nil)
-		require.NoError(t, err)
-		wkbs = append(wkbs, s.WKB())
-	}
-	var valid []bool
-	require.NoError(t, conn.QueryRow(context.Background(), `SELECT array_agg(ST_IsValid(ST_GeomFromWKB(w)) ORDER BY n) FROM unnest($1::bytea[]) WITH ORDINALITY u (w, n)`, wkbs).Scan(&valid))
-	sure := 0
-	for i, w := range wkbs {
-		if surelyValid(w) {
-			sure++
-			require.True(t, valid[i], "%x", w)
-		}
-	}
-	require.Greater(t, sure, 300)
-	for _, s := range []*geo.Shape{geo.Box(1, 2, 3, 4), geo.Box(179, 0, -179, 1)} {
-		require.True(t, surelyValid(s.WKB()), s.String())
-	}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }

@@ -83,7 +83,10 @@ func (c *Catalog) migrate(ctx context.Context) error {
 		if err := m.lock(ctx); err != nil {
 			return err
 		}
-		return m.run(ctx)
+		if err := m.run(ctx); err != nil {
+			return err
+		}
+		return m.reshape(ctx)
 	})
 }
 
@@ -149,7 +152,7 @@ func (m migration) extension(ctx context.Context, name string) (schema string, e
 	return schema, find()
 }
 
-// done reports whether every step was taken; then no right to change anything is needed.
+// done reports whether every step was taken and every shape looked at; then no right to change anything is needed.
 func (m migration) done(ctx context.Context) (bool, error) {
 	var there bool
 	if err := m.conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, m.at.quoted()+".migration").Scan(&there); err != nil || !there {
@@ -159,7 +162,11 @@ func (m migration) done(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return len(taken) == len(steps()), nil
+	if len(taken) < len(steps()) {
+		return false, nil
+	}
+	err = m.conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM setting WHERE name = 'reshaped')`).Scan(&there)
+	return there, err
 }
 
 // taken are the digests of the steps that were taken, checked.

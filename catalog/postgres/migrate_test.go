@@ -215,3 +215,30 @@ func TestLocaleOfTheDatabase(t *testing.T) {
 	require.Equal(t, []string{"I", "i"}, names(catalog.Query{Filter: filter(t, "casei(s) = casei('I')")}))
 	require.Equal(t, []string{"a", "i", "z", "Ä", "ı"}, names(catalog.Query{Filter: filter(t, "s >= 'a'")}))
 }
+
+// Areas that an older release stored as PostGIS puts them right are stored as package geo does, once.
+func TestReshape(t *testing.T) {
+	ctx, address := context.Background(), pgtest.Database(t)
+	c := open(t, address)
+	geometry := `{"type":"Polygon","coordinates":[[[0,0],[4,0],[4,4],[0,4],[0,0],[3,1],[3,3],[1,3],[0,0]]]}`
+	_, err := c.Apply(ctx, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}, Items: []json.RawMessage{
+		catalogtest.Item("a", "twice", geometry, `"datetime":null`), catalogtest.Item("a", "point", `{"type":"Point","coordinates":[9,9]}`, `"datetime":null`)}})
+	require.NoError(t, err)
+	found := func() int {
+		r, err := c.Search(ctx, catalog.Everything(), catalog.Query{BBox: []float64{2, 2, 2.5, 2.5}})
+		require.NoError(t, err)
+		return len(r.Documents)
+	}
+	require.Zero(t, found(), "what is gone around twice is outside")
+	conn := connect(t, address)
+	for _, text := range []string{
+		`CREATE FUNCTION sound(g geometry) RETURNS geometry LANGUAGE sql RETURN g; DELETE FROM migration WHERE step = 5`,
+		`INSERT INTO setting VALUES ('reshaped', '0')`,
+	} {
+		exec(t, conn, text)
+		exec(t, conn, `UPDATE item SET shape = ST_MakeEnvelope(0, 0, 4, 4, 4326) WHERE id = 'twice'`)
+		require.Equal(t, 1, found())
+		open(t, address)
+		require.Zero(t, found())
+	}
+}

@@ -2,10 +2,7 @@ package postgres
 
 import (
 	"bytes"
-	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // writeCollections removes and puts collections. Items of one that is removed go with it, as nobody can put others meanwhile.
@@ -62,9 +59,6 @@ func (w *writer) writeItems(due work) error {
 			return err
 		}
 	}
-	if err := w.mend(due); err != nil {
-		return err
-	}
 	if err := w.copy(due.newItems); err != nil {
 		return err
 	}
@@ -76,39 +70,6 @@ func (w *writer) writeItems(due work) error {
 		items = items[n:]
 	}
 	return nil
-}
-
-// mend brings shapes into a form that PostGIS takes, where that is not sure already.
-func (w *writer) mend(due work) error {
-	var doubtful []*record
-	var shapes [][]byte
-	look := func(r *record) {
-		if r.shape != nil && !surelyValid(r.shape) {
-			doubtful, shapes = append(doubtful, r), append(shapes, r.shape)
-		}
-	}
-	for _, it := range due.newItems {
-		look(it)
-	}
-	for _, it := range due.changedItems {
-		look(it.record)
-	}
-	if len(shapes) == 0 {
-		return nil
-	}
-	rows, err := w.conn.Query(w.ctx, `SELECT n, ST_AsBinary(sound(g), 'NDR') FROM (
-			SELECT n, ST_GeomFromWKB(w) AS g FROM unnest($1::bytea[]) WITH ORDINALITY AS u (w, n)
-		) AS s WHERE NOT ST_IsValid(g)`, shapes)
-	if err != nil {
-		return err
-	}
-	var n int
-	var shape []byte
-	_, err = pgx.ForEachRow(rows, []any{&n, &shape}, func() error {
-		doubtful[n-1].shape = slices.Clone(shape)
-		return nil
-	})
-	return err
 }
 
 func (w *writer) copy(items []*record) error {

@@ -78,7 +78,7 @@ type Args func(k Kind, value any) string
 // NULL where their operands are.
 type Dialect interface {
 	// Placeholder is the text of the n-th argument, counted from 1, and Argument what is handed to the driver for its value.
-	Placeholder(n int, k Kind, value any) string
+	Placeholder(n int, k Kind) string
 	Argument(k Kind, value any) any
 	Values
 	Operators

@@ -10,7 +10,7 @@ type statement struct {
 
 func (s *statement) arg(k Kind, value any) string {
 	s.args = append(s.args, s.Argument(k, value))
-	return s.Placeholder(len(s.args), k, value)
+	return s.Placeholder(len(s.args), k)
 }
 
 // unknown is the third value of a condition.

@@ -18,7 +18,7 @@ type dialect struct{ ranked map[string]int64 }
 
 var _ sqlgen.Dialect = dialect{}
 
-func (dialect) Placeholder(n int, _ sqlgen.Kind, _ any) string { return fmt.Sprintf("?%d", n) }
+func (dialect) Placeholder(n int, _ sqlgen.Kind) string { return fmt.Sprintf("?%d", n) }
 
 func (dialect) Argument(_ sqlgen.Kind, value any) any {
 	switch v := value.(type) {

@@ -122,8 +122,8 @@ func (t *transaction) deleteItem(ref catalog.ItemRef) error {
 	return t.run(`DELETE FROM item WHERE row = ?`, row)
 }
 
-// index puts an item's boxes and words into their tables.
-func (t *transaction) index(row int64, e *catalog.Entry) error {
+// place puts an item's boxes into their table.
+func (t *transaction) place(row int64, e *catalog.Entry) error {
 	boxes := nowhere
 	if e.Shape != nil {
 		boxes = e.Shape.Bounds()
@@ -135,8 +135,13 @@ func (t *transaction) index(row int64, e *catalog.Entry) error {
 			return err
 		}
 	}
-	if len(e.Words) == 0 {
-		return nil
+	return nil
+}
+
+// index puts an item's boxes and words into their tables.
+func (t *transaction) index(row int64, e *catalog.Entry) error {
+	if err := t.place(row, e); err != nil || len(e.Words) == 0 {
+		return err
 	}
 	lines := make([]string, len(e.Words))
 	for i, w := range e.Words {

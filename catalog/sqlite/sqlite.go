@@ -87,6 +87,9 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	if err := migrate(ctx, w); err != nil {
 		return err
 	}
+	if err := c.writes.reshape(ctx); err != nil {
+		return err
+	}
 	key := make([]byte, catalog.KeySize)
 	rand.Read(key) // never fails
 	if _, err := w.exec(ctx, `INSERT INTO setting (name, value) VALUES ('page_key', ?) ON CONFLICT DO NOTHING`, key); err != nil {

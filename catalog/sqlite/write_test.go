@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/encoding/wkb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/catalog"
@@ -245,4 +248,49 @@ func TestResetLeavesNothing(t *testing.T) {
 	out, err := c.Search(t.Context(), all, catalog.Query{BBox: []float64{0, 0, 2, 2}})
 	require.NoError(t, err)
 	require.Empty(t, out.Documents)
+}
+
+// A file of the release before had areas as they were posted; they are put right once, and a file that was left half-way is finished.
+func TestReshape(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.sqlite")
+	c := openAt(t, path)
+	geometry := `{"type":"Polygon","coordinates":[[[0,0],[4,0],[4,4],[9,9],[4,4],[0,4],[0,0]]]}`
+	put(t, c, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}, Items: []json.RawMessage{
+		catalogtest.Item("a", "spike", geometry, `"datetime":null`), catalogtest.Item("a", "sound", `{"type":"Point","coordinates":[9,9]}`, `"datetime":null`)}})
+	spike := catalog.Query{BBox: []float64{8, 8, 9.5, 9.5}}
+	found := func(c *Catalog) int {
+		r, err := c.Search(t.Context(), all, spike)
+		require.NoError(t, err)
+		return len(r.Documents)
+	}
+	require.Equal(t, 1, found(c), "the point, and no spike")
+	shapeOf := func(c *Catalog) (shape, west any) {
+		require.NoError(t, c.reading(t.Context(), "look", func(r *conn) error {
+			_, err := r.one(t.Context(), `SELECT shape, box.east FROM item JOIN box ON box.id = 2 * item.row WHERE item.id = 'spike'`, nil, &shape, &west)
+			return err
+		}))
+		return shape, west
+	}
+	want, _ := shapeOf(c)
+	old := wkb.MustMarshal(orb.Polygon{{{0, 0}, {4, 0}, {4, 4}, {9, 9}, {4, 4}, {0, 4}, {0, 0}}}, binary.LittleEndian)
+	before := func(c *Catalog, statements ...string) {
+		for _, text := range append(statements, `UPDATE box SET east = 9, north = 9 WHERE id IN (SELECT 2 * row FROM item)`) {
+			_, err := c.writes.exec(t.Context(), text)
+			require.NoError(t, err, text)
+		}
+		_, err := c.writes.exec(t.Context(), `UPDATE item SET shape = ? WHERE id = 'spike'`, old)
+		require.NoError(t, err)
+		require.Equal(t, 2, found(c))
+		require.NoError(t, c.Close())
+	}
+	for _, statement := range []string{`DELETE FROM migration WHERE step = 3`, `INSERT INTO setting VALUES ('reshaped', 0)`} {
+		before(c, statement)
+		c = openAt(t, path)
+		require.Equal(t, 1, found(c))
+		got, east := shapeOf(c)
+		require.Equal(t, want, got)
+		require.Equal(t, 4.0, east)
+		_, err := c.Item(t.Context(), all, catalog.ItemRef{Collection: "a", ID: "spike"})
+		require.NoError(t, err)
+	}
 }

@@ -1,0 +1,193 @@
+package geo
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/paulmach/orb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+func TestSound(t *testing.T) {
+	for given, want := range map[string]string{
+		"POLYGON((0 0,2 2,2 0,0 2,0 0))":                                               "MULTIPOLYGON(((0 0,1 1,0 2,0 0)),((1 1,2 0,2 2,1 1)))",
+		"POLYGON((0 0,4 0,4 4,9 9,4 4,0 4,0 0))":                                       "POLYGON((0 0,4 0,4 4,0 4,0 0))",
+		"POLYGON((0 0,4 0,4 0,4 4,0 4,0 4,0 0))":                                       "POLYGON((0 0,4 0,4 0,4 4,0 4,0 4,0 0))", // nothing is wrong with that
+		"POLYGON((0 0,4 0,4 4,0 4,0 0),(0 1,1 1,1 2,0 2,0 1))":                         "POLYGON((0 0,4 0,4 4,0 4,0 2,1 2,1 1,0 1,0 0))",
+		"POLYGON((0 0,4 0,4 4,0 4,0 0),(0 2,1 1,1 3,0 2))":                             "POLYGON((0 0,4 0,4 4,0 4,0 2,0 0),(0 2,1 3,1 1,0 2))",
+		"POLYGON((0 0,4 0,4 4,0 4,0 0),(3 3,6 3,6 6,3 6,3 3))":                         "POLYGON((0 0,4 0,4 3,3 3,3 4,0 4,0 0))",
+		"POLYGON((0 0,4 0,4 4,0 4,0 0),(7 7,8 7,8 8,7 7))":                             "POLYGON((0 0,4 0,4 4,0 4,0 0))",
+		"POLYGON((0 0,4 0,4 4,0 4,0 0),(1 1,3 1,3 3,1 3,1 1),(2 2,2.5 2,2.5 2.5,2 2))": "POLYGON((0 0,4 0,4 4,0 4,0 0),(1 1,1 3,3 3,3 1,1 1))",
+		"POLYGON((0 0,4 0,4 4,0 0),(0 0,4 0,4 4,0 0))":                                 "MULTILINESTRING((0 0,4 0),(0 0,4 4),(4 0,4 4))",
+		"POLYGON((0 0,1 0,1 1,1 0,0 0))":                                               "MULTILINESTRING((0 0,1 0),(1 0,1 1))",
+		"MULTIPOLYGON(((0 0,2 0,2 2,0 2,0 0)),((1 0,3 0,3 2,1 2,1 0)))":                "POLYGON((0 0,1 0,2 0,3 0,3 2,2 2,1 2,0 2,0 0))",
+		"MULTIPOLYGON(((0 0,2 0,2 2,0 2,0 0)),((2 2,3 2,3 3,2 2)))":                    "MULTIPOLYGON(((0 0,2 0,2 2,0 2,0 0)),((2 2,3 2,3 3,2 2)))",
+		"MULTIPOLYGON(((0 0,9 0,9 9,0 9,0 0)),((1 1,2 1,2 2,1 1)))":                    "POLYGON((0 0,9 0,9 9,0 9,0 0))",
+		"MULTIPOLYGON(((1 1,1 1,1 1,1 1)))":                                            "POINT(1 1)",
+		"MULTIPOLYGON(((1 1,1 1,1 1,1 1)),((0 0,2 0,2 2,0 0)))":                        "POLYGON((0 0,2 0,2 2,0 0))",
+		"POLYGON((0 0,4 0,4 4,0 4,0 0,3 1,3 3,1 3,0 0))":                               "POLYGON((0 0,4 0,4 4,0 4,0 0),(0 0,1 3,3 3,3 1,0 0))",
+		"POLYGON((178 0,182 2,182 0,178 2,178 0))":                                     "MULTIPOLYGON(((178 0,180 1,178 2,178 0)),((-180 1,-178 0,-178 2,-180 1)))",
+		"GEOMETRYCOLLECTION(POLYGON((0 0,2 0,2 2,0 0)),POLYGON((0 0,2 0,2 2,0 0)))":    "POLYGON((0 0,2 0,2 2,0 0))",
+		// Corners stay what they were, to the last bit; crossings are within 1e-12.
+		"POLYGON((0.1 0.1,0.3 0.3,0.3 0.1,0.1 0.3,0.1 0.1))": "MULTIPOLYGON(((0.1 0.1,0.2000000000007276 0.2000000000007276,0.1 0.3,0.1 0.1)),((0.2000000000007276 0.2000000000007276,0.3 0.1,0.3 0.3,0.2000000000007276 0.2000000000007276)))",
+	} {
+		s, _, err := ReadWKT(given)
+		require.NoError(t, err, given)
+		require.Equal(t, given, s.String(), "what was given is kept")
+		require.Equal(t, want, s.Split().String(), given)
+		keeps(t, s)
+		again, _, err := ReadWKT(want)
+		require.NoError(t, err)
+		require.True(t, again.Split().Sound(), want)
+	}
+}
+
+// What was put right holds the points that its definition says, and its outlines are sound.
+func TestSoundIsWhatItMeans(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 2))
+	grid := func() orb.Point {
+		if r.IntN(3) == 0 {
+			return orb.Point{6 * r.Float64(), 6 * r.Float64()}
+		}
+		return orb.Point{float64(r.IntN(7)), float64(r.IntN(7))}
+	}
+	ring := func() orb.Ring {
+		out := orb.Ring{}
+		for range 3 + r.IntN(8) {
+			out = append(out, grid())
+		}
+		return append(out, out[0])
+	}
+	means := func(areas orb.MultiPolygon, p orb.Point) (in, edge bool) {
+		for _, a := range areas {
+			here := true
+			for k, r := range a {
+				odd, on := pointInRing(p, r)
+				edge, here = edge || on, here && odd == (k == 0)
+			}
+			in = in || here
+		}
+		return in, edge
+	}
+	inside := 0
+	for range 2000 {
+		var areas orb.MultiPolygon
+		for range 1 + r.IntN(3) {
+			a := orb.Polygon{}
+			for range 1 + r.IntN(3) {
+				a = append(a, ring())
+			}
+			areas = append(areas, a)
+		}
+		s := shaped(areas)
+		if len(s.areas) > 0 {
+			pieces, rings := piecesOf(s.areas)
+			l := sweep(pieces)
+			require.True(t, l.clean && l.borders(pieces, &rings), s)
+		}
+		for range 50 {
+			p := orb.Point{6 * r.Float64(), 6 * r.Float64()}
+			want, edge := means(areas, p)
+			if edge {
+				continue
+			}
+			got := inAreas(p, s.areas) == 0
+			require.Equal(t, want, got, "%v in %s, which became %s", p, s, s.Split())
+			if got {
+				inside++
+			}
+		}
+	}
+	require.Greater(t, inside, 20_000)
+}
+
+// Large outlines are looked at in a time that goes with their size, and those that cross themselves too often are refused.
+func TestSoundIsBounded(t *testing.T) {
+	star := func(n, stride int) orb.Ring {
+		out := orb.Ring{}
+		for i := range n + 1 {
+			at := 2 * math.Pi * float64(i*stride%n) / float64(n)
+			out = append(out, orb.Point{10 * math.Cos(at), 10 * math.Sin(at)})
+		}
+		return out
+	}
+	comb := func(n int, flip bool) orb.Ring {
+		out := orb.Ring{}
+		for i := range n {
+			p := orb.Point{float64(i) * 100 / float64(n), 10 + 80*float64(i%2)}
+			if flip {
+				p[0], p[1] = p[1], p[0]-50
+			}
+			out = append(out, p)
+		}
+		last, first := orb.Point{100, 0}, orb.Point{0, 0}
+		if flip {
+			last, first = orb.Point{0, 50}, orb.Point{0, -50}
+		}
+		return append(out, last, first, out[0])
+	}
+	crossed := comb(20_000, true)
+	crossed[10], crossed[12] = crossed[12], crossed[10]
+	for name, areas := range map[string]orb.MultiPolygon{
+		"comb": {{comb(20_000, false)}}, "level comb": {{comb(20_000, true)}}, "one crossing": {{crossed}}, "star": {{star(41, 20)}},
+		"chessboard": chessboard(100),
+	} {
+		begun := time.Now()
+		s, err := sound(areas)
+		require.NoError(t, err, name)
+		require.Equal(t, 2, s.Dimensions(), name)
+		t.Log(name, time.Since(begun))
+		require.Less(t, time.Since(begun), 20*time.Second, name)
+	}
+	begun := time.Now()
+	_, err := Parse(must(json.Marshal(map[string]any{"type": "Polygon", "coordinates": orb.Polygon{star(301, 150)}})), nil)
+	require.True(t, fault.Is(err, fault.Invalid), err)
+	require.ErrorContains(t, err, "cross themselves too often")
+	require.Contains(t, fault.CureOf(err), "simplify")
+	t.Log("tangled", time.Since(begun))
+	require.Less(t, time.Since(begun), 20*time.Second)
+}
+
+// chessboard has n by n squares that touch in their corners.
+func chessboard(n int) (out orb.MultiPolygon) {
+	for x := range n {
+		for y := range n {
+			if (x+y)%2 == 0 {
+				out = append(out, orb.Bound{Min: orb.Point{float64(x), float64(y) / 2}, Max: orb.Point{float64(x + 1), float64(y+1) / 2}}.ToPolygon())
+			}
+		}
+	}
+	return out
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func BenchmarkSound(b *testing.B) {
+	for name, text := range map[string]string{
+		"box":     "POLYGON((0 0,1 0,1 1,0 1,0 0))",
+		"scene":   "POLYGON((0 0,1 0.1,1.2 1.1,0.1 1,0 0))",
+		"swath":   "POLYGON((0 0,1 0,2 0.1,3 0.3,4 0.6,4.1 1.6,3.1 1.3,2.1 1.1,1.1 1,0.1 1,0 0))",
+		"bow-tie": "POLYGON((0 0,2 2,2 0,0 2,0 0))",
+	} {
+		r := wktReader{text: text}
+		g, err := r.tagged(0)
+		require.NoError(b, err)
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := plain(g); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
