@@ -2,11 +2,14 @@ package catalog
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/terrapin-eo/terrapin/catalog/cql2"
+	"github.com/terrapin-eo/terrapin/catalog/geo"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -91,4 +94,20 @@ func FuzzParseItem(f *testing.F) {
 		require.Equal(t, e.Ref, again.Ref)
 		require.Equal(t, e.Sort, again.Sort)
 	})
+}
+
+func TestQueriesHaveBoundedGeometries(t *testing.T) {
+	line := func(n int) cql2.Expr {
+		s, _, err := geo.ReadWKT("LINESTRING(0 0" + strings.Repeat(",1 1", n-1) + ")")
+		require.NoError(t, err)
+		return cql2.Spatial{Op: "s_intersects", Left: cql2.Property{Name: cql2.Location}, Right: cql2.Geometry{Shape: s}}
+	}
+	half := line(MaxCorners / 2)
+	require.NoError(t, Query{Filter: cql2.Not{Arg: cql2.And{Args: []cql2.Expr{half, half}}}}.Check())
+	err := Query{Filter: cql2.Or{Args: []cql2.Expr{half, line(MaxCorners/2 + 1)}}}.Check()
+	require.True(t, fault.Is(err, fault.Invalid), err)
+	require.ErrorContains(t, err, "100001 positions")
+	require.Contains(t, fault.CureOf(err), "simplify")
+	err = Query{Intersects: half.(cql2.Spatial).Right.(cql2.Geometry).Shape, Filter: line(MaxCorners/2 + 1)}.Check()
+	require.True(t, fault.Is(err, fault.Invalid), err)
 }

@@ -134,10 +134,26 @@ func (q Query) Check() error {
 			return err
 		}
 	}
+	if n := q.corners(); n > MaxCorners {
+		return fault.New(fault.Invalid, "the geometries of the query have %d positions", n).WithCure("simplify them, or send several queries: %d positions are the most", MaxCorners)
+	}
 	if q.Time.Start != nil && q.Time.End != nil && q.Time.Start.After(*q.Time.End) {
 		return fault.New(fault.Invalid, "the time interval begins after its end").WithCure("swap its ends")
 	}
 	return nil
+}
+
+// MaxCorners is how many positions the geometries of a query may have, all together.
+const MaxCorners = 100_000
+
+func (q Query) corners() (n int) {
+	if q.Intersects != nil {
+		n = q.Intersects.Corners()
+	}
+	for _, s := range cql2.Shapes(q.Filter) {
+		n += s.Corners()
+	}
+	return n
 }
 
 // CheckName refuses what nothing in a catalog can be called: what is not UTF-8, or holds U+0000.

@@ -9,18 +9,30 @@ import (
 // Properties lists the names of the properties that a filter looks at, each once, in the order of their first place.
 func Properties(e Expr) (names []string) {
 	seen := map[string]bool{}
-	var visit func(Expr)
-	visit = func(e Expr) {
+	visit(e, func(e Expr) {
 		if p, ok := e.(Property); ok && !seen[p.Name] {
 			seen[p.Name] = true
 			names = append(names, p.Name)
 		}
-		for _, c := range children(e) {
-			visit(c)
-		}
-	}
-	visit(e)
+	})
 	return names
+}
+
+// Shapes lists the shapes that a filter compares with.
+func Shapes(e Expr) (shapes []*geo.Shape) {
+	visit(e, func(e Expr) {
+		if g, ok := e.(Geometry); ok {
+			shapes = append(shapes, g.Shape)
+		}
+	})
+	return shapes
+}
+
+func visit(e Expr, see func(Expr)) {
+	see(e)
+	for _, c := range children(e) {
+		visit(c, see)
+	}
 }
 
 // children are what a node is made of, open ends of intervals left out.

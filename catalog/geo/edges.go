@@ -88,43 +88,32 @@ type overlap struct {
 }
 
 // cross looks at all pairs of edges whose bounds meet.
-func cross(a, b []edge) *meeting {
+func cross(a, b []edge, stopped func() bool) *meeting {
 	x := &meeting{
 		nodes: map[orb.Point]*node{}, onA: map[int][][2]orb.Point{}, onB: map[int][][2]orb.Point{},
 		metA: map[int]bool{}, metB: map[int]bool{}, atA: map[int][]orb.Point{}, atB: map[int][]orb.Point{},
 	}
 	aroundA, aroundB := boundOf(a), boundOf(b)
-	byWest := make([]int, 0, len(b))
+	near := make([]int, 0, len(b))
 	for j, f := range b {
 		if segmentBound(f.a, f.b).Intersects(aroundA) {
-			byWest = append(byWest, j)
+			near = append(near, j)
 		}
 	}
-	slices.SortFunc(byWest, func(i, j int) int {
-		switch u, v := min(b[i].a[0], b[i].b[0]), min(b[j].a[0], b[j].b[0]); {
-		case u < v:
-			return -1
-		case u > v:
-			return 1
-		}
-		return 0
-	})
+	tree := newBoxTree(len(near), func(k int) orb.Bound { return segmentBound(b[near[k]].a, b[near[k]].b) })
 	for i, e := range a {
 		box := segmentBound(e.a, e.b)
 		if !box.Intersects(aroundB) {
 			continue
 		}
-		for _, j := range byWest {
-			f := &b[j]
-			if min(f.a[0], f.b[0]) > box.Max[0] {
-				break
-			}
-			if max(f.a[0], f.b[0]) >= box.Min[0] && max(f.a[1], f.b[1]) >= box.Min[1] && min(f.a[1], f.b[1]) <= box.Max[1] {
-				x.pair(i, j, &e, f)
-			}
+		if tree.any(box, func(k int) bool {
+			x.pair(i, near[k], &e, &b[near[k]])
+			return false
+		}) || stopped() {
+			break
 		}
 	}
-	x.settle(a, b)
+	x.settle(a, b, stopped)
 	return x
 }
 
@@ -141,8 +130,11 @@ func boundOf(edges []edge) orb.Bound {
 }
 
 // settle gives nodes the edges that go through them together: two that overlap there, and two that cross just there.
-func (x *meeting) settle(a, b []edge) {
+func (x *meeting) settle(a, b []edge, stopped func() bool) {
 	for _, o := range x.overlaps {
+		if stopped() {
+			return
+		}
 		for _, p := range slices.Concat(x.atA[o.a], x.atB[o.b]) {
 			if onSegment(p, o.piece[0], o.piece[1]) {
 				x.node(p, o.a, o.b)
@@ -150,6 +142,9 @@ func (x *meeting) settle(a, b []edge) {
 		}
 	}
 	x.crossings = slices.DeleteFunc(x.crossings, func(c crossed) bool {
+		if stopped() {
+			return true
+		}
 		for _, p := range slices.Concat(x.atA[c.a], x.atB[c.b]) {
 			if onSegment(p, a[c.a].a, a[c.a].b) && onSegment(p, b[c.b].a, b[c.b].b) {
 				x.node(p, c.a, c.b)

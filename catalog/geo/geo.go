@@ -25,7 +25,31 @@ type Shape struct {
 	areas                []orb.Polygon
 	lineBoxes, areaBoxes []orb.Bound
 	whole                orb.Bound
+	pieces, corners      int // of lines and outlines
 	prepared             *prepared
+	done                 <-chan struct{} // see Until
+}
+
+// Until is the shape for questions that end, with any answer, when done is closed.
+func (s *Shape) Until(done <-chan struct{}) *Shape {
+	if done == nil {
+		return s
+	}
+	out := *s
+	out.done = done
+	return &out
+}
+
+func (s *Shape) stopped() bool {
+	if s.done == nil {
+		return false
+	}
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // newShape takes a geometry that was checked, and how it is looked at.
@@ -34,6 +58,9 @@ func newShape(g, plain orb.Geometry) *Shape {
 	s.whole.Min = orb.Point{math.Inf(1), math.Inf(1)}
 	s.whole.Max = orb.Point{math.Inf(-1), math.Inf(-1)}
 	s.add(plain)
+	if s.pieces >= indexFrom {
+		s.prepared = &prepared{}
+	}
 	return s
 }
 
@@ -47,7 +74,7 @@ func (s *Shape) add(g orb.Geometry) {
 		s.points = append(s.points, g...)
 		s.around(g.Bound())
 	case orb.LineString:
-		s.lines = append(s.lines, g)
+		s.lines, s.pieces, s.corners = append(s.lines, g), s.pieces+len(g)-1, s.corners+len(g)
 		s.lineBoxes = append(s.lineBoxes, s.around(g.Bound()))
 	case orb.MultiLineString:
 		for _, l := range g {
@@ -55,8 +82,8 @@ func (s *Shape) add(g orb.Geometry) {
 		}
 	case orb.Polygon:
 		s.areas = append(s.areas, g)
-		if len(g[0]) >= rowsFrom && s.prepared == nil {
-			s.prepared = &prepared{}
+		for _, r := range g {
+			s.pieces, s.corners = s.pieces+len(r)-1, s.corners+len(r)
 		}
 		s.areaBoxes = append(s.areaBoxes, s.around(g[0].Bound()))
 	case orb.MultiPolygon:
@@ -74,6 +101,22 @@ func (s *Shape) around(b orb.Bound) orb.Bound {
 	s.whole.Min = orb.Point{min(s.whole.Min[0], b.Min[0]), min(s.whole.Min[1], b.Min[1])}
 	s.whole.Max = orb.Point{max(s.whole.Max[0], b.Max[0]), max(s.whole.Max[1], b.Max[1])}
 	return b
+}
+
+// Corners is the number of positions that the shape has as it is looked at.
+func (s *Shape) Corners() int { return len(s.points) + s.corners }
+
+// Any is a shape that meets what one of some shapes meets, for Intersects alone: areas may lie over each other.
+func Any(shapes ...*Shape) *Shape {
+	var all orb.Collection
+	for _, s := range shapes {
+		if c, ok := s.plain.(orb.Collection); ok {
+			all = append(all, c...)
+		} else {
+			all = append(all, s.plain)
+		}
+	}
+	return newShape(all, all)
 }
 
 // turns are how often a box may go around the Earth, as maps that show it several times ask; overshoot is how far beyond

@@ -12,27 +12,48 @@ func (s *Shape) Intersects(o *Shape) bool {
 	if !s.whole.Intersects(o.whole) {
 		return false
 	}
-	return pointsMeet(s.points, o.points) || s.holdsPoint(o) || o.holdsPoint(s) || s.linesMeet(o) || s.lineMeetsArea(o) || o.lineMeetsArea(s) || s.areasMeet(o)
+	return pointsMeet(s.points, o.points) || s.holdsPoint(o) || o.holdsPoint(s) || s.holdsPart(o) || o.holdsPart(s) || s.bordersMeet(o)
 }
 
 // holdsPoint reports whether one of the other's single points is on the shape's lines or areas.
 func (s *Shape) holdsPoint(o *Shape) bool {
+	if len(o.points) == 0 || len(s.lines)+len(s.areas) == 0 {
+		return false
+	}
+	lines := s.onLines(len(o.points))
 	for _, p := range o.points {
 		if !s.whole.Contains(p) {
 			continue
 		}
-		for i, l := range s.lines {
-			if s.lineBoxes[i].Contains(p) && pointOnLine(p, l) {
-				return true
-			}
+		if s.stopped() || o.stopped() || lines(p) {
+			return true
 		}
 		for i, a := range s.areas {
-			if s.areaBoxes[i].Contains(p) && pointInArea(p, a, s.rows(i)) {
+			if s.areaBoxes[i].Contains(p) && pointInArea(p, a, s.rows(i, len(o.points))) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// onLines tells points on the shape's lines; it is to be asked about as often as said.
+func (s *Shape) onLines(times int) func(p orb.Point) bool {
+	if x := s.index(times); x != nil {
+		return func(p orb.Point) bool {
+			return x.tree.any(p.Bound(), func(i int) bool {
+				return i < x.lines && onSegment(p, x.pieces[i][0], x.pieces[i][1])
+			})
+		}
+	}
+	return func(p orb.Point) bool {
+		for i, l := range s.lines {
+			if s.lineBoxes[i].Contains(p) && pointOnLine(p, l) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 func pointsMeet(a, b []orb.Point) bool {
@@ -58,41 +79,68 @@ func among(points []orb.Point) func(orb.Point) bool {
 	}
 }
 
-func (s *Shape) linesMeet(o *Shape) bool {
-	for i, l := range s.lines {
-		for j, m := range o.lines {
-			if s.lineBoxes[i].Intersects(o.lineBoxes[j]) && linesMeet(l, m, o.lineBoxes[j]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (s *Shape) lineMeetsArea(o *Shape) bool {
-	for i, l := range s.lines {
-		for j, a := range o.areas {
-			if !s.lineBoxes[i].Intersects(o.areaBoxes[j]) {
-				continue
-			}
-			rows := o.rows(j)
-			if pointInArea(l[0], a, rows) {
-				return true
-			}
-			for k, r := range a {
-				if ringMeets(r, rows.of(k), l, s.lineBoxes[i]) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-func (s *Shape) areasMeet(o *Shape) bool {
+// holdsPart reports whether the first point of a line or an outline of the other is in an area of the shape. Where no borders meet, such
+// is wholly in an area or out of it.
+func (s *Shape) holdsPart(o *Shape) bool {
+	times := len(o.lines) + len(o.areas)
 	for i, a := range s.areas {
-		for j, b := range o.areas {
-			if s.areaBoxes[i].Intersects(o.areaBoxes[j]) && areasMeet(a, b, s.areaBoxes[i], o.areaBoxes[j], s.rows(i), o.rows(j)) {
+		box := s.areaBoxes[i]
+		for k, l := range o.lines {
+			if box.Intersects(o.lineBoxes[k]) && pointInArea(l[0], a, s.rows(i, times)) {
+				return true
+			}
+		}
+		for k, b := range o.areas {
+			if box.Intersects(o.areaBoxes[k]) && pointInArea(b[0][0], a, s.rows(i, times)) {
+				return true
+			}
+		}
+		if s.stopped() || o.stopped() {
+			return true
+		}
+	}
+	return false
+}
+
+// bordersMeet reports whether a line or an outline of the shape meets one of the other.
+func (s *Shape) bordersMeet(o *Shape) bool {
+	if s.pieces > o.pieces {
+		s, o = o, s
+	}
+	x := o.index(1)
+	if x == nil { // the smaller one is indexed sooner
+		if x = s.index(s.pieces); x != nil {
+			s, o = o, s
+		}
+	}
+	if x != nil {
+		return s.eachPiece(func(a, b orb.Point) bool {
+			return s.stopped() || o.stopped() || x.tree.any(segmentBound(a, b), func(i int) bool {
+				return segmentsMeet(a, b, x.pieces[i][0], x.pieces[i][1])
+			})
+		})
+	}
+	return s.eachPath(func(l orb.LineString, around orb.Bound) bool {
+		return o.eachPath(func(m orb.LineString, box orb.Bound) bool {
+			return around.Intersects(box) && linesMeet(m, l, around)
+		})
+	})
+}
+
+// eachPath asks lines, then outlines, with the bounds of each, until one says yes.
+func (s *Shape) eachPath(ask func(l orb.LineString, around orb.Bound) bool) bool {
+	for i, l := range s.lines {
+		if ask(l, s.lineBoxes[i]) {
+			return true
+		}
+	}
+	for i, a := range s.areas {
+		for k, r := range a {
+			box := s.areaBoxes[i]
+			if k > 0 {
+				box = r.Bound()
+			}
+			if ask(orb.LineString(r), box) {
 				return true
 			}
 		}
@@ -100,44 +148,19 @@ func (s *Shape) areasMeet(o *Shape) bool {
 	return false
 }
 
-// areasMeet: if no outlines meet, one area is within the other or they are apart, and a corner tells.
-func areasMeet(a, b orb.Polygon, aroundA, aroundB orb.Bound, rowsA, rowsB *rows) bool {
-	if pointInArea(a[0][0], b, rowsB) || pointInArea(b[0][0], a, rowsA) {
-		return true
-	}
-	for i, r := range a {
-		if i > 0 {
-			if aroundA = r.Bound(); !aroundA.Intersects(aroundB) {
-				continue
-			}
-		}
-		for j, q := range b {
-			box := aroundB
-			if j > 0 {
-				if box = q.Bound(); !box.Intersects(aroundA) {
-					continue
-				}
-			}
-			if len(r) >= len(q) && ringMeets(r, rowsA.of(i), q, box) || len(r) < len(q) && ringMeets(q, rowsB.of(j), r, aroundA) {
+func (s *Shape) eachPiece(ask func(a, b orb.Point) bool) bool {
+	return s.eachPath(func(l orb.LineString, _ orb.Bound) bool {
+		for i := 1; i < len(l); i++ {
+			if ask(l[i-1], l[i]) {
 				return true
 			}
 		}
-	}
-	return false
-}
-
-// ringMeets is linesMeet that looks only at the pieces of the ring beside the line, if it has rows.
-func ringMeets[L ~[]orb.Point](r orb.Ring, rows *ringRows, l L, around orb.Bound) bool {
-	if rows == nil {
-		return linesMeet(r, l, around)
-	}
-	return rows.any(around.Min[1], around.Max[1], func(i int) bool {
-		return linesMeet(r[i:i+2], l, around)
+		return false
 	})
 }
 
 // linesMeet is told the bounds of its second line.
-func linesMeet[L ~[]orb.Point, M ~[]orb.Point](l L, m M, around orb.Bound) bool {
+func linesMeet(l, m orb.LineString, around orb.Bound) bool {
 	for i := 1; i < len(l); i++ {
 		a, b := l[i-1], l[i]
 		if max(a[0], b[0]) < around.Min[0] || min(a[0], b[0]) > around.Max[0] ||

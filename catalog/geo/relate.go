@@ -1,8 +1,6 @@
 package geo
 
 import (
-	"slices"
-
 	"github.com/paulmach/orb"
 )
 
@@ -51,6 +49,12 @@ func relate(s, o *Shape) matrix {
 		m := relate(o, s)
 		return m.turned()
 	}
+	if s.done == nil {
+		s = s.Until(o.done)
+	}
+	if o.done == nil {
+		o = o.Until(s.done)
+	}
 	m := matrix{{-1, -1, -1}, {-1, -1, -1}, {-1, -1, 2}}
 	switch o.dimension() {
 	case 0:
@@ -64,8 +68,9 @@ func relate(s, o *Shape) matrix {
 	default:
 		switch s.dimension() {
 		case 0:
+			in := o.inAreas(len(s.points))
 			for _, p := range s.points {
-				m.raise(inside, inAreas(p, o.areas), 0)
+				m.raise(inside, in(p), 0)
 			}
 			m.raise(outside, inside, 2)
 			m.raise(outside, border, 1)
@@ -96,8 +101,9 @@ func pointsPoints(m *matrix, s, o *Shape) {
 
 func pointsLines(m *matrix, s, o *Shape) {
 	ends := endsOf(o.lines)
+	on := o.atLines(len(s.points), ends)
 	for _, p := range s.points {
-		m.raise(inside, onLines(p, o.lines, ends), 0)
+		m.raise(inside, on(p), 0)
 	}
 	m.raise(outside, inside, 1)
 	own := among(s.points)
@@ -126,40 +132,52 @@ func endsOf(lines []orb.LineString) map[orb.Point]bool {
 // place makes −0 and 0 the same key.
 func place(p orb.Point) orb.Point { return orb.Point{p[0] + 0, p[1] + 0} }
 
-func onLines(p orb.Point, lines []orb.LineString, ends map[orb.Point]bool) int {
-	if ends[place(p)] {
-		return border
-	}
-	if slices.ContainsFunc(lines, func(l orb.LineString) bool { return pointOnLine(p, l) }) {
-		return inside
-	}
-	return outside
-}
-
-func inAreas(p orb.Point, areas []orb.Polygon) int {
-	at := outside
-	for _, a := range areas {
-		switch in, edge := pointInRing(p, a[0]); {
-		case edge:
-			at = border
-			continue
-		case !in:
-			continue
-		}
-		in := inside
-		for _, hole := range a[1:] {
-			if within, edge := pointInRing(p, hole); edge {
-				in = border
-			} else if within {
-				in = outside
-				break
-			}
-		}
-		if in == inside {
+// atLines tells points at the lines of a shape from others; it is to be asked about as often as said.
+func (s *Shape) atLines(times int, ends map[orb.Point]bool) func(p orb.Point) int {
+	on := s.onLines(times)
+	return func(p orb.Point) int {
+		switch {
+		case ends[place(p)]:
+			return border
+		case !s.stopped() && on(p):
 			return inside
 		}
-		if in == border {
+		return outside
+	}
+}
+
+// inAreas tells where points are of the areas of a shape; it is to be asked about as often as said.
+func (s *Shape) inAreas(times int) func(p orb.Point) int {
+	return func(p orb.Point) int {
+		at := outside
+		for i, a := range s.areas {
+			if s.stopped() || !s.areaBoxes[i].Contains(p) {
+				continue
+			}
+			switch inArea(p, a, s.rows(i, times)) {
+			case inside:
+				return inside
+			case border:
+				at = border
+			}
+		}
+		return at
+	}
+}
+
+func inArea(p orb.Point, a orb.Polygon, rows *rows) int {
+	switch in, edge := pointInRows(p, a[0], rows.of(0)); {
+	case edge:
+		return border
+	case !in:
+		return outside
+	}
+	at := inside
+	for i, hole := range a[1:] {
+		if within, edge := pointInRows(p, hole, rows.of(i+1)); edge {
 			at = border
+		} else if within {
+			return outside
 		}
 	}
 	return at
@@ -168,12 +186,13 @@ func inAreas(p orb.Point, areas []orb.Polygon) int {
 func linesLines(m *matrix, s, o *Shape) {
 	a, b := lineEdges(s.lines), lineEdges(o.lines)
 	own, other := endsOf(s.lines), endsOf(o.lines)
-	x := cross(a, b)
+	x := cross(a, b, s.stopped)
+	atOther, atOwn := o.atLines(len(own), other), s.atLines(len(other), own)
 	for p := range own {
-		m.raise(border, onLines(p, o.lines, other), 0)
+		m.raise(border, atOther(p), 0)
 	}
 	for p := range other {
-		m.raise(onLines(p, s.lines, own), border, 0)
+		m.raise(atOwn(p), border, 0)
 	}
 	for p := range x.nodes {
 		row, column := inside, inside
@@ -202,10 +221,11 @@ func linesLines(m *matrix, s, o *Shape) {
 func linesAreas(m *matrix, s, o *Shape) {
 	a, b := lineEdges(s.lines), areaEdges(o.areas)
 	ends := endsOf(s.lines)
-	x := cross(a, b)
+	x := cross(a, b, s.stopped)
+	in := o.inAreas(len(ends) + len(s.lines))
 	m.raise(outside, inside, 2)
 	for p := range ends {
-		m.raise(border, inAreas(p, o.areas), 0)
+		m.raise(border, in(p), 0)
 	}
 	if len(x.crossings) > 0 {
 		m.raise(inside, inside, 1)
@@ -216,6 +236,9 @@ func linesAreas(m *matrix, s, o *Shape) {
 		m.raise(inside, border, 1)
 	}
 	for p, n := range x.nodes {
+		if s.stopped() {
+			return
+		}
 		if !ends[p] {
 			m.raise(inside, border, 0)
 		}
@@ -227,7 +250,7 @@ func linesAreas(m *matrix, s, o *Shape) {
 	}
 	for i, l := range s.lines {
 		if !x.metA[i] {
-			m.raise(inside, inAreas(l[0], o.areas), 1)
+			m.raise(inside, in(l[0]), 1)
 		}
 	}
 	if !covered(b, x.onB) {
@@ -237,7 +260,7 @@ func linesAreas(m *matrix, s, o *Shape) {
 
 func areasAreas(m *matrix, s, o *Shape) {
 	a, b := areaEdges(s.areas), areaEdges(o.areas)
-	x := cross(a, b)
+	x := cross(a, b, s.stopped)
 	// A piece of an outline within the other area has its own inside and outside there, beside it.
 	own := func(at int) {
 		m.raise(border, at, 1)
@@ -275,6 +298,9 @@ func areasAreas(m *matrix, s, o *Shape) {
 		m.raise(outside, inside, 2)
 	}
 	for p, n := range x.nodes {
+		if s.stopped() {
+			return
+		}
 		m.raise(border, border, 0)
 		for _, q := range rays(p, n.a, a) {
 			if at := sector(p, q, n.b, b); at != border {
@@ -287,17 +313,18 @@ func areasAreas(m *matrix, s, o *Shape) {
 			}
 		}
 	}
-	apart(s.areas, o.areas, x.metA, own)
-	apart(o.areas, s.areas, x.metB, other)
+	apart(s, o, x.metA, own)
+	apart(o, s, x.metB, other)
 }
 
 // apart looks where rings are that meet no other.
-func apart(areas, others []orb.Polygon, met map[int]bool, at func(int)) {
+func apart(s, o *Shape, met map[int]bool, at func(int)) {
+	in := o.inAreas(len(s.areas))
 	i := 0
-	for _, area := range areas {
+	for _, area := range s.areas {
 		for _, ring := range area {
 			if !met[i] {
-				at(inAreas(ring[0], others))
+				at(in(ring[0]))
 			}
 			i++
 		}

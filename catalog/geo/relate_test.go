@@ -159,13 +159,13 @@ func TestNearlyInLine(t *testing.T) {
 	require.Equal(t, -1, turn(orb.Point{1e-300, 2e-300}, orb.Point{180, 180}, orb.Point{90, 90}))
 }
 
-// TestRowsChangeNothing asks shapes of many corners again and again, so that they get their rows, and once each.
-func TestRowsChangeNothing(t *testing.T) {
+// TestIndexesChangeNothing asks shapes of many corners again and again, so that they get their indexes, and once each.
+func TestIndexesChangeNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 3))
 	hits := 0
-	for range 60 {
+	for round := range 60 {
 		d := drawer{r, 12}
-		n := rowsFrom + r.IntN(400)
+		n := indexFrom + r.IntN(400)
 		star := orb.Ring{}
 		for i := range n {
 			reach := 1 + 4*r.Float64()
@@ -176,7 +176,11 @@ func TestRowsChangeNothing(t *testing.T) {
 			star = append(star, orb.Point{6 + reach*math.Cos(angle), 6 + reach*math.Sin(angle)})
 		}
 		star = append(star, star[0])
-		many := shaped(orb.Polygon{star, {{5.9, 5.9}, {6.1, 5.9}, {6.1, 6.1}, {5.9, 5.9}}})
+		many := shaped([]orb.Geometry{
+			orb.Polygon{star, {{5.9, 5.9}, {6.1, 5.9}, {6.1, 6.1}, {5.9, 5.9}}},
+			orb.LineString(star),
+			orb.MultiLineString{orb.LineString(star[:n/2]), orb.LineString(star[n/2:])},
+		}[round%3])
 		for range 100 {
 			g := d.geometry()
 			if r.IntN(3) == 0 {
@@ -188,6 +192,14 @@ func TestRowsChangeNothing(t *testing.T) {
 			if o.Intersects(many) {
 				hits++
 			}
+			for _, op := range predicates {
+				want, known := fresh.Test(op, o)
+				got, also := many.Test(op, o)
+				require.Equal(t, [2]bool{want, known}, [2]bool{got, also}, "%s %s, %s", op, many, o)
+			}
+			apart := wkt(t, "POINT(-50 -50)")
+			require.Equal(t, fresh.Intersects(o), Any(apart, many).Intersects(o), "%s, %s", many, o)
+			require.True(t, Any(many, apart, o).Intersects(apart))
 		}
 	}
 	require.Greater(t, hits, 1000)
@@ -199,7 +211,7 @@ func TestRowsChangeNothing(t *testing.T) {
 	}
 	rows := newRows(append(zigzag, orb.Point{5, -10}, zigzag[0]))
 	require.LessOrEqual(t, len(rows.pieces), 16)
-	flat := newRows(make(orb.Ring, rowsFrom))
+	flat := newRows(make(orb.Ring, indexFrom))
 	require.True(t, flat.any(0, 0, func(int) bool { return true }))
 }
 

@@ -8,19 +8,63 @@ import (
 	"github.com/paulmach/orb"
 )
 
-// A shape with many corners that is compared with many others gets an index of its outlines: rows of latitude, each with the
-// pieces that reach into it. It is made at the third question, so that shapes read from rows of a table do without.
+// A shape with many corners that is compared with many others gets two indexes: of each outline, rows of latitude, each with the pieces
+// that reach into it, for points within; and one of all pieces of its lines and outlines, for what meets them. They are made at the third
+// question, or before one that is long, so that shapes read from rows of a table do without.
 const (
-	rowsFrom    = 64 // corners of an area
+	indexFrom   = 64 // corners
 	piecesInRow = 4  // about
 	mostRows    = 4096
 	mostInRows  = 8 // rows that a piece reaches into, on average: else there are fewer rows
 )
 
+const (
+	questions    = 3
+	longQuestion = 64 // of points or pieces
+)
+
 type prepared struct {
-	asked atomic.Int32
-	once  sync.Once
-	areas []*rows
+	asked, askedPieces atomic.Int32
+	once, oncePieces   sync.Once
+	areas              []*rows
+	index              *index
+}
+
+// index are all pieces, those of lines first.
+type index struct {
+	pieces [][2]orb.Point
+	lines  int
+	tree   *boxTree
+}
+
+// due counts questions.
+func due(asked *atomic.Int32, times int) bool {
+	if times < longQuestion && asked.Load() < questions {
+		asked.Add(1)
+		return false
+	}
+	return true
+}
+
+// index is that of all pieces, if it is to be used for a question about so many points or pieces.
+func (s *Shape) index(times int) *index {
+	p := s.prepared
+	if p == nil || !due(&p.askedPieces, times) {
+		return nil
+	}
+	p.oncePieces.Do(func() {
+		x := &index{pieces: make([][2]orb.Point, 0, s.pieces)}
+		s.eachPiece(func(a, b orb.Point) bool {
+			x.pieces = append(x.pieces, [2]orb.Point{a, b})
+			return false
+		})
+		for _, l := range s.lines {
+			x.lines += len(l) - 1
+		}
+		x.tree = newBoxTree(len(x.pieces), func(i int) orb.Bound { return segmentBound(x.pieces[i][0], x.pieces[i][1]) })
+		p.index = x
+	})
+	return p.index
 }
 
 // rows are those of an area's rings; nil where there are none.
@@ -40,14 +84,10 @@ type ringRows struct {
 	first       []int32 // the first row of each piece
 }
 
-// rows are those of an area, if they are to be used.
-func (s *Shape) rows(area int) *rows {
+// rows are those of an area, if they are to be used for a question about so many points.
+func (s *Shape) rows(area, times int) *rows {
 	p := s.prepared
-	if p == nil {
-		return nil
-	}
-	if p.asked.Load() < 3 {
-		p.asked.Add(1)
+	if p == nil || !due(&p.asked, times) {
 		return nil
 	}
 	p.once.Do(func() {
@@ -64,7 +104,7 @@ func (s *Shape) rows(area int) *rows {
 }
 
 func newRows(r orb.Ring) *ringRows {
-	if len(r) < rowsFrom {
+	if len(r) < indexFrom {
 		return nil
 	}
 	b := r.Bound()

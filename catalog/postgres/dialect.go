@@ -147,5 +147,8 @@ func (dialect) MakeList(elements []sqlgen.Element) string {
 
 func (dialect) Among(value, list string) string { return "(" + value + " = ANY (" + list + "))" }
 
+// Together: PostGIS is slow with collections of shapes.
+func (dialect) Together() bool { return false }
+
 // Late: a compressed document is small, and a page's sort keeps no more rows than the page has.
 func (dialect) Late() bool { return false }

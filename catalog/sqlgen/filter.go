@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
+	"github.com/terrapin-eo/terrapin/catalog/geo"
 )
 
 // test is a predicate as a condition, which is NULL where cql2.Eval says nil.
@@ -23,6 +24,9 @@ func (s *statement) predicate(e cql2.Expr) string {
 	case cql2.And:
 		return all(s.tests(e.Args))
 	case cql2.Or:
+		if s.Together() {
+			return some(s.tests(together(e.Args)))
+		}
 		return some(s.tests(e.Args))
 	case cql2.Not:
 		return "(NOT " + s.test(e.Arg) + ")"
@@ -59,6 +63,43 @@ func (s *statement) predicate(e cql2.Expr) string {
 		}
 	}
 	return unknown
+}
+
+// together makes one question of all that ask whether an item meets a shape.
+func together(args []cql2.Expr) []cql2.Expr {
+	shapes, others := places(args)
+	if len(shapes) < 2 {
+		return args
+	}
+	return append(others, cql2.Spatial{Op: "s_intersects", Left: cql2.Property{Name: cql2.Location}, Right: cql2.Geometry{Shape: geo.Any(shapes...)}})
+}
+
+// places are the shapes that an item meets in the ways of arguments, and the other arguments.
+func places(args []cql2.Expr) (shapes []*geo.Shape, others []cql2.Expr) {
+	for _, arg := range args {
+		if shape := meets(arg); shape != nil {
+			shapes = append(shapes, shape)
+		} else {
+			others = append(others, arg)
+		}
+	}
+	return shapes, others
+}
+
+// meets is the shape that an expression asks an item to meet, nil if it asks for something else.
+func meets(e cql2.Expr) *geo.Shape {
+	spatial, ok := e.(cql2.Spatial)
+	if !ok || spatial.Op != "s_intersects" {
+		return nil
+	}
+	for _, sides := range [][2]cql2.Expr{{spatial.Left, spatial.Right}, {spatial.Right, spatial.Left}} {
+		p, ok := sides[0].(cql2.Property)
+		g, also := sides[1].(cql2.Geometry)
+		if ok && also && p.Name == cql2.Location {
+			return g.Shape
+		}
+	}
+	return nil
 }
 
 func (s *statement) tests(args []cql2.Expr) []string {

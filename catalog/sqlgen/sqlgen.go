@@ -144,6 +144,8 @@ type Sources interface {
 	// Elements gives a FROM item, to be cross-joined behind i, that yields the elements of a property that is a list, and the text of an
 	// element that is a scalar, else NULL: that of a string itself, true, false, and a number as encoding/json writes the double.
 	Elements(name string, arg Args) (from, text string)
+	// Together reports whether s_intersects is asked once of several shapes (geo.Any), and not of each.
+	Together() bool
 	// Late reports whether documents are to be joined to the finished page instead of going through its sort.
 	Late() bool
 }

@@ -88,6 +88,10 @@ func (w *wanted) learn(e cql2.Expr) {
 		for _, arg := range e.Args {
 			w.learn(arg)
 		}
+	case cql2.Or:
+		if shapes, others := places(e.Args); len(others) == 0 && len(shapes) > 0 && w.near == nil {
+			w.near = geo.Any(shapes...).Bounds()
+		}
 	case cql2.Compare:
 		w.learnCompare(e.Op, e.Left, e.Right)
 		w.learnCompare(turned[e.Op], e.Right, e.Left)

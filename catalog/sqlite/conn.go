@@ -65,12 +65,16 @@ func (c *conn) prepare(text string) (driver.Stmt, error) {
 }
 
 // arguments hands shapes over by their number in shapes; release forgets them.
-func (c *conn) arguments(args []any) (named []driver.NamedValue, release func()) {
+func (c *conn) arguments(ctx context.Context, args []any) (named []driver.NamedValue, release func()) {
 	c.named = c.named[:0]
 	var held []int64
+	var by *use
 	for i, v := range args {
 		if s, ok := v.(*geo.Shape); ok {
-			n := shapes.hold(s)
+			if by == nil {
+				by = &use{ctx: ctx}
+			}
+			n := shapes.hold(s, by)
 			held, v = append(held, n), n
 		}
 		c.named = append(c.named, driver.NamedValue{Ordinal: i + 1, Value: v})
@@ -84,7 +88,7 @@ func (c *conn) exec(ctx context.Context, text string, args ...any) (driver.Resul
 	if err != nil {
 		return nil, err
 	}
-	named, release := c.arguments(args)
+	named, release := c.arguments(ctx, args)
 	defer release()
 	return s.(driver.StmtExecContext).ExecContext(ctx, named)
 }
@@ -95,8 +99,13 @@ func (c *conn) query(ctx context.Context, text string, args []any, visit func(sq
 	if err != nil {
 		return err
 	}
-	named, release := c.arguments(args)
+	named, release := c.arguments(ctx, args)
 	defer release()
+	defer func() {
+		if ctx.Err() != nil && err != nil {
+			err = ctx.Err() // whatever it made the statement say
+		}
+	}()
 	rows, err := s.(driver.StmtQueryContext).QueryContext(ctx, named)
 	if err != nil {
 		return err

@@ -349,4 +349,5 @@ func (dialect) Elements(name string, arg sqlgen.Args) (from, text string) {
 			" WHEN 'integer' THEN terrapin_number(CAST(e.atom AS REAL)) WHEN 'real' THEN terrapin_number(CAST(e.atom AS REAL)) END)"
 }
 
-func (dialect) Late() bool { return true }
+func (dialect) Together() bool { return true }
+func (dialect) Late() bool     { return true }

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	"context"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
@@ -171,15 +173,24 @@ func makeList(args []driver.Value) (driver.Value, error) {
 
 // spatial is one of cql2's predicates (op, left, right); a shape is well-known binary or the number of one that is held.
 func spatial(args []driver.Value) (driver.Value, error) {
-	left, err := shapeOf(args[1])
+	var of *use
+	for _, v := range args[1:] {
+		if n, ok := v.(int64); ok {
+			of = shapes.get(n).use
+		}
+	}
+	left, err := of.shape(args[1])
 	if left == nil || err != nil {
 		return nil, err
 	}
-	right, err := shapeOf(args[2])
+	right, err := of.shape(args[2])
 	if right == nil || err != nil {
 		return nil, err
 	}
-	switch answer, known := left.Test(args[0].(string), right); {
+	answer, known := left.Test(args[0].(string), right)
+	switch {
+	case of != nil && of.ctx.Err() != nil:
+		return nil, of.ctx.Err() // the answer may be any
 	case !known:
 		return nil, nil
 	case answer:
@@ -188,34 +199,54 @@ func spatial(args []driver.Value) (driver.Value, error) {
 	return int64(0), nil
 }
 
-func shapeOf(v driver.Value) (*geo.Shape, error) {
+// use is a statement that runs, and its item at hand: the item's shape is read once, however often the statement asks.
+type use struct {
+	ctx  context.Context
+	wkb  []byte
+	item *geo.Shape
+}
+
+func (u *use) shape(v driver.Value) (*geo.Shape, error) {
 	switch v := v.(type) {
-	case []byte:
-		return geo.ParseWKB(v)
 	case int64:
-		return shapes.get(v), nil
+		return shapes.get(v).shape, nil
+	case []byte:
+		if u == nil {
+			return geo.ParseWKB(v)
+		}
+		if u.item != nil && bytes.Equal(u.wkb, v) {
+			return u.item, nil
+		}
+		s, err := geo.ParseWKB(v)
+		u.wkb, u.item = append(u.wkb[:0], v...), s
+		return s, err
 	}
 	return nil, nil
 }
 
 // shapes are those of the statements that run, so that each is read once and not for every row.
-var shapes = holder{held: map[int64]*geo.Shape{}}
+var shapes = holder{held: map[int64]held{}}
+
+type held struct {
+	shape *geo.Shape
+	use   *use
+}
 
 type holder struct {
 	mu   sync.RWMutex
 	last int64
-	held map[int64]*geo.Shape
+	held map[int64]held
 }
 
-func (h *holder) hold(s *geo.Shape) int64 {
+func (h *holder) hold(s *geo.Shape, by *use) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last++
-	h.held[h.last] = s
+	h.held[h.last] = held{s.Until(by.ctx.Done()), by}
 	return h.last
 }
 
-func (h *holder) get(n int64) *geo.Shape {
+func (h *holder) get(n int64) held {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.held[n]
