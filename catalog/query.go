@@ -56,7 +56,7 @@ type Aggregation struct {
 	Step string
 	// Edges of Ranges are the ends of its half-open buckets [e0, e1), [e1, e2) …; what lies outside of them is not counted.
 	Edges []float64
-	// Most bounds the buckets of Terms; the most frequent come first, equal ones by key. 0 means 100.
+	// Most bounds the buckets of Terms; the most frequent come first, equal ones by key (see TermBuckets). 0 means 100.
 	Most int
 }
 

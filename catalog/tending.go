@@ -33,11 +33,6 @@ type Description struct {
 	Revision int64
 }
 
-// Saver writes a copy of the catalog, as it is at one moment, to a new file that Open takes. Readers and writers go on.
-type Saver interface {
-	Save(ctx context.Context, path string) error
-}
-
 // Sizer tells numbers of the moment, such as connections in use and changes that wait, by names of its own that are
 // always the same.
 type Sizer interface{ Sizes() map[string]int }

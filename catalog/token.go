@@ -67,6 +67,15 @@ func (p Position) Of(kinds []ValueKind) ([]any, error) {
 	return out, nil
 }
 
+// Among returns which of some ranks the place has.
+func (p Position) Among(ranks []int) (int, error) {
+	i := slices.Index(ranks, p.Rank)
+	if i < 0 {
+		return 0, badToken()
+	}
+	return i, nil
+}
+
 // First returns the first value where it is an int64.
 func (p Position) First() (int64, error) {
 	if len(p.Values) > 0 {

@@ -64,6 +64,8 @@ type Loaded struct {
 	Bytes int64
 	// Skipped documents were put by an earlier load, as the journal says.
 	Skipped int
+	// Empty are the names of sources without a single document.
+	Empty []string
 }
 
 const (
@@ -175,6 +177,9 @@ func (r *loading) source(ctx context.Context, index int, s Source) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if at.Number == 0 {
+		r.done.Empty = append(r.done.Empty, s.Name())
 	}
 	r.progress(s, true)
 	return r.Journal.save(index, s, at, true)

@@ -117,6 +117,23 @@ func TestALoad(t *testing.T) {
 	require.Equal(t, []string{"lost", "labels-x", "c", "6"}, []string{rejected[2].ID, rejected[3].ID, rejected[4].ID, rejected[5].ID})
 }
 
+// A source without documents is named; one that was loaded before, or holds only what is refused, has some.
+func TestAnEmptySource(t *testing.T) {
+	features := filepath.Join(t.TempDir(), "features.json")
+	require.NoError(t, os.WriteFile(features, []byte(`{"type":"FeatureCollection","features":[]}`), 0o600))
+	none, err := Open(t.Context(), features, Crawl{})
+	require.NoError(t, err)
+	blank := fileOf(t, "", "")
+	journal, err := OpenJournal(filepath.Join(t.TempDir(), "journal"))
+	require.NoError(t, err)
+	l := Load{Target: Into(catalogtest.NewMemory()), Journal: journal}
+	sources := []Source{blank, none, fileOf(t, collectionDoc("a")), fileOf(t, "{}")}
+	done, err := l.Run(t.Context(), sources)
+	require.NoError(t, err)
+	require.Equal(t, []string{blank.Name(), features}, done.Empty)
+	require.Equal(t, 1, done.Rejected)
+}
+
 // A load that is run again changes nothing, and one into a collection that a load made widens it.
 func TestALoadAgain(t *testing.T) {
 	c := catalogtest.NewMemory()

@@ -110,8 +110,9 @@ func TestATableKeepsItems(t *testing.T) {
 }
 
 func TestATableNamesWhatItLeavesOut(t *testing.T) {
-	_, w, _ := table(t, nil, `{"type":"Feature","id":"a","properties":{"id":1,"links":2,"title":"t"},"foreign":1}`)
-	require.Equal(t, []string{"foreign", "properties.id", "properties.links"}, w.LeftOut)
+	rows, w, _ := table(t, nil, `{"type":"Feature","id":"a","properties":{"id":1,"links":2,"title":"t","":7,"deep":{"":1}},"foreign":1}`)
+	require.Equal(t, []string{"foreign", `properties.""`, "properties.id", "properties.links"}, w.LeftOut)
+	require.JSONEq(t, `{"datetime":null,"title":"t","deep":{"":1}}`, gjson.Get(rows[0], "properties").Raw, "a name that no column can have goes as text within another")
 	for _, bad := range []string{`{"type":"Collection"}`, `1`, `{"type":"Feature"}`, `{"type":"Feature","properties":{},"geometry":{"type":"Circle"}}`} {
 		_, err := WriteParquet(t.Context(), io.Discard, listed(bad), Table{})
 		require.True(t, fault.Is(err, fault.Invalid), "%s: %v", bad, err)

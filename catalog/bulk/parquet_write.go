@@ -37,7 +37,7 @@ type Table struct {
 type Written struct {
 	Items int
 	// LeftOut names members that STAC-GeoParquet has no column for: properties with the name of one of an item's own
-	// members, and members that are neither. Sorted.
+	// members, or with an empty name, which no column can have, and members that are neither. Sorted.
 	LeftOut []string
 }
 
@@ -117,6 +117,8 @@ func each(doc gjson.Result, cell func(name string, v gjson.Result), leftOut func
 			v.ForEach(func(key, v gjson.Result) bool {
 				if name := key.String(); slices.Contains(ownMembers, name) {
 					leftOut("properties." + name)
+				} else if name == "" {
+					leftOut(`properties.""`)
 				} else {
 					cell(name, v)
 				}

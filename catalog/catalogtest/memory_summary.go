@@ -1,7 +1,6 @@
 package catalogtest
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -112,20 +111,7 @@ func (m *Memory) terms(hits []record, a catalog.Aggregation) (buckets []catalog.
 			}
 		}
 	}
-	for key, n := range counts {
-		buckets = append(buckets, catalog.Bucket{Key: key, Count: n})
-	}
-	slices.SortFunc(buckets, func(x, y catalog.Bucket) int {
-		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Key, y.Key))
-	})
-	most := a.Most
-	if most <= 0 {
-		most = 100
-	}
-	for _, b := range buckets[min(most, len(buckets)):] {
-		rest += b.Count
-	}
-	return buckets[:min(most, len(buckets))], rest
+	return catalog.TermBuckets(counts, a.Most)
 }
 
 func (m *Memory) dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, error) {

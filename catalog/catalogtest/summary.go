@@ -93,11 +93,11 @@ func testAggregate(t *testing.T, c catalog.Catalog) {
 
 func testTerms(t *testing.T, c catalog.Catalog) {
 	put(t, c,
-		Item("a", "1", "null", then+`,"s":"x","m":1,"l":["red","red","blue"],"k":"c"`),
-		Item("a", "2", "null", then+`,"s":"x","m":"1","l":["blue",null,["red"],{"a":1},true,2.50],"k":"b"`),
-		Item("a", "3", "null", then+`,"s":"y","m":1.0,"l":[],"k":"a"`),
-		Item("b", "1", "null", then+`,"s":null,"m":true,"l":"red","k":"é"`),
-		Item("b", "2", "null", then+`,"m":1e21,"l":7,"k":"B"`),
+		Item("a", "1", "null", then+`,"s":"x","m":1,"l":["red","red","blue"],"k":"c","w":10`),
+		Item("a", "2", "null", then+`,"s":"x","m":"1","l":["blue",null,["red"],{"a":1},true,2.50],"k":"b","w":"2"`),
+		Item("a", "3", "null", then+`,"s":"y","m":1.0,"l":[],"k":"a","w":-10`),
+		Item("b", "1", "null", then+`,"s":null,"m":true,"l":"red","k":"é","w":"007"`),
+		Item("b", "2", "null", then+`,"m":1e21,"l":7,"k":"B","w":"1e5"`),
 		Item("b", "3", "null", then+`,"s":{"x":1},"m":0.1,"l":[2.5,"2.5","2020-01-01T00:00:00Z"],"k":"\u0061"`),
 	)
 	terms := func(q catalog.Query, property string, most int) (buckets []string, rest int) {
@@ -114,13 +114,14 @@ func testTerms(t *testing.T, c catalog.Catalog) {
 		{"s", 0, []string{"x=2", "y=1"}, 0},
 		{"s", 1, []string{"x=2"}, 1},
 		{"m", 0, []string{"1=3", "0.1=1", "1e+21=1", "true=1"}, 0},
-		{"l", 0, []string{"2.5=2", "blue=2", "red=2", "2020-01-01T00:00:00Z=1", "7=1", "true=1"}, 0},
+		{"l", 0, []string{"2.5=2", "blue=2", "red=2", "7=1", "2020-01-01T00:00:00Z=1", "true=1"}, 0},
 		{"l", 2, []string{"2.5=2", "blue=2"}, 5},
 		{"k", 0, []string{"a=2", "B=1", "b=1", "c=1", "é=1"}, 0},
 		{"k", 3, []string{"a=2", "B=1", "b=1"}, 2},
 		{"collection", 0, []string{"a=3", "b=3"}, 0},
 		{"id", 2, []string{"1=2", "2=2"}, 2},
 		{"none", 0, []string{}, 0},
+		{"w", 0, []string{"-10=1", "2=1", "10=1", "007=1", "1e5=1"}, 0},
 	} {
 		got, rest := terms(catalog.Query{}, one.property, one.most)
 		require.Equal(t, one.want, got, one.property)

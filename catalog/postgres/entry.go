@@ -6,12 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
@@ -64,18 +61,10 @@ func newRecord(e *catalog.Entry, from catalog.Origin) *record {
 // newRecords makes records on every core, by their names; of several with a name the last one counts.
 func newRecords(entries []catalog.Entry, from catalog.Origin) map[catalog.ItemRef]*record {
 	records := make([]*record, len(entries))
-	const each = 64
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for first := 0; first < len(entries); first += each {
-		group.Go(func() error {
-			for i := first; i < min(first+each, len(entries)); i++ {
-				records[i] = newRecord(&entries[i], from)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // none fails
+	_ = catalog.OnEveryCore(len(entries), func(i int) error { // none fails
+		records[i] = newRecord(&entries[i], from)
+		return nil
+	})
 	out := make(map[catalog.ItemRef]*record, len(records))
 	for _, r := range records {
 		out[r.Ref] = r

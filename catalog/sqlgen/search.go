@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog"
-	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // Engine answers the questions of catalog.Reader and catalog.Summary through a Reader.
@@ -93,9 +92,9 @@ func (s *search) page() error {
 		slices.Reverse(ranks)
 	}
 	if s.at != nil {
-		from := slices.Index(ranks, s.at.Rank)
-		if from < 0 {
-			return fault.New(fault.Internal, "a page token has the rank %d", s.at.Rank)
+		from, err := s.at.Among(ranks)
+		if err != nil {
+			return err
 		}
 		ranks = ranks[from:]
 	}

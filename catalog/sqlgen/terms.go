@@ -1,9 +1,7 @@
 package sqlgen
 
 import (
-	"cmp"
 	"encoding/json"
-	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -25,21 +23,8 @@ func (g *aggregation) terms(a catalog.Aggregation) (buckets []catalog.Bucket, re
 			}
 		}
 	}
-	for key, n := range counts {
-		buckets = append(buckets, catalog.Bucket{Key: key, Count: n})
-	}
-	slices.SortFunc(buckets, func(x, y catalog.Bucket) int {
-		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Key, y.Key))
-	})
-	most := a.Most
-	if most <= 0 {
-		most = 100
-	}
-	most = min(most, len(buckets))
-	for _, b := range buckets[most:] {
-		rest += b.Count
-	}
-	return buckets[:most], rest, nil
+	buckets, rest = catalog.TermBuckets(counts, a.Most)
+	return buckets, rest, nil
 }
 
 func (g *aggregation) scalars(a catalog.Aggregation, counts map[string]int) error {

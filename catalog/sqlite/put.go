@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"strings"
-	"sync"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
@@ -36,21 +35,10 @@ func prepare(e *catalog.Entry) entry {
 // prepareAll prepares entries on every core.
 func prepareAll(entries []catalog.Entry) []entry {
 	out := make([]entry, len(entries))
-	const each = 64
-	var group sync.WaitGroup
-	for from := 0; from < len(out); from += each {
-		some := func() {
-			for i := from; i < min(from+each, len(out)); i++ {
-				out[i] = prepare(&entries[i])
-			}
-		}
-		if len(out) <= each {
-			some()
-		} else {
-			group.Go(some)
-		}
-	}
-	group.Wait()
+	_ = catalog.OnEveryCore(len(out), func(i int) error { // none fails
+		out[i] = prepare(&entries[i])
+		return nil
+	})
 	return out
 }
 

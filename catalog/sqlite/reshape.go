@@ -14,16 +14,11 @@ const rowsReshaped = 10_000
 // reshape puts areas right that an older release stored as they were. It goes on where it was interrupted.
 func (w *writer) reshape(ctx context.Context) error {
 	for done := false; !done; {
-		if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
-			return err
-		}
 		t := &transaction{writer: w, ctx: ctx}
-		var err error
-		if done, err = t.reshapeSome(); err == nil {
-			_, err = w.exec(ctx, `COMMIT`)
-		}
-		if err != nil {
-			_, _ = w.exec(context.Background(), `ROLLBACK`)
+		if err := transact(ctx, w.conn, func() (err error) {
+			done, err = t.reshapeSome()
+			return err
+		}); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,6 @@ var (
 	_ catalog.Catalog   = (*Catalog)(nil)
 	_ catalog.Indexer   = (*Catalog)(nil)
 	_ catalog.Describer = (*Catalog)(nil)
-	_ catalog.Saver     = (*Catalog)(nil)
 )
 
 // busy is how long a statement waits for another process that writes, such as one that copies the file, in milliseconds.
@@ -72,13 +71,7 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	if err != nil {
 		return err
 	}
-	c.connect = func(pragmas string) (*conn, error) {
-		db, err := d.Open("file:" + (&url.URL{Path: abs}).EscapedPath() + "?_pragma=" + busy + "&_pragma=" + pragmas)
-		if err != nil {
-			return nil, err
-		}
-		return newConn(db), nil
-	}
+	c.connect = func(pragmas string) (*conn, error) { return connect(d, abs, pragmas) }
 	w, err := c.connect(whenWriting)
 	if err != nil {
 		return err
@@ -109,6 +102,15 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	c.shelf = catalog.NewShelf(c.signer, c.collectionsRevision, c.everyCollection)
 	c.writes.start()
 	return nil
+}
+
+// connect opens a connection to a file; parameters are the pragmas that it begins with.
+func connect(d *engine.Driver, abs, parameters string) (*conn, error) {
+	db, err := d.Open("file:" + (&url.URL{Path: abs}).EscapedPath() + "?_pragma=" + busy + "&_pragma=" + parameters)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(db), nil
 }
 
 // Close ends the writes that were begun and releases the file.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -161,17 +162,33 @@ func (c *Catalog) Describe(ctx context.Context) (catalog.Description, error) {
 	return out, err
 }
 
-// Save writes a copy of the file as it is at one moment. Readers and writers go on.
-func (c *Catalog) Save(ctx context.Context, path string) error {
-	if _, err := os.Lstat(path); err == nil {
-		return fault.New(fault.Precondition, "%s exists already", path).WithCure("name a new file")
+// Copy writes a copy of a catalog's file as it is at one moment, without opening the catalog: the file is only read, and
+// stays at the step of the schema that it is at, whatever release wrote it. Who has it open works on.
+func Copy(ctx context.Context, from, to string) error {
+	c := &Catalog{path: from}
+	if _, err := os.Lstat(to); err == nil {
+		return fault.New(fault.Precondition, "%s exists already", to).WithCure("name a new file")
 	}
-	w, err := c.connect(whenSaving)
+	abs, err := filepath.Abs(from)
 	if err != nil {
-		return c.wrap("save a copy", err)
+		return fault.New(fault.Invalid, "copy catalog %s: %w", from, err)
 	}
-	if _, err = w.exec(ctx, `VACUUM INTO ?`, path); err != nil {
-		_ = os.Remove(path) // what there is of it
+	d, err := newDriver()
+	if err != nil {
+		return c.wrap("copy", err)
 	}
-	return c.wrap("save a copy", errors.Join(err, w.close()))
+	r, err := connect(d, abs, whenSaving+"&mode=ro")
+	if err != nil {
+		return c.wrap("copy", err)
+	}
+	var tables int64
+	if _, err = r.one(ctx, `SELECT count(*) FROM sqlite_schema WHERE name IN ('migration', 'item', 'collection')`, nil, &tables); err == nil && tables < 3 {
+		err = fault.New(fault.Precondition, "the file is no catalog").WithCure("name the place of one by --data")
+	}
+	if err == nil {
+		if _, err = r.exec(ctx, `VACUUM INTO ?`, to); err != nil {
+			_ = os.Remove(to) // what there is of it
+		}
+	}
+	return c.wrap("copy", errors.Join(err, r.close()))
 }

@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -199,21 +201,47 @@ func TestOldFileOpens(t *testing.T) {
 	require.EqualValues(t, 42, put(t, c, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}}))
 }
 
-func TestSave(t *testing.T) {
-	c := fresh(t)
+func TestCopy(t *testing.T) {
+	from := filepath.Join(t.TempDir(), "catalog.sqlite")
+	c := openAt(t, from)
 	put(t, c, catalog.Changes{Origin: catalog.Posted, Collections: []json.RawMessage{catalogtest.Collection("a")}, Items: []json.RawMessage{item("a", "x", "")}})
 	path := filepath.Join(t.TempDir(), "copy.sqlite")
-	require.NoError(t, c.Save(t.Context(), path))
+	require.NoError(t, Copy(t.Context(), from, path), "while it is open")
 	put(t, c, catalog.Changes{Origin: catalog.Posted, Items: []json.RawMessage{item("a", "y", "")}})
+	require.True(t, fault.Is(Copy(t.Context(), from, path), fault.Precondition), "nothing is written over")
 	two := openAt(t, path)
 	out, err := two.Search(t.Context(), all, catalog.Query{})
 	require.NoError(t, err)
 	require.Len(t, out.Documents, 1)
-	require.True(t, fault.Is(c.Save(t.Context(), path), fault.Precondition), "nothing is written over")
 	d, err := two.Describe(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "sqlite", d.BackEnd)
-	require.Equal(t, 2, d.Schema)
+	require.Equal(t, 3, d.Schema)
+
+	// A file of another release is copied as it is, and not changed; what is no catalog is refused.
+	_, err = c.writes.exec(t.Context(), `DELETE FROM migration WHERE step = 3`)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	before, err := os.ReadFile(from)
+	require.NoError(t, err)
+	old := filepath.Join(t.TempDir(), "old.sqlite")
+	require.NoError(t, os.Chmod(from, 0o400))
+	require.NoError(t, Copy(t.Context(), from, old))
+	after, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(before, after), "the file is only read")
+	steps := int64(0)
+	d2, err := newDriver()
+	require.NoError(t, err)
+	r, err := connect(d2, old, whenReading)
+	require.NoError(t, err)
+	_, err = r.one(t.Context(), `SELECT max(step) FROM migration`, nil, &steps)
+	require.NoError(t, errors.Join(err, r.close()))
+	require.EqualValues(t, 2, steps, "it was not migrated")
+	other := filepath.Join(t.TempDir(), "other.sqlite")
+	require.NoError(t, os.WriteFile(other, nil, 0o600))
+	require.True(t, fault.Is(Copy(t.Context(), other, filepath.Join(t.TempDir(), "x")), fault.Precondition))
+	require.True(t, fault.Is(Copy(t.Context(), filepath.Join(t.TempDir(), "none"), filepath.Join(t.TempDir(), "x")), fault.Precondition))
 }
 
 // A reset leaves nothing in any table, and what is put again is found.
@@ -292,5 +320,20 @@ func TestReshape(t *testing.T) {
 		require.Equal(t, 4.0, east)
 		_, err := c.Item(t.Context(), all, catalog.ItemRef{Collection: "a", ID: "spike"})
 		require.NoError(t, err)
+	}
+}
+
+// A token that is signed and holds what no page of this order ends with is the caller's fault.
+func TestForgedTokens(t *testing.T) {
+	c := fresh(t)
+	put(t, c, catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("a")}, Items: []json.RawMessage{item("a", "x", ""), item("a", "y", "")}})
+	for name, q := range map[string]catalog.Query{"newest": {}, "by id": {Sort: []catalog.SortKey{{Property: "id"}}}, "by a property": {Sort: []catalog.SortKey{{Property: "n"}}}} {
+		for _, at := range []catalog.Position{
+			{Rank: 7, Values: []any{1, "a", "x"}}, {Rank: -1}, {Values: []any{true, "a", "x"}}, {Values: []any{"x"}}, {Rank: 1, Values: []any{1, 2, 3, 4}}, {Rank: 2, Values: []any{nil, nil}},
+		} {
+			q.Token = c.signer.Token(q.Ask(), at)
+			_, err := c.Search(t.Context(), all, q)
+			require.True(t, fault.Is(err, fault.Invalid), "%s, %+v: %v", name, at, err)
+		}
 	}
 }

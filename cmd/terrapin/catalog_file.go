@@ -25,13 +25,8 @@ func saveSQLite(ctx context.Context, from, to string) (int64, error) {
 		return 0, failed(err)
 	}
 	defer os.RemoveAll(dir) // of what did not get its name
-	c, err := sqlite.Open(ctx, from)
-	if err != nil {
-		return 0, err
-	}
 	part := filepath.Join(dir, "catalog.sqlite")
-	err = c.Save(ctx, part)
-	if err = errors.Join(err, c.Close()); err != nil {
+	if err := sqlite.Copy(ctx, from, part); err != nil {
 		return 0, err
 	}
 	f, err := os.Open(part)

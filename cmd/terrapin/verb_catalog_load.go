@@ -35,8 +35,10 @@ type loadDocument struct {
 	Problems []bulk.Rejection `json:"problems"`
 	Errors   string           `json:"errors,omitempty"`
 	Skipped  int              `json:"skipped"`
-	Bytes    int64            `json:"bytes"`
-	Seconds  float64          `json:"seconds"`
+	// Empty are the sources that hold no document.
+	Empty   []string `json:"empty,omitempty"`
+	Bytes   int64    `json:"bytes"`
+	Seconds float64  `json:"seconds"`
 	// Failed says what ended the load before its end.
 	Failed *loadFailure `json:"error,omitempty"`
 }
@@ -67,7 +69,7 @@ from there.
 What is no good is left out, and named with its line, reason and cure in the file that --errors names.
 
 With --json: {"items", "collections": [ids], "derived": [ids], "rejected": n, "problems": [the first 100: {"source",
-"line", "number", "id", "collection", "reason", "cure"}], "skipped", "bytes", "seconds"}; exit 1 if anything was
+"line", "number", "id", "collection", "reason", "cure"}], "skipped", "empty": [sources without documents], "bytes", "seconds"}; exit 1 if anything was
 rejected, or the load ended early ("error" says why).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.catalogLoad(cmd.Context(), args, f) },
 	}
@@ -142,7 +144,7 @@ func (c *cli) runLoad(ctx context.Context, load bulk.Load, sources []bulk.Source
 	err = c.withCatalog(ctx, true, func(ctx context.Context, r reach) error {
 		load.Target = r.Target
 		done, err := load.Run(ctx, sources)
-		out.Items, out.Rejected, out.Skipped, out.Bytes = done.Items, done.Rejected, done.Skipped, done.Bytes
+		out.Items, out.Rejected, out.Skipped, out.Bytes, out.Empty = done.Items, done.Rejected, done.Skipped, done.Bytes, done.Empty
 		out.Collections, out.Derived = append(out.Collections, done.Collections...), append(out.Derived, done.Derived...)
 		return err
 	})
@@ -183,6 +185,9 @@ func (c *cli) printLoad(out loadDocument) {
 		fmt.Fprintf(c.out, "and %d more, in %s\n", more, out.Errors)
 	} else if more > 0 {
 		fmt.Fprintf(c.out, "and %d more; --errors FILE takes them all\n", more)
+	}
+	for _, name := range out.Empty {
+		fmt.Fprintf(c.out, "%s holds no STAC documents\n", name)
 	}
 	for _, id := range out.Derived {
 		fmt.Fprintf(c.out, "collection %s came without a document: it was made of its items\n", id)

@@ -225,6 +225,10 @@ func TestNothingThere(t *testing.T) {
 			require.Equal(t, 404, a.status, path)
 			require.NotEmpty(t, a.json(t)["description"])
 		}
+		for names, status := range map[int]int{100: 200, 101: 413} {
+			a := w.get(t, "/queryables?collections=s2"+strings.Repeat(",s2", names-1))
+			require.Equal(t, status, a.status, names)
+		}
 		a := w.do(t, http.MethodPut, "/search", "{}")
 		require.Equal(t, 405, a.status)
 		require.Equal(t, "GET, HEAD, POST, OPTIONS", a.header.Get("Allow"))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
+	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/serve/reply"
 )
 
@@ -35,11 +36,17 @@ func (a *api) schemaDocument(w http.ResponseWriter, r *request, title string, pr
 	return nil
 }
 
+// maxLooked bounds the collections whose properties are asked for at once, each of which is looked up.
+const maxLooked = 100
+
 // properties are those that the items of the request's collections have.
 func (a *api) properties(r *request) ([]catalog.Queryable, error) {
 	of := commas(r.given, "collections")
 	if r.collection != "" {
 		of = []string{r.collection}
+	}
+	if len(of) > maxLooked {
+		return nil, fault.New(fault.TooLarge, "%d collections are named", len(of)).WithCure("name up to %d at once, or none for all", maxLooked)
 	}
 	for _, id := range of {
 		if _, err := a.Catalog.Collection(r.Context(), a.scope(r.Request), id); err != nil {
