@@ -68,12 +68,12 @@ func mend(given []piece, rings *ringsOf) (orb.Geometry, error) {
 		}
 		return flattened(all), nil
 	}
-	out := everyPoint(areas, back)
-	again, numbers := piecesOf(out)
-	if l := sweep(again); !l.clean || !l.borders(again, &numbers) {
-		out = everyPoint(areas, func(p orb.Point) orb.Point { return orb.Point{p[0] / pixels, p[1] / pixels} })
+	again, numbers := piecesOf(everyPoint(areas, back))
+	if l := sweep(again); l.clean && l.borders(again, &numbers) {
+		out, err := trace(l.directed(again, &numbers)) // in the order that it has when it is read again
+		return several(out), err
 	}
-	return several(out), nil
+	return several(everyPoint(areas, func(p orb.Point) orb.Point { return orb.Point{p[0] / pixels, p[1] / pixels} })), nil
 }
 
 func everyPoint(areas orb.MultiPolygon, move func(orb.Point) orb.Point) orb.MultiPolygon {

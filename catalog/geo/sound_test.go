@@ -63,17 +63,6 @@ func TestSoundIsWhatItMeans(t *testing.T) {
 		}
 		return append(out, out[0])
 	}
-	means := func(areas orb.MultiPolygon, p orb.Point) (in, edge bool) {
-		for _, a := range areas {
-			here := true
-			for k, r := range a {
-				odd, on := pointInRing(p, r)
-				edge, here = edge || on, here && odd == (k == 0)
-			}
-			in = in || here
-		}
-		return in, edge
-	}
 	held := 0
 	for range 2000 {
 		var areas orb.MultiPolygon
@@ -84,27 +73,91 @@ func TestSoundIsWhatItMeans(t *testing.T) {
 			}
 			areas = append(areas, a)
 		}
-		s := shaped(areas)
-		if len(s.areas) > 0 {
-			pieces, rings := piecesOf(s.areas)
-			l := sweep(pieces)
-			require.True(t, l.clean && l.borders(pieces, &rings), s)
-		}
-		in := s.inAreas(50)
+		points := orb.MultiPoint{}
 		for range 50 {
-			p := orb.Point{6 * r.Float64(), 6 * r.Float64()}
-			want, edge := means(areas, p)
-			if edge {
-				continue
-			}
-			got := in(p) == inside
-			require.Equal(t, want, got, "%v in %s, which became %s", p, s, s.Split())
-			if got {
-				held++
-			}
+			points = append(points, orb.Point{6 * r.Float64(), 6 * r.Float64()})
 		}
+		held += meansTheSame(t, areas, points)
 	}
 	require.Greater(t, held, 20_000)
+}
+
+// meansTheSame puts areas right, and counts those of some points that are in them, by their definition and after it.
+func meansTheSame(t testing.TB, areas orb.MultiPolygon, points []orb.Point) (held int) {
+	at, err := plain(areas)
+	require.NoError(t, err)
+	s := newShape(areas, at)
+	if len(s.areas) > 0 {
+		pieces, rings := piecesOf(s.areas)
+		l := sweep(pieces)
+		require.True(t, l.clean && l.borders(pieces, &rings), s)
+	}
+	require.True(t, s.Sound(), "%s became %s", s, s.Split())
+	in := s.inAreas(len(points))
+	for _, p := range points {
+		want, edge := false, false
+		for _, a := range areas {
+			here := true
+			for k, r := range a {
+				odd, on := pointInRing(p, r)
+				edge, here = edge || on || beside(p, r), here && odd == (k == 0)
+			}
+			want = want || here
+		}
+		if edge {
+			continue
+		}
+		require.Equal(t, want, in(p) == inside, "%v in %s, which became %s", p, s, s.Split())
+		if want {
+			held++
+		}
+	}
+	return held
+}
+
+// beside reports whether a point is so near a ring that a crossing that was rounded may lie on its other side.
+func beside(p orb.Point, r orb.Ring) bool {
+	for i := 1; i < len(r); i++ {
+		a, d := r[i-1], orb.Point{r[i][0] - r[i-1][0], r[i][1] - r[i-1][1]}
+		t := max(0, min(1, ((p[0]-a[0])*d[0]+(p[1]-a[1])*d[1])/(d[0]*d[0]+d[1]*d[1])))
+		if !math.IsNaN(t) && math.Hypot(p[0]-a[0]-t*d[0], p[1]-a[1]-t*d[1]) < 1e-9 {
+			return true
+		}
+	}
+	return false
+}
+
+func FuzzSound(f *testing.F) {
+	f.Add([]byte{0, 0, 9, 9, 9, 0, 0, 9}, 3.3, 4.1)
+	f.Add([]byte{0, 0, 9, 0, 9, 9, 0, 9, 255, 255, 2, 2, 12, 3, 3, 7, 255, 254, 4, 4, 14, 4, 14, 14}, 5.5, 5.1)
+	f.Add([]byte{0, 0, 9, 0, 9, 9, 15, 15, 9, 9, 0, 9, 0, 0, 8, 1, 1, 8}, 1.1, 0.3)
+	f.Fuzz(func(t *testing.T, data []byte, x, y float64) {
+		if len(data) > 200 || !(math.Abs(x) < 20 && math.Abs(y) < 20) {
+			return
+		}
+		areas := orb.MultiPolygon{{{}}}
+		for ; len(data) > 1; data = data[2:] {
+			last := &areas[len(areas)-1]
+			switch {
+			case data[0] == 255 && data[1] == 255:
+				*last = append(*last, orb.Ring{})
+			case data[0] == 255:
+				areas = append(areas, orb.Polygon{{}})
+			default: // on the grid, or a third beside it
+				ring := &(*last)[len(*last)-1]
+				*ring = append(*ring, orb.Point{float64(data[0]%16) + float64(data[0]/128)/3, float64(data[1]%16) + float64(data[1]/128)/3})
+			}
+		}
+		for i := range areas {
+			for k := range areas[i] {
+				for len(areas[i][k]) < 3 {
+					areas[i][k] = append(areas[i][k], orb.Point{1, 1})
+				}
+				areas[i][k] = append(areas[i][k], areas[i][k][0])
+			}
+		}
+		meansTheSame(t, areas, []orb.Point{{x, y}, {y, x}, {x / 2, y / 2}})
+	})
 }
 
 // Large outlines are looked at in a time that goes with their size, and those that cross themselves too often are refused.
