@@ -25,23 +25,27 @@ func Flawed(seed uint64, each int) (out []json.RawMessage) {
 	return out
 }
 
-// testFlawedShapes puts a hundred items with each flaw, and a hundred questions with each, to a catalog and to the naive one.
+// testFlawedShapes puts a hundred items with each flaw, in a collection of their own, and a hundred questions with each, to a catalog and to the
+// naive one: of one predicate and one collection after the other.
 func testFlawedShapes(t *testing.T, c catalog.Catalog) {
 	each := 100
 	if raced {
 		each = 15
 	}
-	naive := NewMemory()
-	docs, ids := documents(), 0
-	for _, g := range Flawed(5, each) {
-		docs = append(docs, Item("a", fmt.Sprintf("%04d", ids), string(g), then))
-		ids++
+	naive, ch := NewMemory(), catalog.Changes{}
+	ref := func(i int) catalog.ItemRef {
+		return catalog.ItemRef{Collection: fmt.Sprint(i / each), ID: fmt.Sprint(i)}
 	}
-	for _, some := range []catalog.Catalog{c, naive} {
-		put(t, some, docs...)
+	for i, g := range Flawed(5, each) {
+		if i%each == 0 {
+			ch.Collections = append(ch.Collections, Collection(ref(i).Collection))
+		}
+		ch.Items = append(ch.Items, Item(ref(i).Collection, ref(i).ID, string(g), then))
 	}
-	for i, doc := range docs {
-		got, err := c.Item(t.Context(), all, catalog.ItemRef{Collection: "a", ID: fmt.Sprintf("%04d", i)})
+	apply(t, c, ch)
+	apply(t, naive, ch)
+	for i, doc := range ch.Items {
+		got, err := c.Item(t.Context(), all, ref(i))
 		require.NoError(t, err)
 		entry, err := catalog.ParseItem(doc)
 		require.NoError(t, err)
@@ -52,18 +56,20 @@ func testFlawedShapes(t *testing.T, c catalog.Catalog) {
 	for i, g := range Flawed(6, each) {
 		shape, err := geo.Parse(g, nil)
 		require.NoError(t, err, "%s", g)
-		op := ops[i%len(ops)]
-		q := catalog.Query{Filter: cql2.Spatial{Op: op, Left: property(cql2.Location), Right: cql2.Geometry{Shape: shape}}, Page: catalog.Page{Limit: catalog.MaxLimit}}
+		op, of := ops[i%len(ops)], i%len(flaws)
+		q := catalog.Query{Collections: []string{fmt.Sprint(of)}, Page: catalog.Page{Limit: catalog.MaxLimit}}
 		if op == "s_intersects" {
-			q = catalog.Query{Intersects: shape, Page: q.Page}
+			q.Intersects = shape
+		} else {
+			q.Filter = cql2.Spatial{Op: op, Left: property(cql2.Location), Right: cql2.Geometry{Shape: shape}}
 		}
 		want, err := pageOf(t.Context(), naive, ask{query: q})
 		require.NoError(t, err)
 		got, err := pageOf(t.Context(), c, ask{query: q})
 		require.NoError(t, err)
-		for k, doc := range docs {
-			if name := fmt.Sprintf("a/%04d", k); slices.Contains(want.names, name) != slices.Contains(got.names, name) {
-				other := gjson.GetBytes(doc, "geometry").Raw
+		for k := of * each; k < (of+1)*each; k++ {
+			if name := ref(k).Collection + "/" + ref(k).ID; slices.Contains(want.names, name) != slices.Contains(got.names, name) {
+				other := gjson.GetBytes(ch.Items[k], "geometry").Raw
 				require.NotContains(t, []string{"s_intersects", "s_disjoint"}, op, "%s %s", g, other)
 				t.Logf("%s of %s differs for %s", op, g, other)
 				hair++
