@@ -48,8 +48,8 @@ func TestCommit(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, r.Samples["train"], train.Len())
 	for i := 1; i < train.Len(); i++ {
-		require.Less(t, train.At(i-1).ID, train.At(i).ID)
-		require.Len(t, train.At(i).Slots, v.Slots)
+		require.Less(t, sampleAt(t, train, i-1).ID, sampleAt(t, train, i).ID)
+		require.Len(t, sampleAt(t, train, i).Slots, v.Slots)
 	}
 	tags, err := w.cube(t).Tags(t.Context())
 	require.NoError(t, err)
@@ -245,7 +245,7 @@ func TestJitterStaysInsideAndIsPartOfTheVersion(t *testing.T) {
 		s, err := v.Split(name)
 		require.NoError(t, err)
 		for i := range s.Len() {
-			win := s.At(i).Window
+			win := sampleAt(t, s, i).Window
 			assert.Equal(t, win, win.Intersect(v.Grid.All()))
 			if win.Row%24 != 0 || win.Col%24 != 0 {
 				moved++

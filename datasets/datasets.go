@@ -13,6 +13,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 )
 
@@ -147,12 +148,25 @@ type Samples struct {
 // Len is the number of samples.
 func (s Samples) Len() int { return s.count }
 
-// At returns the i-th sample of the base order; an index out of range panics, like that of a slice.
-func (s Samples) At(i int) Sample {
+// At returns the i-th sample of the base order; an index out of range panics, like that of a slice. Samples are
+// checked when they are wanted: one whose part of the index is damaged is fault.Corrupt.
+func (s Samples) At(i int) (Sample, error) {
 	if i < 0 || i >= s.count {
 		panic("datasets: sample index out of range")
 	}
-	sample := s.v.index.at(s.first+i, s.v.Slots)
+	sample, err := s.v.index.at(s.first+i, s.v.Slots)
+	if err != nil {
+		return Sample{}, fault.New(fault.KindOf(err), "dataset %s: %w", s.v.Ref(), err)
+	}
 	sample.Split = s.split
-	return sample
+	return sample, nil
+}
+
+// HeapBytes is about what the samples of an open version take of the heap: nothing that grows with their number where
+// the data directory is a local one.
+func (v *Version) HeapBytes() int {
+	if v.index == nil {
+		return 0
+	}
+	return v.index.content.HeapBytes()
 }

@@ -55,11 +55,11 @@ func Open(ctx context.Context, root *store.Bucket, ref string) (*Version, error)
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := root.Read(ctx, folder(v.Name, v.Version)+"/"+indexFile, store.Range{})
+	content, _, err := root.Map(ctx, folder(v.Name, v.Version)+"/"+indexFile)
 	if err != nil {
 		return nil, fault.New(fault.KindOf(err), "open dataset %s: %w", v.Ref(), err)
 	}
-	if v.index, err = openIndex(data); err != nil {
+	if v.index, err = openIndex(content); err != nil {
 		return nil, fault.New(fault.KindOf(err), "open dataset %s: %w", v.Ref(), err)
 	}
 	return v, nil

@@ -144,28 +144,6 @@ func TestGeographicDistancesAreMetres(t *testing.T) {
 	assert.InDelta(t, 10*111.2, r.distance(a, cube.Window{Row: 20, Col: 0, Height: 10, Width: 10}), 2)
 }
 
-func TestADamagedIndexIsRefused(t *testing.T) {
-	samples := scattered(rand.New(rand.NewPCG(1, 1)), utm(50), 20)
-	good, err := writeIndex(samples, &homes{all: []home{{cell: "r0c0/10m", ids: []cube.SliceID{"a", "b"}}}})
-	require.NoError(t, err)
-	x, err := openIndex(good)
-	require.NoError(t, err)
-	first := x.at(0, 3)
-	assert.Equal(t, []cube.SliceID{"a", "b", ""}, first.Slots)
-	for i := range good {
-		bad := append([]byte(nil), good...)
-		bad[i] ^= 0x40
-		if y, err := openIndex(bad); err == nil {
-			assert.Less(t, i, len(good)-len(x.rows), "byte %d of the rows", i)
-			assert.Equal(t, x.rows, y.rows, "byte %d", i)
-		}
-	}
-	for _, n := range []int{0, 7, 59, 60, len(good) - 1, len(good) - 40} {
-		_, err := openIndex(good[:n])
-		assert.True(t, fault.Is(err, fault.Corrupt), "%d bytes", n)
-	}
-}
-
 func TestDistancesAreThoseOnTheEllipsoid(t *testing.T) {
 	// The lengths are pyproj's Geod(ellps="WGS84"): one thousandth of a degree.
 	for _, c := range []struct{ lat, north, east float64 }{

@@ -82,7 +82,7 @@ func (o *Verification) files(ctx context.Context, cfg Config, v *Version) error 
 			o.problem(key, "the checksum differs from the recorded one", "")
 		}
 	}
-	return nil
+	return v.index.check()
 }
 
 // content recomputes the digest.
@@ -144,7 +144,11 @@ func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
 			return nil, err
 		}
 		for k := range split.Len() {
-			s, err := p.homes.recall(split.At(k))
+			there, err := split.At(k)
+			if err != nil {
+				return nil, err
+			}
+			s, err := p.homes.recall(there)
 			if err != nil {
 				return nil, err
 			}

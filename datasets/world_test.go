@@ -97,6 +97,13 @@ func (w *world) cube(t *testing.T) *layout.Cube {
 	return c
 }
 
+func sampleAt(t *testing.T, s Samples, i int) Sample {
+	t.Helper()
+	one, err := s.At(i)
+	require.NoError(t, err)
+	return one
+}
+
 func (w *world) path(parts ...string) string {
 	return filepath.Join(append([]string{w.dir}, parts...)...)
 }

@@ -102,7 +102,10 @@ func (s *sampleSource) shape() Shape {
 func (s *sampleSource) fill(ctx context.Context, first uint64, dst []row) error {
 	samples, contracts := make([]datasets.Sample, len(dst)), make([][]cube.Contract, len(dst))
 	for i := range dst {
-		samples[i] = s.samples.At(int(s.order.At(first + uint64(i))))
+		var err error
+		if samples[i], err = s.samples.At(int(s.order.At(first + uint64(i)))); err != nil {
+			return fault.New(fault.KindOf(err), "position %d: %w", first+uint64(i), err)
+		}
 		contracts[i] = s.describe(samples[i], dst[i])
 	}
 	g, gctx := errgroup.WithContext(ctx)

@@ -9,10 +9,10 @@ import (
 	"github.com/terrapin-eo/terrapin/store"
 )
 
-// Bounds of what stays open: a sample takes 40 bytes.
+// Bounds of what stays open. Samples take room on the heap only where their index cannot be mapped.
 const (
-	maxVersions    = 16
-	maxSamplesOpen = 8 << 20
+	maxVersions  = 16
+	maxBytesOpen = 320 << 20
 )
 
 // versions keeps dataset versions open, by "name@vN". A version never changes, so that one that was
@@ -26,7 +26,7 @@ type versions struct {
 
 type openVersion struct {
 	version *datasets.Version
-	samples int
+	bytes   int
 }
 
 // get opens "name@vN", or the version that is the newest of "name" at this moment.
@@ -42,15 +42,7 @@ func (c *versions) get(ctx context.Context, ref string) (*datasets.Version, erro
 	if err != nil {
 		return nil, err
 	}
-	entry := openVersion{version: v}
-	for _, name := range datasets.Splits() {
-		split, err := v.Split(name)
-		if err != nil {
-			return nil, err
-		}
-		entry.samples += split.Len()
-	}
-	return c.keep(entry), nil
+	return c.keep(openVersion{version: v, bytes: v.HeapBytes()}), nil
 }
 
 // known finds an open version and marks it as used last.
@@ -80,7 +72,7 @@ func (c *versions) keep(entry openVersion) *datasets.Version {
 	c.open = slices.Insert(c.open, 0, entry)
 	total := 0
 	for i, o := range c.open {
-		if total += o.samples; i > 0 && (i >= maxVersions || total > maxSamplesOpen) {
+		if total += o.bytes; i > 0 && (i >= maxVersions || total > maxBytesOpen) {
 			clear(c.open[i:])
 			c.open = c.open[:i]
 			break

@@ -112,8 +112,8 @@ func TestFewVersionsStayOpen(t *testing.T) {
 	require.EqualValues(t, 1, w.driver.indexes.Load())
 
 	big := versions{}
-	for n, samples := range []int{5, maxSamplesOpen + 1, maxSamplesOpen - 1, 1, 1} {
-		big.keep(openVersion{version: &datasets.Version{Name: "big", Version: fmt.Sprint("v", n)}, samples: samples})
+	for n, bytes := range []int{5, maxBytesOpen + 1, maxBytesOpen - 1, 1, 1} {
+		big.keep(openVersion{version: &datasets.Version{Name: "big", Version: fmt.Sprint("v", n)}, bytes: bytes})
 		require.Len(t, big.open, []int{1, 1, 1, 2, 2}[n], "the newest stays, whatever its size")
 	}
 }

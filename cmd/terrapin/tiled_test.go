@@ -58,7 +58,9 @@ func (s shell) samples(ref, split string) map[cube.Window]pixels {
 	require.NoError(s.t, err)
 	byID := map[string]datasets.Sample{}
 	for i := range all.Len() {
-		byID[all.At(i).ID] = all.At(i)
+		one, err := all.At(i)
+		require.NoError(s.t, err)
+		byID[one.ID] = one
 	}
 	source := map[cube.SliceID]string{}
 	for _, sl := range view.Slices() {
