@@ -37,7 +37,7 @@ func list(name string, t arrow.DataType) arrow.Field {
 }
 
 // manifestSchema is a STAC-GeoParquet of one item for each sample, and what a sample is in the cube:
-// pixel offsets in the cell's grid and the time slots. label_sha256 and pixels_sha256 sum up what the
+// pixel offsets in the cell's grid, the time slots and the classes. label_sha256 and pixels_sha256 sum up what the
 // sample's leaf holds, so that two versions can be compared without their cubes.
 var manifestSchema = arrow.NewSchema([]arrow.Field{
 	required("type", arrow.BinaryTypes.String),
@@ -65,6 +65,8 @@ var manifestSchema = arrow.NewSchema([]arrow.Field{
 	required("label_sha256", arrow.BinaryTypes.String),
 	required("pixels_sha256", arrow.BinaryTypes.String),
 	required("leaf", arrow.BinaryTypes.String),
+	required(ClassColumn, arrow.BinaryTypes.String),
+	list(CountsColumn, countType),
 }, nil)
 
 // rowGroup is how many samples one row group of the manifest holds.
@@ -130,6 +132,10 @@ func (p *plan) manifestRows(first, end int, collection string, bounds *[4]float6
 	for i, f := range manifestSchema.Fields() {
 		columns[f.Name] = b.Field(i)
 	}
+	var classes []Class
+	if p.labels != nil {
+		classes = classesOf(p.labels)
+	}
 	text := func(name, v string) { columns[name].(*array.StringBuilder).Append(v) }
 	moment := func(name string, v int64) { columns[name].(*array.TimestampBuilder).Append(arrow.Timestamp(v)) }
 	for i := first; i < end; i++ {
@@ -175,6 +181,8 @@ func (p *plan) manifestRows(first, end int, collection string, bounds *[4]float6
 		text("label_sha256", sumOf(l.Label))
 		text("pixels_sha256", sumOf(l.Pixels))
 		text("leaf", hex.EncodeToString(p.hashes[i][:]))
+		text(ClassColumn, dominant(s.labels, classes))
+		appendCounts(columns[CountsColumn], s.labels)
 	}
 	return b.NewRecord(), nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"math"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/fault"
@@ -20,6 +19,8 @@ type sample struct {
 	home   int32
 	block  block
 	split  int // index in Splits
+	// labels counts the labelled pixels by value, in the order of the values; known only at commit.
+	labels []classCount
 }
 
 // maxSamples bounds what one version may hold in memory while it is committed.
@@ -153,23 +154,9 @@ func labelled(ctx context.Context, samples []sample, rev *labels.Revision, g cub
 				return nil, err
 			}
 		}
-		if anyLabel(buf, strip, w, rev) {
+		if s.labels = countLabels(buf, strip, w, rev); len(s.labels) > 0 {
 			kept = append(kept, s)
 		}
 	}
 	return kept, nil
-}
-
-func anyLabel(buf []byte, strip, w cube.Window, rev *labels.Revision) bool {
-	size := rev.DType.Size()
-	for row := w.Row; row < w.Row+w.Height; row++ {
-		line := buf[((row-strip.Row)*strip.Width+w.Col)*size:]
-		for col := range w.Width {
-			v := rev.DType.Get(line[col*size:])
-			if v != rev.Ignore && !math.IsNaN(v) {
-				return true
-			}
-		}
-	}
-	return false
 }
