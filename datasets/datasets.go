@@ -162,6 +162,14 @@ func (s Samples) At(i int) (Sample, error) {
 	return sample, nil
 }
 
+// Place is where the i-th sample of the base order begins: the path of its cell, and row and column in the cell's grid.
+func (s Samples) Place(i int) (cell string, row, col int, err error) {
+	if cell, row, col, err = s.v.index.place(s.first + i); err != nil {
+		err = fault.New(fault.KindOf(err), "dataset %s: %w", s.v.Ref(), err)
+	}
+	return cell, row, col, err
+}
+
 // HeapBytes is about what the samples of an open version take of the heap: nothing that grows with their number where
 // the data directory is a local one.
 func (v *Version) HeapBytes() int {
