@@ -33,7 +33,7 @@ func (p *plan) collection(doc commitDoc, files map[string][]byte, known []commit
 			"sci:citation": fmt.Sprintf("%s, version %s, digest %s. Terrapin dataset, %d.", doc.Name, doc.Revision, doc.Digest, doc.Created.Year()),
 			"bands":        stac.Bands(p.stacBands()), "terrapin:digest": doc.Digest, "terrapin:samples": doc.Report.Samples,
 			"terrapin:leakage": doc.Report.Leakage, "terrapin:snapshot": doc.Snapshot, "terrapin:values": p.recipe.Values,
-			"terrapin:window": p.recipe.Window, "terrapin:order": doc.Definitions.Order, "created": stac.Time(doc.Created), "updated": stac.Time(doc.Created),
+			"terrapin:window": p.recipe.Window, "terrapin:order": doc.Definitions.Order, "terrapin:shuffle": p.shuffle.String(), "created": stac.Time(doc.Created), "updated": stac.Time(doc.Created),
 		},
 		Links: p.links(doc, known),
 		Assets: map[string]stac.Asset{

@@ -215,7 +215,7 @@ func (w *writer) report(doc commitDoc) Report {
 		Dataset: doc.Name, Version: doc.Revision, Created: true, Digest: doc.Digest, Samples: map[string]int{},
 		Leakage: p.leakage, Collection: collectionID(doc.Name, doc.Revision), Cube: doc.Cube, Snapshot: doc.Snapshot,
 		Time: p.line.report, LeftOut: p.leftOut, StatisticsSamples: p.measured, Statistics: p.stats,
-		ReadAmplification: p.amplification(),
+		ReadAmplification: p.amplification(), Shuffle: p.shuffle.String(), Orders: p.orders(),
 	}
 	for _, name := range Splits() {
 		r.Samples[name] = 0
@@ -232,10 +232,7 @@ func (w *writer) report(doc commitDoc) Report {
 	if p.line.report.Availability == "ignore" {
 		r.Notes = append(r.Notes, "time.availability is ignore: scenes count from their acquisition, even if they were published later")
 	}
-	if r.ReadAmplification > 4 {
-		r.Notes = append(r.Notes, fmt.Sprintf("uniform order decodes %.1f pixels for each pixel of a sample if nothing is cached; "+
-			"a cube with --chunk %d would decode fewer", r.ReadAmplification, chunkFor(p.recipe.Window.Size)))
-	}
+	r.Notes = append(r.Notes, p.orderNotes(r)...)
 	return r
 }
 
@@ -264,6 +261,13 @@ func (d commitDoc) version(root *store.Bucket) (*Version, error) {
 	if d.Labels != nil && def.Labels != nil {
 		v.Labels = &LabelPin{Set: d.Labels.Set, Revision: d.Labels.Revision, Digest: d.Labels.Digest,
 			DType: def.Labels.DType, Ignore: float64(def.Labels.Ignore), Classes: def.Labels.Classes}
+	}
+	v.Shuffle = order.Uniform
+	if def.Shuffle != "" {
+		var err error
+		if v.Shuffle, err = order.ParseShuffle(def.Shuffle); err != nil {
+			return nil, fault.New(fault.Unsupported, "dataset %s: %w", v.Ref(), err).WithCure("use a newer release")
+		}
 	}
 	if def.Order != order.Algorithm {
 		return nil, fault.New(fault.Unsupported, "dataset %s has order %q, which this release does not know", v.Ref(), def.Order).

@@ -13,6 +13,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -114,6 +115,8 @@ type Version struct {
 	Slices    []PinnedSlice
 	Labels    *LabelPin // nil for a set without labels
 	Order     string    // name of the order's algorithm
+	// Shuffle is the default, fixed at commit.
+	Shuffle order.Shuffle
 
 	Created time.Time
 	Actor   string

@@ -76,6 +76,8 @@ type definitions struct {
 	Labels     *labelDefinitions `json:"labels"`
 	Statistics []BandStats       `json:"statistics"`
 	Order      string            `json:"order"`
+	// Shuffle is the default where it is not uniform; versions that say nothing are shuffled uniformly.
+	Shuffle string `json:"shuffle,omitempty"`
 }
 
 // recipeDoc is the resolved recipe: every default filled in, times in UTC, no names.
@@ -161,7 +163,7 @@ func (d definitions) parts() []part {
 	}{
 		{"window", d.Recipe.Window}, {"time", d.Recipe.Time}, {"values", d.Recipe.Values}, {"split", d.Recipe.Split},
 		{"normalise", d.Recipe.Normalise}, {"grid", d.Grid}, {"dtype", d.DType}, {"nodata", d.Nodata}, {"bands", d.Bands}, {"slots", d.Slots},
-		{"contracts", d.Contracts}, {"labels", d.Labels}, {"statistics", d.Statistics}, {"order", d.Order},
+		{"contracts", d.Contracts}, {"labels", d.Labels}, {"statistics", d.Statistics}, {"order", d.Order}, {"shuffle", d.Shuffle},
 	} {
 		text, err := cube.Canonical(p.value)
 		if err != nil {

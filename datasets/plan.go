@@ -37,6 +37,7 @@ type plan struct {
 	leftOut  map[string]int
 	stats    []BandStats
 	measured int // training samples behind stats
+	shuffle  order.Shuffle
 	digest   string
 }
 
@@ -98,6 +99,7 @@ func (p *plan) place(ctx context.Context) error {
 	}
 	slices.SortFunc(kept, byID)
 	p.samples = kept
+	p.shuffle = p.defaultShuffle()
 	if p.region.Tiled() {
 		p.line.slices = p.homes.used(kept)
 		p.line.report.Slices, p.line.slots = len(p.line.slices), p.homes.slots(kept)
@@ -225,6 +227,9 @@ func (p *plan) definitions() definitions {
 		Format: "td1", Recipe: p.recipe.doc(), Grid: p.region.Grid, DType: g.DType, Bands: p.bands, Slots: p.line.slots,
 		Statistics: p.stats, Order: order.Algorithm, Nodata: cube.NumberOf(g.Nodata),
 	}
+	if p.shuffle != order.Uniform {
+		d.Shuffle = p.shuffle.String()
+	}
 	for _, s := range p.line.slices {
 		d.Contracts = append(d.Contracts, contractDoc{s.ID, s.Contract.Scale, s.Contract.Offset, s.Contract.Baseline})
 	}
@@ -255,10 +260,12 @@ func (p *plan) split(index int) []sample {
 }
 
 // amplification is how many pixels are decoded for each pixel of a sample if nothing is cached.
-func (p *plan) amplification() float64 {
+func (p *plan) amplification() float64 { return p.amplificationOf(p.samples) }
+
+func (p *plan) amplificationOf(samples []sample) float64 {
 	chunk := p.region.Group.ChunkSize()
 	decoded, wanted := 0.0, 0.0
-	for _, s := range p.samples {
+	for _, s := range samples {
 		w := s.window
 		span := func(from, n, limit int) int { // pixels of the chunks that [from, from+n) touches
 			return min(limit, (from+n-1)/chunk*chunk+chunk) - from/chunk*chunk

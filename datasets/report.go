@@ -23,8 +23,11 @@ type Report struct {
 	Statistics        []BandStats `json:"statistics"`
 	// ReadAmplification is how many pixels are decoded for each pixel of a sample when samples are
 	// drawn uniformly and nothing is cached.
-	ReadAmplification float64  `json:"read_amplification"`
-	Notes             []string `json:"notes,omitempty"`
+	ReadAmplification float64 `json:"read_amplification"`
+	// Shuffle is the version's default, Orders what it and others cost and give.
+	Shuffle string        `json:"shuffle"`
+	Orders  []OrderReport `json:"orders,omitempty"`
+	Notes   []string      `json:"notes,omitempty"`
 }
 
 // LabelReport names the label revision that was pinned.

@@ -116,7 +116,7 @@ func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{bands: v.Bands, index: v.BandIndex, reader: read.New(read.Config{})} // a cache of its own: what others decoded proves nothing
+	p := &plan{bands: v.Bands, index: v.BandIndex, shuffle: v.Shuffle, reader: read.New(read.Config{})} // a cache of its own: what others decoded proves nothing
 	if p.view, err = c.At(ctx, v.Snapshot); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/datasets/order"
+	"github.com/terrapin-eo/terrapin/datasets/selection"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/stream/receipts"
@@ -36,6 +37,7 @@ type Engine struct {
 	cfg      Config
 	versions *versions
 	heap     *heap
+	choices  *selection.Cache
 }
 
 // New makes an engine.
@@ -43,7 +45,7 @@ func New(cfg Config) *Engine {
 	if cfg.Reader == nil {
 		cfg.Reader = read.New(read.Config{})
 	}
-	return &Engine{cfg: cfg, versions: &versions{root: cfg.Root}, heap: &heap{}}
+	return &Engine{cfg: cfg, versions: &versions{root: cfg.Root}, heap: &heap{}, choices: selection.NewCache(maxChoiceBytes)}
 }
 
 // Open resolves a ticket and plans its run; nothing is read before the first Next. The caller closes
@@ -63,7 +65,7 @@ func (e *Engine) openSampleRun(ctx context.Context, given SampleTicket) (*Run, e
 	if err != nil {
 		return nil, err
 	}
-	n := uint64(src.samples.Len())
+	n := src.order.Len()
 	plan, err := order.NewPlan(n, t.Start, t.BatchSize, t.WorldSize, order.Tail(t.Tail))
 	if err != nil {
 		return nil, fault.New(fault.KindOf(err), "ticket: %w", err)

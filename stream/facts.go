@@ -5,6 +5,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/datasets"
+	"github.com/terrapin-eo/terrapin/datasets/order"
 )
 
 // gridFacts places what is sent on the ground.
@@ -73,12 +74,18 @@ type sampleFacts struct {
 	Split      string           `json:"split"`
 	Seed       uint64           `json:"seed"`
 	Epoch      uint64           `json:"epoch"`
-	Shuffle    bool             `json:"shuffle"`
-	BatchSize  int              `json:"batch_size"`
-	Rank       int              `json:"rank"`
-	WorldSize  int              `json:"world_size"`
-	Start      uint64           `json:"start"`
-	Tail       string           `json:"tail"`
+	// Shuffle is false for the base order, true for uniform, else the shuffle's name.
+	Shuffle any     `json:"shuffle"`
+	Filter  *string `json:"filter"`
+	Weights *string `json:"weights"`
+	// Chunk is the edge of a chunk in pixels, GroupBytes what the samples of one decode to.
+	Chunk      int    `json:"chunk"`
+	GroupBytes uint64 `json:"group_bytes"`
+	BatchSize  int    `json:"batch_size"`
+	Rank       int    `json:"rank"`
+	WorldSize  int    `json:"world_size"`
+	Start      uint64 `json:"start"`
+	Tail       string `json:"tail"`
 	runFacts
 }
 
@@ -87,6 +94,25 @@ type labelFacts struct {
 	Revision string     `json:"revision"`
 	Digest   string     `json:"digest"`
 	DType    cube.DType `json:"dtype"`
+}
+
+// mixed is a shuffle as facts say it.
+func mixed(s order.Shuffle) any {
+	switch s {
+	case order.Base:
+		return false
+	case order.Uniform:
+		return true
+	}
+	return s.String()
+}
+
+// given is a text, or nil for none.
+func given(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
@@ -100,10 +126,13 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 		},
 		Values: v.Values, Normalise: v.Normalise, Statistics: make([]statFacts, 0, len(v.Stats)),
 		Classes: []datasets.Class{},
-		Order:   v.Order, Split: t.Split, Seed: t.Seed, Epoch: t.Epoch, Shuffle: t.Shuffle,
+		Order:   t.Order, Split: t.Split, Seed: t.Seed, Epoch: t.Epoch, Shuffle: mixed(t.Shuffle.of(v)),
+		Filter: given(t.Filter), Weights: given(t.Weights),
 		BatchSize: t.BatchSize, Rank: t.Rank, WorldSize: t.WorldSize, Start: t.Start, Tail: t.Tail,
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}
+	at := storageOf(v, s.region.Group)
+	f.Chunk, f.GroupBytes = at.Edge, at.GroupBytes
 	for _, p := range v.Slices {
 		f.Contracts = append(f.Contracts, contractOf(p.ID, p.Time, p.Item, p.Contract))
 	}

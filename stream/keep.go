@@ -62,7 +62,7 @@ func (e *Engine) Rows(ctx context.Context, t SampleTicket, steps, first uint64, 
 	if err != nil {
 		return nil, 0, err
 	}
-	plan, err := order.NewPlan(uint64(src.samples.Len()), t.Start, t.BatchSize, t.WorldSize, order.Tail(t.Tail))
+	plan, err := order.NewPlan(src.order.Len(), t.Start, t.BatchSize, t.WorldSize, order.Tail(t.Tail))
 	if err != nil {
 		return nil, 0, fault.New(fault.KindOf(err), "ticket: %w", err)
 	}
@@ -75,7 +75,11 @@ func (e *Engine) Rows(ctx context.Context, t SampleTicket, steps, first uint64, 
 	for i := min(first, total); i < total && len(rows) < min(n, MaxRows); i++ {
 		step := i / plan.Batch
 		at := plan.Part(step, t.Rank).First + i%plan.Batch
-		rows = append(rows, Row{Step: step, Position: at, ID: src.samples.At(int(src.order.At(at))).ID})
+		sample, err := src.samples.At(int(src.order.At(at)))
+		if err != nil {
+			return nil, 0, err
+		}
+		rows = append(rows, Row{Step: step, Position: at, ID: sample.ID})
 	}
 	return rows, total, nil
 }

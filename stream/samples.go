@@ -21,7 +21,7 @@ type sampleSource struct {
 	region  layout.Region
 	version *datasets.Version
 	samples datasets.Samples
-	order   order.Order
+	order   order.Sequence
 	label   *labels.Revision // nil without labels
 	values  values
 	pinned  map[cube.SliceID]datasets.PinnedSlice
@@ -35,7 +35,7 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 	if err := checkVersion(v, t); err != nil {
 		return nil, t, err
 	}
-	t.Dataset, t.Digest, t.Order = v.Ref(), v.Digest, v.Order
+	t.Dataset, t.Digest = v.Ref(), v.Digest
 	s := &sampleSource{reader: e.cfg.Reader, version: v, values: valuesOf(v), pinned: map[cube.SliceID]datasets.PinnedSlice{}}
 	for _, p := range v.Slices {
 		s.pinned[p.ID] = p
@@ -43,7 +43,6 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 	if s.samples, err = v.Split(t.Split); err != nil {
 		return nil, t, err
 	}
-	s.order = order.New(v.Digest, t.Split, uint64(s.samples.Len()), t.Seed, t.Epoch, t.Shuffle)
 	c, err := e.cfg.Cubes(ctx, v.Cube)
 	if err != nil {
 		return nil, t, err
@@ -54,6 +53,15 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 	if s.region, err = s.view.Region(v.Cell); err != nil {
 		return nil, t, err
 	}
+	algorithm := ""
+	if s.order, algorithm, err = e.sequence(ctx, v, s.samples.Len(), s.region, t); err != nil {
+		return nil, t, err
+	}
+	if t.Order != "" && t.Order != algorithm {
+		return nil, t, fault.New(fault.Unsupported, "ticket: key \"order\": this epoch of %s is ordered by %q, not %q", v.Ref(), algorithm, t.Order).
+			WithCure("leave the key out, or use %q", algorithm)
+	}
+	t.Order, t.Shuffle = algorithm, Fixed(t.Shuffle.of(v))
 	if v.Labels != nil {
 		s.label, err = labels.Open(ctx, e.cfg.Root, v.Labels.Set, v.Labels.Revision)
 	}
@@ -65,10 +73,6 @@ func checkVersion(v *datasets.Version, t SampleTicket) error {
 	if t.Digest != "" && t.Digest != v.Digest {
 		return fault.New(fault.Conflict, "ticket: key \"digest\": %s is not that of %s, which is %s", t.Digest, v.Ref(), v.Digest).
 			WithCure("resume with the dataset version that the state was saved from")
-	}
-	if t.Order != "" && t.Order != v.Order {
-		return fault.New(fault.Unsupported, "ticket: key \"order\": %s is ordered by %q, not %q", v.Ref(), v.Order, t.Order).
-			WithCure("leave the key out, or use %q", v.Order)
 	}
 	if v.Order != order.Algorithm {
 		return fault.New(fault.Unsupported, "%s is ordered by %q, which this release does not know", v.Ref(), v.Order).

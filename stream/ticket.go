@@ -3,7 +3,6 @@ package stream
 import (
 	"encoding/json"
 	"math"
-	"strings"
 
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/stream/receipts"
@@ -36,9 +35,13 @@ type SampleTicket struct {
 	Split  string `json:"split"`
 	Seed   uint64 `json:"seed"`
 	Epoch  uint64 `json:"epoch"`
-	// Shuffle false is the base order: the samples sorted by id.
-	Shuffle bool `json:"shuffle"`
-	// Order, where given, must be the version's algorithm.
+	// Shuffle says how the epoch is mixed; the zero value is the base order, the samples sorted by id.
+	Shuffle Shuffle `json:"shuffle"`
+	// Filter keeps the samples for which it is true: CQL2 text, in its canonical form once it was parsed; "" keeps all.
+	Filter string `json:"filter,omitempty"`
+	// Weights is "class_balanced" or a number that samples have, by which they come more or less often; "" is each once.
+	Weights string `json:"weights,omitempty"`
+	// Order, where given, must be the algorithm of the order.
 	Order     string `json:"order,omitempty"`
 	BatchSize int    `json:"batch_size"`
 	Rank      int    `json:"rank"`
@@ -100,7 +103,7 @@ func (t Ticket) JSON() []byte {
 }
 
 func parseSamples(data []byte) (*SampleTicket, error) {
-	t := &SampleTicket{Split: "train", Shuffle: true, BatchSize: 32, WorldSize: 1}
+	t := &SampleTicket{Split: "train", Shuffle: ByVersion, BatchSize: 32, WorldSize: 1}
 	seen, err := strict.Object("ticket", data, []strict.Key{
 		strict.Text("dataset", &t.Dataset),
 		strict.Text("digest", &t.Digest),
@@ -116,8 +119,8 @@ func parseSamples(data []byte) (*SampleTicket, error) {
 		strict.Text("tail", &t.Tail),
 		strict.Int("message_bytes", &t.MessageBytes, 1, MaxMessageBytes),
 		strict.Text("run", &t.Run),
-		strict.Unbuilt("filter", "filtering samples"),
-		strict.Unbuilt("weights", "weighting samples"),
+		filterKey(&t.Filter),
+		strict.OptionalText("weights", &t.Weights),
 	})
 	if err != nil {
 		return nil, err
@@ -153,24 +156,6 @@ func (t *SampleTicket) check() error {
 		}
 	}
 	return nil
-}
-
-// shuffleKey accepts true, false and the name of the one shuffle there is.
-func shuffleKey(dst *bool) strict.Key {
-	return strict.Key{Name: "shuffle", Set: func(raw json.RawMessage) error {
-		var name string
-		switch {
-		case string(raw) == "true", string(raw) == `"uniform"`:
-			*dst = true
-			return nil
-		case string(raw) == "false":
-			*dst = false
-			return nil
-		case json.Unmarshal(raw, &name) == nil && strings.HasPrefix(name, "window:"):
-			return fault.New(fault.Unsupported, "shuffle %q cannot be done by this release yet", name).WithCure(`use true (that is "uniform") or false`)
-		}
-		return fault.New(fault.Invalid, "wants true, false or \"uniform\", not %s", raw).WithCure(`true shuffles uniformly, false is the base order`)
-	}}
 }
 
 func parseWindows(data []byte) (*WindowTicket, error) {

@@ -12,7 +12,7 @@ import (
 func TestParseTicketDefaults(t *testing.T) {
 	got, err := ParseTicket([]byte(`{"dataset": "crops@v3"}`))
 	require.NoError(t, err)
-	require.Equal(t, &SampleTicket{Dataset: "crops@v3", Split: "train", Shuffle: true, BatchSize: 32, WorldSize: 1}, got.Samples)
+	require.Equal(t, &SampleTicket{Dataset: "crops@v3", Split: "train", Shuffle: ByVersion, BatchSize: 32, WorldSize: 1}, got.Samples)
 	require.Nil(t, got.Windows)
 
 	got, err = ParseTicket([]byte(`{"cube": "s2", "bounds": null, "time": null}`))
@@ -28,6 +28,19 @@ func TestParseTicketReadsEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, text, string(got.JSON()))
 
+	text = `{"dataset":"crops@v3","split":"train","seed":0,"epoch":0,"shuffle":"window:2147483648","filter":"class = 'maize' AND labelled > 0.5",` +
+		`"weights":"class_balanced","batch_size":5,"rank":0,"world_size":1,"start":0}`
+	got, err = ParseTicket([]byte(text))
+	require.NoError(t, err)
+	require.JSONEq(t, text, string(got.JSON()))
+	short, err := ParseTicket([]byte(`{"dataset":"crops@v3","shuffle":"window:2GiB","weights":"class_balanced","batch_size":5,"filter":{"op":"and","args":[` +
+		`{"op":"=","args":[{"property":"class"},"maize"]},{"op":">","args":[{"property":"labelled"},0.5]}]}}`))
+	require.NoError(t, err)
+	require.Equal(t, got, short, "one filter has one canonical text, whatever it was written in")
+	none, err := ParseTicket([]byte(`{"dataset":"a","filter":null,"weights":null}`))
+	require.NoError(t, err)
+	require.Empty(t, none.Samples.Filter+none.Samples.Weights)
+
 	text = `{"cube":"s2","version":"v7","cell":"r0c0/10m","bounds":[0,1,2.5,3],"time":["2021-01-01",".."],"bands":["B04"],` +
 		`"size":64,"overlap":8,"batch_size":2,"start":3,"message_bytes":9}`
 	got, err = ParseTicket([]byte(text))
@@ -37,7 +50,8 @@ func TestParseTicketReadsEveryKey(t *testing.T) {
 
 // A resolved ticket can be read again and means the same.
 func TestTicketJSONReadsBack(t *testing.T) {
-	for _, text := range []string{`{"dataset":"a"}`, `{"cube":"a"}`} {
+	for _, text := range []string{`{"dataset":"a"}`, `{"cube":"a"}`, `{"dataset":"a","shuffle":"uniform"}`, `{"dataset":"a","shuffle":false}`,
+		`{"dataset":"a","shuffle":"base","filter":"a > 1 OR NOT (b IS NULL)"}`} {
 		first, err := ParseTicket([]byte(text))
 		require.NoError(t, err)
 		second, err := ParseTicket(first.JSON())
@@ -73,9 +87,15 @@ func TestParseTicketRefuses(t *testing.T) {
 		{`{"dataset":"a","tail":"wrap"}`, `"wrap"`, "pad", fault.Invalid},
 		{`{"dataset":"a","tail":"short","world_size":2}`, `key "tail"`, "drop", fault.Invalid},
 		{`{"dataset":"a","shuffle":1}`, `key "shuffle"`, "", fault.Invalid},
-		{`{"dataset":"a","shuffle":"window:2GiB"}`, `window:2GiB`, "true", fault.Unsupported},
-		{`{"dataset":"a","filter":"label = 3"}`, `key "filter"`, "leave the key", fault.Unsupported},
-		{`{"dataset":"a","weights":"area"}`, `key "weights"`, "leave the key", fault.Unsupported},
+		{`{"dataset":"a","shuffle":null}`, `key "shuffle"`, "", fault.Invalid},
+		{`{"dataset":"a","shuffle":"window:2GB"}`, `window:2GB`, "window:2GiB", fault.Invalid},
+		{`{"dataset":"a","shuffle":"stripes"}`, `key "shuffle"`, "uniform", fault.Invalid},
+		{`{"dataset":"a","filter":"label = "}`, `key "filter"`, "", fault.Invalid},
+		{`{"dataset":"a","filter":{"op":"nonsense","args":[]}}`, `key "filter"`, "", fault.Invalid},
+		{`{"dataset":"a","filter":3}`, `key "filter"`, "split", fault.Invalid},
+		{`{"dataset":"a","filter":["a"]}`, `key "filter"`, "split", fault.Invalid},
+		{`{"dataset":"a","weights":""}`, `key "weights"`, "", fault.Invalid},
+		{`{"dataset":"a","weights":{"class":1}}`, `key "weights"`, "", fault.Invalid},
 		{`{"dataset":"a","message_bytes":2147483648}`, `key "message_bytes"`, "", fault.Invalid},
 		{`{"dataset":"a","message_bytes":0}`, `key "message_bytes"`, "", fault.Invalid},
 		{`{"dataset":7}`, `key "dataset"`, "", fault.Invalid},
@@ -110,6 +130,7 @@ func TestParseTicketRefuses(t *testing.T) {
 func FuzzParseTicket(f *testing.F) {
 	f.Add([]byte(`{"dataset":"crops@v3","seed":1}`))
 	f.Add([]byte(`{"cube":"s2","bounds":[1,2,3,4]}`))
+	f.Add([]byte(`{"dataset":"a","filter":"a > 1","weights":"w","shuffle":"window:2GiB"}`))
 	f.Add([]byte(`{"a":{"b":[}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := ParseTicket(data)

@@ -51,7 +51,7 @@ func (s shell) samples(ref, split string) map[cube.Window]pixels {
 	region, err := view.Region(v.Cell)
 	require.NoError(s.t, err)
 	run, err := stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader}).Open(s.t.Context(), stream.Ticket{Samples: &stream.SampleTicket{
-		Dataset: ref, Split: split, Seed: 1, Shuffle: true, BatchSize: 7, WorldSize: 1}})
+		Dataset: ref, Split: split, Seed: 1, Shuffle: stream.ByVersion, BatchSize: 7, WorldSize: 1}})
 	require.NoError(s.t, err)
 	defer run.Close()
 	all, err := v.Split(split)

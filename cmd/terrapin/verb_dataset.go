@@ -40,7 +40,8 @@ takes statistics of the training split and commits the version under its content
 digest exists returns that version.
 
 With --json: {"dataset", "version", "created", "digest", "samples": {"train": n, …},
-"leakage": {"shared_pixels", "min_distance_m", "dropped", …}, "collection", …}.`,
+"leakage": {"shared_pixels", "min_distance_m", "dropped", …}, "collection", "shuffle": "uniform" | "window:BYTES",
+"orders": [{"shuffle", "default", "read_amplification", "mixing"}], …}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			recipe, err := os.ReadFile(args[0])
 			if err != nil {
@@ -80,6 +81,13 @@ func (c *cli) printReport(doc json.RawMessage) {
 		fmt.Fprintf(c.out, ", labels %s %s", r.Labels.Set, r.Labels.Revision)
 	}
 	fmt.Fprintln(c.out)
+	for _, o := range r.Orders {
+		chosen := ""
+		if o.Default {
+			chosen = ", the default"
+		}
+		fmt.Fprintf(c.out, "  order    %s: decodes %.2f pixels for each of a sample, mixing %.2f%s\n", o.Shuffle, o.ReadAmplification, o.Mixing, chosen)
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(c.out, "  note     "+note)
 	}
@@ -123,6 +131,7 @@ func describeVersion(v *datasets.Version) versionDocument {
 	d := versionDocument{Report: v.Report, Bands: v.Bands, Slots: v.Slots, Size: v.Size, DType: string(v.DType),
 		Values: string(v.Values), Order: v.Order, Actor: v.Actor, Created: v.Created}
 	d.Report.Created = false // said of a commit, not of a version
+	d.Shuffle = v.Shuffle.String()
 	return d
 }
 

@@ -19,7 +19,7 @@ func TestStockClient(t *testing.T) {
 	w := newWorld(t)
 	url, _ := w.serve(t)
 	for _, check := range []string{
-		"values", "float_values", "order", "padding", "messages", "alignment", "info", "errors", "windows", "concurrent",
+		"values", "float_values", "order", "padding", "messages", "alignment", "info", "errors", "drawn", "windows", "concurrent",
 	} {
 		t.Run(check, func(t *testing.T) { w.stock(t, check, url) })
 	}

@@ -112,6 +112,19 @@ func Text(name string, dst *string) Key {
 	}}
 }
 
+// OptionalText sets a string that is not empty; null leaves it as it is.
+func OptionalText(name string, dst *string) Key {
+	return Key{name, func(raw json.RawMessage) error {
+		switch {
+		case string(raw) == "null":
+			return nil
+		case raw[0] != '"' || json.Unmarshal(raw, dst) != nil || *dst == "":
+			return wrong("a text that is not empty", raw)
+		}
+		return nil
+	}}
+}
+
 // Texts sets a list of strings; null leaves it as it is.
 func Texts(name string, dst *[]string) Key {
 	return Key{name, func(raw json.RawMessage) error {
@@ -187,15 +200,5 @@ func Numbers(name string, dst *[]float64, n int) Key {
 			(*dst)[i] = *v
 		}
 		return nil
-	}}
-}
-
-// Unbuilt is a key of a later release: null is nothing, everything else is refused by name.
-func Unbuilt(name, what string) Key {
-	return Key{name, func(raw json.RawMessage) error {
-		if string(raw) == "null" {
-			return nil
-		}
-		return fault.New(fault.Unsupported, "%s cannot be done by this release yet", what).WithCure("leave the key %q out", name)
 	}}
 }

@@ -20,22 +20,25 @@ func ExampleObject() {
 }
 
 func TestObjectSetsWhatIsThere(t *testing.T) {
-	text, flag, n, list, numbers := "kept", true, uint64(7), []string{"kept"}, []float64(nil)
+	text, later, flag, n, list, numbers := "kept", "kept", true, uint64(7), []string{"kept"}, []float64(nil)
 	keys := []Key{
-		Text("text", &text), Bool("flag", &flag), Uint("n", &n), Texts("list", &list), Numbers("numbers", &numbers, 2), Unbuilt("later", "that"),
+		Text("text", &text), Bool("flag", &flag), Uint("n", &n), Texts("list", &list), Numbers("numbers", &numbers, 2), OptionalText("later", &later),
 	}
 	seen, err := Object("thing", []byte(` {"flag": false, "n": 18446744073709551615, "numbers": [1, -2.5e3], "later": null, "list": null} `), keys)
 	require.NoError(t, err)
 	require.Equal(t, map[string]bool{"flag": true, "n": true, "numbers": true, "later": true, "list": true}, seen)
 	require.Equal(t, "kept", text)
+	require.Equal(t, "kept", later)
 	require.False(t, flag)
 	require.Equal(t, uint64(math.MaxUint64), n)
 	require.Equal(t, []string{"kept"}, list)
 	require.Equal(t, []float64{1, -2500}, numbers)
 
-	_, err = Object("thing", []byte(`{"later": {"a": [1]}}`), keys)
-	require.True(t, fault.Is(err, fault.Unsupported))
-	require.ErrorContains(t, err, `key "later"`)
+	for _, value := range []string{`{"a": [1]}`, `""`, `3`} {
+		_, err = Object("thing", []byte(`{"later": `+value+`}`), keys)
+		require.True(t, fault.Is(err, fault.Invalid))
+		require.ErrorContains(t, err, `key "later"`)
+	}
 	_, err = Object("thing", []byte(`{"numbers": [1, 2, 3]}`), keys)
 	require.ErrorContains(t, err, "2 numbers")
 	_, err = Object("thing", []byte(`{"text": "a\ud800"} trailing`), keys)

@@ -294,8 +294,8 @@ def check_errors():
     refused(pa.ArrowKeyError, "corps", "crops", dataset="corps@v1")
     refused(pa.ArrowKeyError, "v9", "v1", dataset="crops@v9")
     refused((pa.ArrowInvalid, pa.ArrowKeyError), "holdout", "train", dataset="crops@v1", split="holdout")
-    refused(pa.ArrowNotImplementedError, "filter", dataset="crops@v1", filter="label = 1")
-    refused(pa.ArrowNotImplementedError, "other-order", "terrapin-order-1", dataset="crops@v1", order="other-order")
+    refused(pa.ArrowInvalid, "cloud", dataset="crops@v1", filter="cloud < 1")
+    refused(pa.ArrowNotImplementedError, "other-order", "terrapin-order-2", dataset="crops@v1", order="other-order")
     refused(pa.ArrowException, "td1:00", "td1:", dataset="crops@v1", digest="td1:00")
     refused(pa.ArrowKeyError, "s3", "s2", cube="s3")
     refused(pa.ArrowKeyError, "B99", "B02", cube="s2", bands=["B99"])
@@ -311,6 +311,40 @@ def check_errors():
         assert "command" in str(e)
     else:
         raise AssertionError("a path descriptor was taken")
+
+
+def check_drawn():
+    """Filters, weights and windows: the same sequence over ranks, batch sizes and resumes, and what it holds."""
+    client = connect()
+    whole, facts = read(client, dataset="crops@v1", batch_size=1000)
+    every = [i for b, _ in whole for i in b["id"]]
+    chosen = {"filter": "row >= 9", "weights": "class_balanced", "shuffle": "window:1KiB", "seed": 3}
+    for keys in ("filter",), ("weights",), ("shuffle",), ("filter", "weights"), ("filter", "weights", "shuffle"):
+        ticket = {"dataset": "crops@v1", **{k: chosen[k] for k in keys}}
+        one, told = read(client, **ticket, batch_size=1000)
+        ids = [i for b, _ in one for i in b["id"]]
+        assert told["samples"] == len(ids) and told["order"] == "terrapin-order-2", told
+        assert told["filter"] == ticket.get("filter") and told["weights"] == ticket.get("weights"), told
+        assert set(ids) <= set(every)
+        if "weights" not in keys:
+            assert len(set(ids)) == len(ids), "each once"
+        if keys == ("shuffle",):
+            assert sorted(ids) == sorted(every) and told["shuffle"] == "window:1024", told["shuffle"]
+        assert [b["position"] for b, _ in one][0][0] == 0
+        for world, batch, start in (1, 3, 0), (2, 2, 0), (3, 1, 4), (1, 7, 5):
+            parts = [read(client, **ticket, world_size=world, rank=r, batch_size=batch, start=start, tail="pad")[0] for r in range(world)]
+            steps = zip(*parts, strict=True)
+            assert [i for step in steps for b, _ in step for i in b["id"] if i] == ids[start:], (keys, world, batch, start)
+        again, _ = read(client, **ticket, epoch=1, batch_size=1000)
+        assert [i for b, _ in again for i in b["id"]] != ids
+    as_json = {"op": ">=", "args": [{"property": "row"}, 9]}
+    text, told = read(client, dataset="crops@v1", filter="row>=9")
+    tree, same = read(client, dataset="crops@v1", filter=as_json)
+    assert digest(text) == digest(tree) and told["filter"] == same["filter"] == "row >= 9"
+    refused(pa.ArrowInvalid, "cloud", "they have", dataset="crops@v1", filter="cloud < 1")
+    refused(pa.ArrowInvalid, "area", "they have", dataset="crops@v1", weights="area")
+    refused(pa.ArrowInvalid, "no number", dataset="crops@v1", weights="cell")
+    refused(pa.ArrowException, "passes the filter", dataset="crops@v1", filter="row < 0")
 
 
 def check_receipts():
