@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from terrapin.order import ALGORITHM, Order, Plan
+from terrapin.order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, Plan, shuffle_name
 
 SLOTS, BANDS, SIZE = 2, ("B02", "B03", "B04"), 4
 GRID = {"crs": "EPSG:32631", "transform": [10.0, 0.0, 500000.0, 0.0, -10.0, 5600000.0], "width": 10, "height": 7}
@@ -39,6 +39,35 @@ def tensor(values: np.ndarray) -> pa.Array:
     kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(values.dtype), list(values.shape[1:]))
     size = int(np.prod(values.shape[1:]))
     return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), size))
+
+
+def drawn(digest: str, split: str, n: int, t: dict[str, Any]) -> tuple[Any, bool | str, str | None]:
+    """The order of a ticket: the filter keeps every third sample, weights grow with the index, three share a chunk."""
+    shuffle = t.get("shuffle", True)
+    text = t.get("filter") if isinstance(t.get("filter"), str) else t.get("filter") and "every third"
+    windowed = isinstance(shuffle, str) and shuffle != "uniform"
+    if text is None and t.get("weights") is None and not windowed:
+        return (
+            Order(digest, split, n, seed=t.get("seed", 0), epoch=t.get("epoch", 0), shuffle=bool(shuffle)),
+            shuffle is not False,
+            None,
+        )
+    kept = range(0, n, 3) if text is not None else range(n)
+    name = shuffle_name(shuffle) if windowed else "uniform" if shuffle else "base"
+    order = DrawnOrder(
+        digest,
+        split,
+        kept,
+        weight=[float(i + 1) for i in kept] if t.get("weights") else None,
+        groups=[3] * (len(kept) // 3) + [len(kept) % 3] * (len(kept) % 3 > 0) if windowed else (),
+        group_bytes=100,
+        filter=text or "",
+        weights=t.get("weights") or "",
+        shuffle=name,
+        seed=t.get("seed", 0),
+        epoch=t.get("epoch", 0),
+    )
+    return order, name if windowed else bool(shuffle), text
 
 
 class Double(flight.FlightServerBase):
@@ -124,18 +153,16 @@ class _Run:
     def _samples(self) -> None:
         t = self.ticket
         known = {"dataset", "digest", "split", "seed", "epoch", "shuffle", "order", "batch_size", "rank", "world_size"}
-        if unknown := set(t) - known - {"start", "tail", "message_bytes"}:
+        if unknown := set(t) - known - {"start", "tail", "message_bytes", "filter", "weights"}:
             raise pa.ArrowInvalid(f"ticket: unknown key {sorted(unknown)[0]!r}")
         if t["dataset"] not in ("crops", "crops@v1"):
             raise pa.ArrowKeyError(f"dataset {t['dataset']!r} does not exist\n  cure: there are: crops@v1")
         if t.get("split", "train") not in self.server.samples:
             raise pa.ArrowKeyError(f"split {t['split']!r} does not exist\n  cure: there are: train, test")
         split = t.get("split", "train")
-        n = self.server.samples[split]
+        order, shuffle, text = drawn(self.server.digest, split, self.server.samples[split], t)
+        n = len(order)
         self.plan = Plan(n, t["batch_size"], t.get("world_size", 1), t.get("start", 0), t.get("tail"))
-        order = Order(
-            self.server.digest, split, n, seed=t.get("seed", 0), epoch=t.get("epoch", 0), shuffle=t.get("shuffle", True)
-        )
         self.columns = lambda positions: _sample_columns(order, positions, self.plan.tail == "pad")
         self.facts = {
             "dataset": "crops@v1",
@@ -149,7 +176,10 @@ class _Run:
             "labels": {"set": "crop", "revision": "r1", "digest": "x", "dtype": "uint8"},
             "classes": [{"value": 0, "name": "no"}, {"value": 1, "name": "maize"}, {"value": 2, "name": "wheat"}],
             "ignore": LABEL_IGNORE,
-            "order": ALGORITHM,
+            "order": ALGORITHM if isinstance(order, Order) else DRAWN_ALGORITHM,
+            "shuffle": shuffle,
+            "filter": text,
+            "weights": t.get("weights"),
             "size": SIZE,
             "samples": n,
         }

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import terrapin
-from double import BANDS, SIZE, SLOTS, Double, put_ids, sample_id, sample_image, sample_label, until
+from double import BANDS, SIZE, SLOTS, Double, drawn, put_ids, sample_id, sample_image, sample_label, until
 from terrapin.order import Order
 
 
@@ -221,6 +221,40 @@ def test_a_server_that_comes_back_with_other_data_is_refused(client: terrapin.Cl
     double.digest = "td1:" + "cd" * 32
     with pytest.raises(terrapin.ConflictError, match="cdcd"):
         next(iter(loader))
+
+
+@pytest.mark.parametrize(
+    ("asked", "state"),
+    [
+        ({"filter": "x > 1"}, {"filter": "x > 1", "order": "terrapin-order-2"}),
+        ({"filter": {"op": ">", "args": []}}, {"filter": "every third", "order": "terrapin-order-2"}),
+        ({"weights": "w"}, {"weights": "w", "order": "terrapin-order-2"}),
+        ({"shuffle": "window:1KiB"}, {"order": "terrapin-order-2/window:1024"}),
+        ({"shuffle": "uniform"}, {"order": "terrapin-order-1"}),
+        ({"filter": "x > 1", "weights": "w", "shuffle": "window:500"},
+         {"filter": "x > 1", "weights": "w", "order": "terrapin-order-2/window:500"}),
+        ({"filter": "x > 1", "shuffle": False}, {"filter": "x > 1", "order": "base"}),
+    ],
+)  # fmt: skip
+def test_filters_weights_and_windows_go_along(client: terrapin.Client, double: Double, asked, state) -> None:
+    loader = client.loader("crops@v1", batch_size=4, seed=6, tensors="numpy", **asked)
+    whole = [i for b in loader for i in b["ids"]]
+    order = drawn(double.digest, "train", 50, {"seed": 6, **asked})[0]
+    assert whole == [sample_id(i) for i in order]
+    assert loader.spec.samples == len(order)
+    resumed = client.loader("crops@v1", batch_size=4, seed=6, tensors="numpy", **asked)
+    next(iterator := iter(resumed))
+    saved = json.loads(json.dumps(resumed.state_dict()))
+    assert {key: saved[key] for key in ("filter", "weights", "order")} == {"filter": None, "weights": None} | state
+    del iterator
+    other = client.loader("crops@v1", batch_size=3, tensors="numpy", **asked)
+    other.load_state_dict(saved)
+    assert [i for b in other for i in b["ids"]] == whole[4:]
+    plain = client.loader("crops@v1", tensors="numpy")
+    if state["order"] != "terrapin-order-1":
+        with pytest.raises(terrapin.ConflictError, match="the state is of another"):
+            plain.load_state_dict(saved)
+    assert loader[1]["ids"] == sample_id(3 if "filter" in asked else 1)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -100,7 +100,9 @@ class Client:
         epoch: int = 0,
         rank: int | None = None,
         world_size: int | None = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
+        filter: str | Mapping[str, Any] | None = None,
+        weights: str | None = None,
         tail: Tail | None = None,
         tensors: Literal["torch", "numpy"] | None = None,
         patience: float = 5.0,
@@ -111,7 +113,13 @@ class Client:
         ``batch_size``   samples per batch and rank
         ``seed, epoch``  with the version's digest they decide the order, bit for bit
         ``rank, world_size``  this process's part; from torch.distributed where it is initialised
-        ``shuffle``      False is the base order: sorted by sample id
+        ``shuffle``      True is what the version fixes, ``uniform`` or ``window:2GiB`` is just that: groups of samples
+                         that share a chunk are mixed, and samples within so many decoded bytes; False is the base
+                         order: sorted by sample id
+        ``filter``       keep the samples for which this CQL2 is true, as text or as its JSON, such as
+                         ``class = 'maize' AND labelled > 0.5``; an unknown property raises and names those there are
+        ``weights``      ``class_balanced``, or a number that samples have: they come more or less often in proportion,
+                         as many positions as there are samples kept
         ``tail``         the last samples that do not fill a step: ``short`` (a smaller batch; default for one rank),
                          ``drop`` (default for several) or ``pad`` (full batches with ``weight`` 0)
         ``tensors``      default: ``torch`` where the program has imported it already, else ``numpy``
@@ -139,6 +147,8 @@ class Client:
             rank=rank,
             world_size=world_size,
             shuffle=shuffle,
+            filter=filter,
+            weights=weights,
             tail=tail,
             tensors=tensors or ("torch" if has_torch else "numpy"),
             patience=patience,

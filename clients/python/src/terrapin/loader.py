@@ -56,7 +56,9 @@ class Loader:
         epoch: int = 0,
         rank: int | None = None,
         world_size: int | None = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
+        filter: str | Mapping[str, Any] | None = None,
+        weights: str | None = None,
         tail: Tail | None = None,
         tensors: Literal["torch", "numpy"] = "numpy",
         patience: float = 5.0,
@@ -76,11 +78,14 @@ class Loader:
         self._patience = patience
         self._live: weakref.ref[_Iteration] | None = None
         self._convert = _converter(tensors)
-        request = {"dataset": dataset, "split": split, "tail": tail} if tail else {"dataset": dataset, "split": split}
+        asked = {"dataset": dataset, "split": split, "tail": tail, "filter": filter, "weights": weights}
+        request = {key: value for key, value in asked.items() if value is not None}
         # One sample per batch: the schema is the same, and no batch size is too large to ask.
         self.spec = Spec.from_metadata(transports.facts({**request, **self._ticket_tail(1)}))
         # From here on this loader means this very version, whatever is committed meanwhile.
         self._request = {**request, "dataset": self.spec.dataset, "digest": self.spec.digest}
+        if self.spec.filter is not None:
+            self._request["filter"] = self.spec.filter
         self._tail = tail
         self._plan(0)
 
@@ -116,7 +121,8 @@ class Loader:
         return iteration
 
     def __getitem__(self, index: int) -> Batch:
-        """One sample of the base order (sorted by id), under the keys of a batch but without its first axis.
+        """One sample of the base order (sorted by id), under the keys of a batch but without its first axis; with a
+        filter, of those that it keeps, each once whatever its weight.
 
         ``ids`` is the sample's id and ``position`` its place; both stand alone, not in a list. Raises IndexError
         beyond the split.
@@ -127,6 +133,7 @@ class Loader:
         if not 0 <= place < n:
             raise IndexError(f"sample {index} of a split of {n}")
         ticket = {**self._request, "tail": "short", "shuffle": False, "batch_size": 1, "start": place}
+        ticket.pop("weights", None)
         stream, _ = self._transports.open(ticket)
         try:
             arrays = stream.read()
@@ -147,8 +154,8 @@ class Loader:
         return {
             "digest": self.spec.digest,
             "split": self.spec.split,
-            "filter": None,
-            "weights": None,
+            "filter": self.spec.filter,
+            "weights": self.spec.weights,
             "seed": self._seed,
             "epoch": self._epoch,
             "order": self._order,
@@ -201,7 +208,10 @@ class Loader:
 
     @property
     def _order(self) -> str:
-        return self.spec.order if self._shuffle else _BASE_ORDER
+        shuffle = self.spec.shuffle
+        if isinstance(shuffle, str):
+            return f"{self.spec.order}/{shuffle}"
+        return self.spec.order if shuffle else _BASE_ORDER
 
     def _plan(self, start: int) -> Plan:
         try:

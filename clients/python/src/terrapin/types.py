@@ -63,6 +63,12 @@ class Spec:
     """Per pinned scene, in time order: slice id, datetime, item, scale, offset, baseline."""
     order: str
     """Name of the order's algorithm."""
+    shuffle: bool | str
+    """How the epoch is mixed: True is uniform, False the base order, else ``window:BYTES``."""
+    filter: str | None
+    """Canonical text of the filter; None keeps every sample."""
+    weights: str | None
+    """Name of the weights; None has every sample once."""
     cube: str
     snapshot: str
     """The cube and the snapshot of it that the version pins."""
@@ -102,6 +108,9 @@ class Spec:
             statistics=tuple(m.get("statistics") or ()),
             contracts=tuple(m.get("contracts") or ()),
             order=m["order"],
+            shuffle=m["shuffle"],
+            filter=m.get("filter"),
+            weights=m.get("weights"),
             cube=m["cube"],
             snapshot=m["snapshot"],
             crs=m["grid"]["crs"],
