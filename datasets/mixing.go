@@ -8,7 +8,7 @@ import (
 	"github.com/terrapin-eo/terrapin/datasets/order"
 )
 
-// most is how many pixels may be decoded for each pixel of a sample before another order, or another chunk size, is
+// mostAmplified is how many pixels may be decoded for each pixel of a sample before another order, or another chunk size, is
 // better: a sample covers a quarter of the chunks that it reads.
 const mostAmplified = 4
 
@@ -18,12 +18,17 @@ func GroupBytes(slots int, g layout.Group) uint64 {
 	return uint64(slots) * uint64(g.ImageChunkBytes()+g.ValidChunkBytes())
 }
 
-// defaultShuffle is what a version is mixed by where a ticket leaves it open. It follows from windows and chunks alone.
+// defaultShuffle is what a version is mixed by where a ticket leaves it open. It follows from windows, chunks and slots
+// alone. Where half a window holds every group, mixing by windows is uniform mixing, and is called so.
 func (p *plan) defaultShuffle() order.Shuffle {
-	if p.amplification() > mostAmplified {
-		return order.Window(order.DefaultWindow)
+	if p.amplification() <= mostAmplified {
+		return order.Uniform
 	}
-	return order.Uniform
+	groups, _, _ := p.decoded(p.samples)
+	if inHalf := order.DefaultWindow / (2 * GroupBytes(p.line.slots, p.region.Group)); uint64(groups) <= max(1, inHalf) {
+		return order.Uniform
+	}
+	return order.Window(order.DefaultWindow)
 }
 
 // OrderReport predicts what a shuffle of the training split costs and gives.
@@ -106,6 +111,9 @@ func (p *plan) orderNotes(r Report) []string {
 	if r.ReadAmplification <= mostAmplified {
 		return nil
 	}
-	return []string{fmt.Sprintf("uniform order decodes %.1f pixels for each pixel of a sample if nothing is cached, so that %s is the default; "+
-		"a cube with --chunk %d would decode fewer", r.ReadAmplification, r.Shuffle, chunkFor(p.recipe.Window.Size))}
+	cure := ""
+	if chunk := chunkFor(p.recipe.Window.Size); chunk < p.region.Group.ChunkSize() {
+		cure = fmt.Sprintf("; a cube with --chunk %d would decode fewer", chunk)
+	}
+	return []string{fmt.Sprintf("uniform order decodes %.1f pixels for each pixel of a sample if nothing is cached%s; the default is %s", r.ReadAmplification, cure, p.shuffle)}
 }

@@ -53,6 +53,7 @@ func resolve(ctx context.Context, r Recipe, view *layout.View, rev *labels.Revis
 			return nil, err
 		}
 	}
+	p.shuffle = p.defaultShuffle()
 	var err error
 	p.digest, err = digest(p.hashes, p.definitions())
 	return p, err
@@ -99,7 +100,6 @@ func (p *plan) place(ctx context.Context) error {
 	}
 	slices.SortFunc(kept, byID)
 	p.samples = kept
-	p.shuffle = p.defaultShuffle()
 	if p.region.Tiled() {
 		p.line.slices = p.homes.used(kept)
 		p.line.report.Slices, p.line.slots = len(p.line.slices), p.homes.slots(kept)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/terrapin-eo/terrapin/datasets"
 	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -67,15 +68,16 @@ func TestDrawnEpochsAreTheSameInAnyPieces(t *testing.T) {
 func TestTheVersionFixesTheShuffle(t *testing.T) {
 	w := newShelf(t, 1)
 	byDefault, facts := w.ids(t, `{"dataset": "crops@v1"}`)
-	require.Equal(t, "window:2147483648", facts["shuffle"], "windows of 4 pixels in chunks of 16")
+	require.Equal(t, true, facts["shuffle"], "a window would hold all of so small a version")
+	named, facts := w.ids(t, `{"dataset": "crops@v1", "shuffle": "window:2GiB"}`)
+	require.Equal(t, "window:2147483648", facts["shuffle"])
 	require.Equal(t, order.DrawnAlgorithm, facts["order"])
-	named, _ := w.ids(t, `{"dataset": "crops@v1", "shuffle": "window:2GiB"}`)
-	require.Equal(t, byDefault, named)
+	require.NotEqual(t, byDefault, named)
 	uniform, facts := w.ids(t, `{"dataset": "crops@v1", "shuffle": "uniform", "order": "terrapin-order-1"}`)
 	require.Equal(t, true, facts["shuffle"])
 	require.Equal(t, order.Algorithm, facts["order"])
-	require.NotEqual(t, byDefault, uniform)
-	require.ElementsMatch(t, byDefault, uniform)
+	require.Equal(t, byDefault, uniform)
+	require.ElementsMatch(t, byDefault, named)
 	v, err := w.engine.versions.get(t.Context(), "crops@v1")
 	require.NoError(t, err)
 	train, err := v.Split("train")
@@ -89,6 +91,38 @@ func TestTheVersionFixesTheShuffle(t *testing.T) {
 	base, facts := w.ids(t, `{"dataset": "crops@v1", "shuffle": false}`)
 	require.IsIncreasing(t, base)
 	require.Equal(t, false, facts["shuffle"])
+}
+
+func TestSmallWindowsOfManySlotsAreMixedByWindows(t *testing.T) {
+	w := newShelf(t, 0)
+	recipe := "name: crops\ncube: s2\nwindow: {size: 4}\ntime: {policy: latest, slots: 100000}\nsplit: {by: block, block_m: 320, train: 1, validate: 0, test: 0}\n"
+	report, err := datasets.Commit(t.Context(), w.cfg, []byte(recipe), "test")
+	require.NoError(t, err, fault.CureOf(err))
+	require.Equal(t, "window:2147483648", report.Shuffle, "windows of 4 pixels in chunks of 16 that take 230 MB")
+	require.Greater(t, report.ReadAmplification, 4.0)
+	require.Contains(t, fmt.Sprint(report.Notes), "if nothing is cached; the default is window:2147483648")
+	require.Len(t, report.Orders, 2)
+	uniform, window := report.Orders[0], report.Orders[1]
+	require.False(t, uniform.Default)
+	require.True(t, window.Default)
+	require.Less(t, window.ReadAmplification, uniform.ReadAmplification)
+	require.Less(t, window.Mixing, uniform.Mixing)
+
+	open := func(ticket string) Info {
+		parsed, err := ParseTicket([]byte(ticket))
+		require.NoError(t, err)
+		r, err := w.engine.Open(t.Context(), parsed)
+		require.NoError(t, err, fault.CureOf(err))
+		defer r.Close()
+		return r.Info()
+	}
+	byDefault := open(`{"dataset": "crops@v1", "batch_size": 1}`)
+	require.Equal(t, "window:2147483648", byDefault.Ticket.Samples.Shuffle.fixed.String())
+	require.Equal(t, order.DrawnAlgorithm, byDefault.Ticket.Samples.Order)
+	require.Equal(t, order.Uniform, open(`{"dataset": "crops@v1", "batch_size": 1, "shuffle": "uniform"}`).Ticket.Samples.Shuffle.fixed)
+	verified, err := datasets.Verify(t.Context(), w.cfg, "crops@v1")
+	require.NoError(t, err)
+	require.True(t, verified.OK, "%+v", verified.Problems)
 }
 
 func TestAResolvedTicketDrawsTheSame(t *testing.T) {
