@@ -197,6 +197,55 @@ func TestWindowsPermuteAndStayInTheirWindow(t *testing.T) {
 	}
 }
 
+// TestAWindowCostsAndMixesAsPredicted replays an epoch through a cache of groups that forgets the one used longest ago.
+func TestAWindowCostsAndMixesAsPredicted(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	const n, inside = 40000, 40
+	list := listed(rng, n)
+	g := order.Groups{Starts: starts(rng, n, 40), Bytes: 1 << 20}
+	groups, in := len(g.Starts)-1, groupOf(list, g)
+	o := draw(t, list, nil, g, order.Key{Shuffle: order.Window(inside << 20)})
+	uniform := draw(t, list, nil, order.Groups{}, order.Key{Shuffle: order.Uniform, Filter: "x"})
+
+	loads := func(o order.Sequence, room int) int {
+		count, used := 0, map[int]int{}
+		for p := range n {
+			k := in[o.At(uint64(p))]
+			if _, ok := used[k]; !ok {
+				count++
+				if len(used) == room {
+					oldest := -1
+					for k, at := range used {
+						if oldest < 0 || at < used[oldest] {
+							oldest = k
+						}
+					}
+					delete(used, oldest)
+				}
+			}
+			used[k] = p
+		}
+		return count
+	}
+	// Groups differ in size, so that a window holds more of small ones; a cache of 1.3 windows reads nearly each once.
+	require.Less(t, float64(loads(o, inside*13/10))/float64(groups), 1.15)
+	require.Greater(t, float64(loads(uniform, inside*13/10))/float64(groups), 10.0)
+
+	distinct := func(o order.Sequence) float64 {
+		sum := 0
+		for b := 0; b+32 <= n; b += 32 {
+			seen := map[int]bool{}
+			for p := b; p < b+32; p++ {
+				seen[in[o.At(uint64(p))]] = true
+			}
+			sum += len(seen)
+		}
+		return float64(sum) / (n / 32)
+	}
+	predicted := func(groups float64) float64 { return groups * (1 - math.Pow(1-1/groups, 32)) }
+	require.InDelta(t, predicted(inside)/predicted(float64(groups)), distinct(o)/distinct(uniform), 0.06)
+}
+
 func TestAWindowThatHoldsAllIsUniform(t *testing.T) {
 	const n, epochs = 24, 8000
 	g := order.Groups{Starts: []uint32{0, 10, 12, 24}, Bytes: 10}

@@ -180,3 +180,23 @@ def test_windows_keep_to_their_groups():
 def test_bad_draws_are_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         drawn(range(3), **arguments)
+
+
+def test_samples_are_stored_by_chunk():
+    kept = [3, 4, 7, 9, 10]
+    cells, rows, cols = ["b", "a", "b", "b", "a"], [40, 0, 31, 5, 31], [0, 63, 31, 2, 95]
+    assert order.stored(kept, cells, rows, cols, 32) == ([4, 10, 7, 9, 3], [1, 1, 2, 1])
+    assert order.stored([], [], [], [], 32) == ([], [])
+
+
+def test_classes_are_balanced():
+    weight = order.balanced(["maize", "wheat", "maize", None, "maize", ""])
+    assert weight == [1 / 3, 1, 1 / 3, 0, 1 / 3, 0]
+    total = Counter()
+    for epoch in range(600):
+        counts = Counter(drawn(range(6), weight=weight, weights="class_balanced", epoch=epoch))
+        assert counts[1] == 3
+        assert not counts[3] + counts[5]
+        total += counts
+    assert sum(total[i] for i in (0, 2, 4)) == 1800
+    assert all(abs(total[i] - 600) <= 1 for i in (0, 2, 4))

@@ -14,11 +14,23 @@ import itertools
 import math
 import struct
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
 
-__all__ = ["ALGORITHM", "DRAWN_ALGORITHM", "DrawnOrder", "Order", "Part", "Plan", "Tail", "shuffle_name"]
+__all__ = [
+    "ALGORITHM",
+    "DRAWN_ALGORITHM",
+    "DrawnOrder",
+    "Order",
+    "Part",
+    "Plan",
+    "Tail",
+    "balanced",
+    "shuffle_name",
+    "stored",
+]
 
 ALGORITHM = "terrapin-order-1"
 """Name of the order of :class:`Order`; a dataset version records it."""
@@ -237,6 +249,25 @@ class DrawnOrder(_Positions):
             first, end = max(0, b * half - shift), min(n, (b + 1) * half - shift)
             position = first + _permute(_block(keys, b), end - first, position - first)
         return position
+
+
+def stored(
+    kept: Sequence[int], cells: Sequence[str], rows: Sequence[int], cols: Sequence[int], edge: int
+) -> tuple[list[int], list[int]]:
+    """Some samples in the order of storage, and how many of them lie in each group.
+
+    ``kept`` are indices in the base order; ``cells``, ``rows`` and ``cols`` say of each of them, in this order, which
+    cell it is in and where in the cell's grid its window begins; ``edge`` is that of a chunk in pixels.
+    """
+    keys = [(cell.encode(), row // edge, col // edge) for cell, row, col in zip(cells, rows, cols, strict=True)]
+    order = sorted(range(len(kept)), key=lambda i: (keys[i], kept[i]))
+    return [kept[i] for i in order], [len(list(group)) for _, group in itertools.groupby(order, key=keys.__getitem__)]
+
+
+def balanced(classes: Sequence[str | None]) -> list[float]:
+    """The weights ``class_balanced`` of samples by the names of their classes; None or "" is none."""
+    counts = Counter(classes)
+    return [1 / counts[name] if name else 0.0 for name in classes]
 
 
 def _prefix_sums(weight: Sequence[float]) -> list[int]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import terrapin
-from terrapin.order import Order
+from terrapin.order import DrawnOrder, Order, balanced, stored
 
 
 def base(tp: terrapin.Client, split: str) -> list[str]:
@@ -27,6 +27,60 @@ def test_the_server_streams_the_order_of_the_spec(served: terrapin.Client, split
     order = Order(loader.spec.digest, split, len(sorted_ids), seed=seed, epoch=epoch)
     assert ids(loader) == [sorted_ids[p] for p in order]
     assert loader.epoch == epoch + 1
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+@pytest.mark.parametrize("weights", [None, "class_balanced", "row"])
+@pytest.mark.parametrize("shuffle", ["uniform", False, "window:300KiB", "window:2GiB"])
+def test_drawn_orders_are_those_of_the_spec(
+    served: terrapin.Client, filtered: bool, weights: str | None, shuffle: str | bool
+) -> None:
+    """Everything recomputed from the manifest: what a filter keeps, the weights, the groups of storage."""
+    plain = served.loader("crops@v1", tensors="numpy").spec
+    name = plain.classes[max(plain.classes)]
+    text = f"row >= 30 AND class:{name} > 0.25" if filtered else None
+    loader = served.loader(
+        "crops@v1", batch_size=7, seed=8, epoch=3, filter=text, weights=weights, shuffle=shuffle, tensors="numpy"
+    )
+    samples = [s for s in served.dataset("crops@v1").manifest().to_pylist() if s["split"] == "train"]
+    samples.sort(key=lambda s: s["id"])
+    kept = list(range(len(samples)))
+    if filtered:
+        value = max(plain.classes)
+        kept = [
+            i
+            for i, s in enumerate(samples)
+            if s["row"] >= 30
+            and sum(c["pixels"] for c in s["label_counts"] if c["value"] == value) / (s["height"] * s["width"]) > 0.25
+        ]
+    assert kept
+    facts, groups = loader.spec.metadata, []
+    if isinstance(shuffle, str) and shuffle != "uniform":
+        place = [[samples[i][key] for i in kept] for key in ("cell", "row", "col")]
+        kept, groups = stored(kept, *place, facts["chunk"])
+        assert len(groups) > 1
+    weight = None
+    if weights == "row":
+        weight = [float(samples[i]["row"]) for i in kept]
+    elif weights:
+        weight = balanced([samples[i]["class"] for i in kept])
+    if text is None and weights is None and not groups:
+        order = Order(plain.digest, "train", len(kept), seed=8, epoch=3, shuffle=bool(shuffle))
+    else:
+        order = DrawnOrder(
+            plain.digest,
+            "train",
+            kept,
+            weight=weight,
+            groups=groups,
+            group_bytes=facts["group_bytes"],
+            filter=loader.spec.filter or "",
+            weights=weights or "",
+            shuffle=shuffle or "base",
+            seed=8,
+            epoch=3,
+        )
+    assert ids(loader) == [samples[i]["id"] for i in order]
 
 
 @pytest.mark.parametrize("world", range(1, 9))
