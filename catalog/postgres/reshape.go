@@ -27,7 +27,7 @@ func (m migration) reshape(ctx context.Context) error {
 	return nil
 }
 
-// reshapeSome looks at the next rows and reports whether there are no more.
+// reshapeSome looks at the next rows, leaves those that somebody changes meanwhile to them, and reports whether there are no more.
 func reshapeSome(ctx context.Context, tx pgx.Tx) (done bool, err error) {
 	var kept []byte
 	err = tx.QueryRow(ctx, `SELECT value FROM setting WHERE name = 'reshaped'`).Scan(&kept)
@@ -41,27 +41,28 @@ func reshapeSome(ctx context.Context, tx pgx.Tx) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	rows, err := tx.Query(ctx, `SELECT row, document, CASE WHEN ST_Dimension(shape) = 2 THEN ST_AsBinary(shape, 'NDR') END FROM item WHERE row > $1 ORDER BY row LIMIT $2 FOR UPDATE`, last, rowsReshaped)
+	rows, err := tx.Query(ctx, `SELECT row, etag, CASE WHEN ST_Dimension(shape) = 2 THEN document END, ST_AsBinary(shape, 'NDR') FROM item WHERE row > $1 ORDER BY row LIMIT $2`, last, rowsReshaped)
 	if err != nil {
 		return false, err
 	}
 	var changed []int64
-	var shapes [][]byte
+	var shapes, etags [][]byte
 	var places []string
 	var odds []bool
-	var document string
-	var shape []byte
-	found, err := pgx.ForEachRow(rows, []any{&last, &document, &shape}, func() error {
-		if shape == nil {
+	var document *string
+	var etag, shape []byte
+	found, err := pgx.ForEachRow(rows, []any{&last, &etag, &document, &shape}, func() error {
+		if document == nil {
 			return nil
 		}
-		e, err := catalog.ParseItem([]byte(document))
+		e, err := catalog.ParseItem([]byte(*document))
 		if err != nil || e.Shape == nil { // too tangled to be read now: it stays as it was
 			return nil
 		}
 		if is := e.Shape.WKB(); !bytes.Equal(is, shape) {
 			place, odd := placeOf(&e)
-			changed, shapes, places, odds = append(changed, last), append(shapes, is), append(places, place.String()), append(odds, odd)
+			changed, etags, shapes = append(changed, last), append(etags, bytes.Clone(etag)), append(shapes, is)
+			places, odds = append(places, place.String()), append(odds, odd)
 		}
 		return nil
 	})
@@ -70,7 +71,8 @@ func reshapeSome(ctx context.Context, tx pgx.Tx) (done bool, err error) {
 	}
 	if len(changed) > 0 {
 		if _, err := tx.Exec(ctx, `UPDATE item i SET shape = ST_GeomFromWKB(n.shape, 4326), place = n.place::cube, odd = n.odd
-			FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::boolean[]) AS n (row, shape, place, odd) WHERE i.row = n.row`, changed, shapes, places, odds); err != nil {
+			FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::text[], $5::boolean[]) AS n (row, etag, shape, place, odd)
+			WHERE i.row = n.row AND i.etag = n.etag`, changed, etags, shapes, places, odds); err != nil {
 			return false, err
 		}
 		if _, err := tx.Exec(ctx, `SELECT nextval('revision')`); err != nil {
