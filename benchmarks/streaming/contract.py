@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -103,6 +104,8 @@ class Conversion:
         self.folder = folder
 
     def __enter__(self) -> Path:
+        if self.folder.exists():  # from a conversion that was cut off
+            shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.perf_counter()
         return self.folder

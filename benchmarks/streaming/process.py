@@ -21,7 +21,8 @@ from .pixels import TOP
 from .workloads import Workload
 
 EVERY = 0.25  # seconds between looks at the memory
-PATIENCE = 60.0  # seconds after which a run is given up
+PATIENCE = {"prepare": 900.0}  # seconds after which a run is given up
+SHORT_PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,18 @@ def run(engine: Engine, variant: Variant, given: Sequence[dict[str, Any]], place
         for k, one in enumerate(given):
             (folder / f"{k}.spec").write_text(json.dumps({**one, "gate": text, "processes": len(given)}))
             files = [str(folder / f"{k}.spec"), str(folder / f"{k}.json")]
-            prefix = place.prefix() if one["what"] == "measure" else []
-            command = [*prefix, python, "-m", "benchmarks.streaming.measure", *files]
+            command = [*place.prefix(), python, "-m", "benchmarks.streaming.measure", *files]
             with (folder / f"{k}.log").open("w") as log:
                 running.append(
                     subprocess.Popen(command, cwd=TOP, env=environment, stdout=log, stderr=log, start_new_session=True)
                 )
-            if prefix:
-                place.prefer(running[-1].pid)
-        memory = _watch([p.pid for p in running], given[0]["server"].get("pid"), running)
+            place.prefer(running[-1].pid)
+        memory = _watch(
+            [p.pid for p in running],
+            given[0]["server"].get("pid"),
+            running,
+            PATIENCE.get(given[0]["what"], SHORT_PATIENCE),
+        )
         results = []
         for k in range(len(given)):
             try:
@@ -89,10 +93,12 @@ def run(engine: Engine, variant: Variant, given: Sequence[dict[str, Any]], place
         return results
 
 
-def _watch(pids: list[int], server: int | None, running: list[subprocess.Popen[bytes]]) -> dict[str, float]:
+def _watch(
+    pids: list[int], server: int | None, running: list[subprocess.Popen[bytes]], patience: float
+) -> dict[str, float]:
     """Look at the memory until all processes have ended; kills what takes too long."""
     peak = {"pss_mb": 0.0, "private_mb": 0.0}
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while any(p.poll() is None for p in running):
         now = _memory([*pids, *([server] if server else [])])
         peak = {name: max(peak[name], now[name]) for name in peak}
