@@ -153,6 +153,7 @@ def _ours(transport: str, title: str) -> tuple[Engine, ...]:
         engine("all cached", ALL, cache="all"),
         engine("nothing cached", PACKED | WINDOWS, cache="none"),
         engine("a quarter cached", WINDOWS, cache="part"),
+        engine("a quarter cached, window order", WINDOWS, cache="part", order="window"),
         engine("bytes codec, nothing cached", RAW, cache="none", codec="bytes"),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import insitubatch as isb
 import numpy as np
 
 from . import arrays
@@ -13,8 +14,6 @@ prepare = arrays.prepare
 
 
 def batches(job: Job) -> Iterator[Batch]:
-    import insitubatch as isb
-
     store = isb.obstore_store(f"file://{arrays.path(job)}")
     geometries = isb.open_geometries(store, ["image", "mask"])
     manifest = isb.split_by_chunk(geometries["image"], fractions=(1.0, 0.0, 0.0))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import lance
+import lancedb
 import numpy as np
 import pyarrow as pa
+from lancedb.streaming import StreamingDataLoader, StreamingDataset
 
 from .collate import Into, keyed
 from .contract import Batch, Conversion, Job, done
@@ -17,8 +21,6 @@ def prepare(job: Job) -> None:
     folder = job.folder / "lance"
     if done(folder):
         return
-    import lancedb
-
     source, w = Source(job), job.workload
     sizes = int(np.prod(w.image_shape)), int(np.prod(w.mask_shape))
     kinds = pa.list_(pa.uint16(), sizes[0]), pa.list_(pa.uint8(), sizes[1])
@@ -61,11 +63,6 @@ def batches(job: Job) -> Iterator[Batch]:
 
 
 def _stream(job: Job) -> Iterator[Batch]:
-    import warnings
-
-    import lancedb
-    from lancedb.streaming import StreamingDataLoader, StreamingDataset
-
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     table = lancedb.connect(str(job.folder / "lance")).open_table("chips")
     read = {"read_batch_size": job.options["read"]} if "read" in job.options else {}
@@ -87,8 +84,6 @@ def _spawned(job: Job) -> dict[str, Any]:
 
 
 def _take(job: Job) -> Iterator[Batch]:
-    import lance
-
     data, rows, batch = lance.dataset(str(job.folder / "lance/chips.lance")), Rows(job), buffers(job.workload)
     for step in job.steps():
         at = 0

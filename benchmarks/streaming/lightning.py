@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")
+
+import litdata
 import numpy as np
 
 from .collate import Into, keyed
 from .contract import Batch, Conversion, Job, done
 from .pixels import Source
-
-os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")
 
 
 def _one(job: Job, i: int) -> dict[str, Any]:
@@ -25,8 +26,6 @@ def prepare(job: Job) -> None:
     folder = job.folder / "litdata"
     if done(folder):
         return
-    import litdata
-
     with Conversion(folder):
         litdata.optimize(
             fn=partial(_one, job),
@@ -39,8 +38,6 @@ def prepare(job: Job) -> None:
 
 
 def batches(job: Job) -> Iterator[Batch]:
-    import litdata
-
     data = litdata.StreamingDataset(str(job.folder / "litdata/chunks"), shuffle=True, drop_last=False, seed=job.seed)
     collation = {"collate_fn": Into(job)} if job.options.get("into") else {}
     loader = litdata.StreamingDataLoader(data, batch_size=job.workload.batch, num_workers=job.workers, **collation)

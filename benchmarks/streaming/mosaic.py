@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from streaming import MDSWriter, StreamingDataLoader, StreamingDataset
+from streaming.base.util import clean_stale_shared_memory
+
 from .collate import Into, keyed
 from .contract import Batch, Conversion, Job, done
 from .pixels import Source
@@ -15,8 +18,6 @@ def prepare(job: Job) -> None:
     folder = job.folder / "mosaic"
     if done(folder):
         return
-    from streaming import MDSWriter
-
     w, source = job.workload, Source(job)
     columns = {}
     for name, dtype, shape in (("image", "uint16", w.image_shape), ("mask", "uint8", w.mask_shape)):
@@ -31,9 +32,6 @@ def prepare(job: Job) -> None:
 
 
 def batches(job: Job) -> Iterator[Batch]:
-    from streaming import StreamingDataLoader, StreamingDataset
-    from streaming.base.util import clean_stale_shared_memory
-
     clean_stale_shared_memory()
     size = job.workload.batch
     data = StreamingDataset(

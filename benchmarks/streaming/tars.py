@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import webdataset as wds
 
 from .collate import Into, keyed
 from .contract import Batch, Conversion, Job, done
@@ -16,8 +17,6 @@ def prepare(job: Job) -> None:
     folder = job.folder / "webdataset"
     if done(folder):
         return
-    import webdataset as wds
-
     source = Source(job)
     with Conversion(folder), wds.ShardWriter(str(folder / "%05d.tar"), maxsize=64 << 20, verbose=0) as out:
         for i in range(job.workload.samples):
@@ -48,8 +47,6 @@ class View(Decode):
 
 
 def batches(job: Job) -> Iterator[Batch]:
-    import webdataset as wds
-
     files = [str(f) for f in sorted((job.folder / "webdataset").glob("*.tar"))]
     into = job.options.get("into")
     data = wds.WebDataset(files, shardshuffle=len(files), seed=job.seed, empty_check=False)

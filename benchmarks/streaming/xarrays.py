@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+import xbatcher
+import zarr
 
 from . import arrays
 from .contract import Batch, Job
@@ -15,8 +17,6 @@ prepare = arrays.prepare
 
 
 def _dataset(job: Job) -> Any:
-    import zarr
-
     group = zarr.open_group(arrays.path(job), mode="r", zarr_format=3)
     names = ("time", "band", "y", "x") if job.workload.windows else ("chip", "time", "band", "y", "x")
     lazy = {}
@@ -41,8 +41,6 @@ class Generated:
     """xbatcher's generator of one chip at a time as a map-style dataset."""
 
     def __init__(self, data: Any) -> None:
-        import xbatcher
-
         # A dimension that is left out would be stacked into samples of single pixels.
         self.chips = xbatcher.BatchGenerator(data, input_dims={**data.sizes, "chip": 1}, preload_batch=False)
 
