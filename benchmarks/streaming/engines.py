@@ -112,10 +112,10 @@ PEERS = (
     Engine(
         "tensorstore, all cached",
         "tensorstores",
-        (_tuned(into=True, cache_mb=8192), _tuned(HUGE, into=True, cache_mb=8192)),
+        (_tuned(into=True, cache="all"), _tuned(HUGE, into=True, cache="all")),
         REST,
     ),
-    Engine("tensorstore, 128 MB cached", "tensorstores", (_tuned(HUGE, into=True, cache_mb=128),), WINDOWS),
+    Engine("tensorstore, a quarter cached", "tensorstores", (_tuned(HUGE, into=True, cache="part"),), WINDOWS),
     Engine(
         "zarrs",
         "arrays",

@@ -111,7 +111,7 @@ def number(job: Job, ids: list[Any]) -> list[int]:
 def serve_flags(job: Job) -> list[str]:
     """What `serve` is told of its cache; where it cannot be told, it keeps 512 MiB of decoded chunks."""
     flags, wanted = help_of(Path(job.server["binary"]), "serve"), job.options.get("cache", "all")
-    data = job.workload.samples * job.workload.sample_bytes
+    data = job.workload.pixels
     if "--cache" in flags:
         return ["--cache", {"all": f"{data * 2 >> 20}MiB", "none": "1MiB", "part": f"{data >> 22}MiB"}[wanted]]
     if wanted != "all" or data > 500 << 20:
@@ -121,7 +121,7 @@ def serve_flags(job: Job) -> list[str]:
 
 def shuffle(job: Job) -> bool | str:
     """The uniform order, or one by windows of an eighth of the data, half of what a quarter of a cache holds."""
-    return f"window:{job.workload.samples * job.workload.sample_bytes // 8}" if job.options.get("order") else True
+    return f"window:{job.workload.pixels // 8}" if job.options.get("order") else True
 
 
 def batches(job: Job) -> Iterator[Batch]:

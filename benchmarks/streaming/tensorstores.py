@@ -17,7 +17,8 @@ prepare = arrays.prepare
 
 
 def _open(job: Job) -> list[Any]:
-    keep = int(job.options.get("cache_mb", 0)) << 20
+    budget = {"all": 4 * job.workload.pixels, "part": job.workload.pixels // 4}
+    keep = budget.get(job.options.get("cache", ""), 0)
     context = ts.Context(
         {
             "cache_pool": {"total_bytes_limit": keep},

@@ -53,6 +53,11 @@ class Workload:
         return math.prod(self.image_shape) * 2 + math.prod(self.mask_shape)
 
     @property
+    def pixels(self) -> int:
+        """Bytes of all samples: a cache that holds a part of them holds that part of these."""
+        return self.samples * self.sample_bytes
+
+    @property
     def folder(self) -> str:
         """Name of the folder of its pixels; workloads of the same pixels share it."""
         kind = "windows" if self.windows else "chips"
