@@ -31,7 +31,7 @@ type streamReport struct {
 
 func (c *cli) streamCommand() *cobra.Command {
 	t := map[string]any{}
-	var split string
+	var split, filter, weights, shuffle string
 	var seed, epoch uint64
 	var batch int
 	var ordered bool
@@ -47,6 +47,17 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 				return usagef("stream reads --data; use the Python client or any Arrow Flight client with a server")
 			}
 			t["dataset"], t["split"], t["seed"], t["epoch"], t["batch_size"], t["shuffle"] = args[0], split, seed, epoch, batch, !ordered
+			for key, value := range map[string]string{"filter": filter, "weights": weights} {
+				if value != "" {
+					t[key] = value
+				}
+			}
+			if shuffle != "" {
+				if ordered {
+					return usagef("--ordered and --shuffle exclude each other")
+				}
+				t["shuffle"] = shuffle
+			}
 			ticket, err := json.Marshal(t)
 			if err != nil {
 				return err
@@ -60,6 +71,9 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 	f.Uint64Var(&epoch, "epoch", 0, "epoch")
 	f.IntVar(&batch, "batch-size", 32, "samples per batch")
 	f.BoolVar(&ordered, "ordered", false, "base order instead of a shuffle")
+	f.StringVar(&shuffle, "shuffle", "", "uniform or window:BYTES, such as window:2GiB, instead of what the version fixes")
+	f.StringVar(&filter, "filter", "", "CQL2 that samples have to pass, such as \"labelled > 0.5\"")
+	f.StringVar(&weights, "weights", "", "class_balanced, or a number of samples by which they come more often")
 	return cmd
 }
 
