@@ -13,9 +13,10 @@ import (
 const mostAmplified = 4
 
 // GroupBytes is what the samples that begin in one chunk are counted with when a window of bytes is filled: a chunk of
-// image and validity, with all bands of the cube, in every time slot.
-func GroupBytes(slots int, g layout.Group) uint64 {
-	return uint64(slots) * uint64(g.ImageChunkBytes()+g.ValidChunkBytes())
+// image and validity, of every band of a sample in every time slot.
+func GroupBytes(slots, bands int, g layout.Group) uint64 {
+	edge := uint64(g.ChunkSize())
+	return uint64(slots) * uint64(bands) * edge * edge * uint64(g.DType.Size()+1)
 }
 
 // defaultShuffle is what a version is mixed by where a ticket leaves it open. It follows from windows, chunks and slots
@@ -25,7 +26,7 @@ func (p *plan) defaultShuffle() order.Shuffle {
 		return order.Uniform
 	}
 	groups, _, _ := p.decoded(p.samples)
-	if inHalf := order.DefaultWindow / (2 * GroupBytes(p.line.slots, p.region.Group)); uint64(groups) <= max(1, inHalf) {
+	if inHalf := order.DefaultWindow / (2 * GroupBytes(p.line.slots, len(p.bands), p.region.Group)); uint64(groups) <= max(1, inHalf) {
 		return order.Uniform
 	}
 	return order.Window(order.DefaultWindow)
@@ -54,7 +55,7 @@ func (p *plan) orders() []OrderReport {
 		train = p.samples
 	}
 	groups, apart, together := p.decoded(train)
-	inside := 2 * max(1, order.DefaultWindow/max(1, 2*GroupBytes(p.line.slots, p.region.Group)))
+	inside := 2 * max(1, order.DefaultWindow/max(1, 2*GroupBytes(p.line.slots, len(p.bands), p.region.Group)))
 	reads := apart
 	if inside >= uint64(groups) {
 		reads = together
