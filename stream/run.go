@@ -66,7 +66,7 @@ type result struct {
 }
 
 func newRun(info Info, src source, plan order.Plan, rank, messageBytes int, memory Memory) (*Run, error) {
-	r := &Run{info: info, src: src, plan: plan, rank: rank, rows: int(plan.Batch), memory: memory}
+	r := &Run{info: info, src: planted(src, plan.N), plan: plan, rank: rank, rows: int(plan.Batch), memory: memory}
 	r.info.Shape = src.shape()
 	r.info.Shape.Weighted = plan.Tail == order.Pad
 	if err := r.cut(messageBytes); err != nil {

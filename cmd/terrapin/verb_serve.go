@@ -224,7 +224,7 @@ func (c *cli) sayReady(urls endpoints, where string) error {
 
 func (w *workspace) httpServer(urls endpoints, batches batchServers) *http.Server {
 	info := func() map[string]any {
-		doc := map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version}
+		doc := map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version, "receipts": true}
 		for transport, at := range batches.elsewhere {
 			doc[transport] = at
 		}

@@ -28,6 +28,7 @@ from .loader import Batch, Loader
 from .models import Models
 from .predictions import Predictions
 from .types import Area, Spec, State, Window
+from .verify import Problem, Report, Span
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,9 @@ __all__ = [
     "NotFoundError",
     "PreconditionError",
     "Predictions",
+    "Problem",
+    "Report",
+    "Span",
     "Spec",
     "State",
     "TerrapinError",

@@ -70,6 +70,13 @@ class Http:
             body: bytes = response.read()
         return body
 
+    def post_json(self, path: str, document: dict[str, Any], *, timeout: float | None = 30) -> Any:
+        """POST a JSON object to a path below the server's root and parse the answer."""
+        request = urllib.request.Request(self._at(path), json.dumps(document, allow_nan=False).encode(), method="POST")
+        request.add_header("Content-Type", "application/json")
+        with self._send(request, timeout) as response:
+            return json.load(response)
+
     def verb(self, name: str, args: dict[str, Any], files: Sequence[str | os.PathLike[str]] = ()) -> Reply:
         """Run a verb on the server; files are streamed to it under their own names."""
         request = urllib.request.Request(self._at(f"v1/verbs/{name}"), method="POST")

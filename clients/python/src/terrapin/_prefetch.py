@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._receipts import Reading
 from ._transport import Choice, Stream
 from .errors import CanceledError, ConflictError, CorruptError, PreconditionError, UnavailableError
 from .order import Plan
@@ -55,8 +56,10 @@ class Steps:
         rank: int,
         pinned: tuple[str, str],
         patience: float,
+        receipts: Reading | None = None,
     ) -> None:
         self._transports = transports
+        self._receipts = receipts
         self._ticket = ticket
         self._plan = plan
         self._rank = rank
@@ -86,6 +89,8 @@ class Steps:
                 f"the server now answers with {self._pinned[0]} {found}, not {self._pinned[1]}",
                 "go on against the server that has what this stream was opened on",
             )
+        if self._receipts:
+            self._receipts.opened(stream.facts, self._step)
 
     def next(self) -> Arrays | None:
         """The next step's arrays, None after the last; raises what ended the reading."""
@@ -113,8 +118,10 @@ class Steps:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed, pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            except BaseException:
+            except BaseException as e:
                 self._cut()
+                if self._receipts and isinstance(e, CorruptError):
+                    self._receipts.wrong(e.message)
                 raise
         return None
 
@@ -169,6 +176,8 @@ class Steps:
                 f"step {self._step} holds positions {arrays['position'][:4]}..., not {wanted[:4]}...",
                 "report this: the server and the client disagree about the order",
             )
+        if self._receipts:
+            self._receipts.received(arrays)
         return arrays
 
 

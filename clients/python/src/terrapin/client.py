@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +21,8 @@ from .loader import Loader
 from .models import Models
 from .order import Tail
 from .predictions import Predictions
+from .runs import Ledger
+from .verify import Report, raised
 
 __all__ = ["Client", "connect", "open"]
 
@@ -76,6 +78,7 @@ class Client:
             raise InvalidError(
                 f"{http.url} is not a Terrapin server", "give the HTTP address that `terrapin serve` prints"
             )
+        self._about = about
         self.version: str = str(about.get("version", ""))
         """Version of the server."""
         self.stac: str = _reachable(str(about.get("stac") or http.url + "/"), http.url)
@@ -106,6 +109,8 @@ class Client:
         tail: Tail | None = None,
         tensors: Literal["torch", "numpy"] | None = None,
         patience: float = 5.0,
+        run: str | None = None,
+        audit: bool = False,
     ) -> Loader:
         """Stream one split of a dataset version as training batches; see :class:`terrapin.Loader` for their form.
 
@@ -124,6 +129,10 @@ class Client:
                          ``drop`` (default for several) or ``pad`` (full batches with ``weight`` 0)
         ``tensors``      default: ``torch`` where the program has imported it already, else ``numpy``
         ``patience``     seconds to wait for a server that went away before giving up; it goes on exactly where it was
+
+        ``run``          name under which the server keeps receipts of what was taken; give all ranks and restarts of
+                         a job the same (default: TERRAPIN_RUN, else a name of the loader's own, see ``loader.run``)
+        ``audit``        keep checksums of what is delivered, for ``loader.verify_epoch(pixels=…)``
 
         Raises NotFoundError for an unknown dataset, version or split (it says which exist).
         """
@@ -152,7 +161,49 @@ class Client:
             tail=tail,
             tensors=tensors or ("torch" if has_torch else "numpy"),
             patience=patience,
+            receipts=self._ledger if self._about.get("receipts") else None,
+            run=run,
+            audit=audit,
         )
+
+    def runs(self) -> Document:
+        """The runs that the server keeps receipts of, those heard of last first, and what it has dropped."""
+        document: Document = self._http.get_json("v1/runs")
+        return document
+
+    def run(self, name: str) -> Document:
+        """What a run has seen: ``{"run", "sessions"}``, each with its ticket and how much of it was acknowledged.
+
+        :meth:`seen` lists the samples. Raises NotFoundError for a name without receipts.
+        """
+        return self._ledger.run(name)
+
+    def seen(self, session: str) -> Iterator[Document]:
+        """The samples that a session acknowledged: ``{"step", "position", "id"}`` in order, fetched page by page."""
+        return self._ledger.seen(session)
+
+    def verify_epoch(
+        self,
+        run: str,
+        epoch: int | None = None,
+        *,
+        dataset: str | None = None,
+        split: str | None = None,
+        seed: int | None = None,
+        pixels: int = 0,
+        partial: bool = False,
+        raises: bool = False,
+    ) -> Report:
+        """Compare what a run has seen of an epoch, over all its ranks and restarts, with the order.
+
+        Where the run has read several things, ``epoch``, ``dataset``, ``split`` and ``seed`` say which is meant;
+        for the rest see :meth:`terrapin.Loader.verify_epoch`. Raises NotFoundError where there are no receipts.
+        """
+        wanted = _given(epoch=epoch, dataset=dataset, split=split, seed=seed)
+        report = self._ledger.verify(run, wanted, None, (), pixels, partial)
+        if raises:
+            raised(report)
+        return report
 
     def dataset(self, name: str) -> Dataset:
         """A dataset version, ``NAME@vN`` or ``NAME`` for the newest. Raises NotFoundError (it says which exist)."""
@@ -286,6 +337,10 @@ class Client:
 
     def _transports(self) -> Choice:
         return self._choice
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self)
 
     def _connection(self) -> Connection:
         return Connection(self.flight, self._http.actor)

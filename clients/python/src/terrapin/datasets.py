@@ -1,5 +1,6 @@
 """Dataset versions: what they pin, their manifest, and a picture."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -33,8 +34,8 @@ class Dataset:
         document: dict[str, Any] = self._client._http.get_json(f"collections/{self.info['collection']}")
         return document
 
-    def manifest(self) -> pa.Table:
-        """The samples as an Arrow table, from the STAC-GeoParquet asset of its collection.
+    def manifest(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The samples as an Arrow table, from the STAC-GeoParquet asset of its collection; all columns, or some.
 
         At least the columns id, geometry, split, row, col, height, width (pixels of the cell's grid) and times.
         """
@@ -42,10 +43,15 @@ class Dataset:
         for key, asset in assets.items():
             if key == "manifest" or str(asset.get("href", "")).endswith("manifest.parquet"):
                 data = self._client._http.get(asset["href"])
-                return parquet.read_table(pa.BufferReader(data))
+                return parquet.read_table(pa.BufferReader(data), columns=columns and list(columns))
         raise NotFoundError(
             f"the collection of {self.name} has no manifest asset; it has {', '.join(assets) or 'none'}"
         )
+
+    def _split_ids(self, split: str) -> list[str]:
+        """The ids of a split's samples, as the manifest has them."""
+        table = self.manifest(["id", "split"])
+        return [i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == split]
 
     def plot(self, n: int = 9, *, split: str = "train") -> "Figure":
         """Draw the first n samples of a split: true colour, label and validity; returns a matplotlib figure.

@@ -2,17 +2,22 @@
 
 import contextlib
 import operator
+import os
+import secrets
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from ._prefetch import Arrays, Prefetch, Steps, cancelled, cut
 from ._rank import topology
+from ._receipts import Reading
 from ._transport import Choice
 from .errors import ConflictError, CorruptError, InvalidError, PreconditionError
 from .order import Plan, Tail
 from .types import Spec, State
+from .verify import Report, raised
 
 __all__ = ["Batch", "Loader"]
 
@@ -22,6 +27,25 @@ Batch = dict[str, Any]
 _STATE_KEYS = ("digest", "split", "filter", "weights", "seed", "epoch", "order", "position")
 _BASE_ORDER = "base"
 _COUNTS = 1 << 64
+_READINGS = 8
+
+
+class Receipts(Protocol):
+    """What a loader needs to keep receipts and to verify them."""
+
+    def send(self, session: str, body: dict[str, Any], timeout: float) -> int:
+        """Send an acknowledgement."""
+
+    def verify(
+        self,
+        run: str,
+        ticket: Mapping[str, Any],
+        rank: int | None,
+        readings: Sequence[Reading],
+        pixels: int,
+        partial: bool,
+    ) -> Report:
+        """Verify what a run has seen of a ticket's epoch."""
 
 
 class Loader:
@@ -62,9 +86,19 @@ class Loader:
         tail: Tail | None = None,
         tensors: Literal["torch", "numpy"] = "numpy",
         patience: float = 5.0,
+        receipts: "Receipts | None" = None,
+        run: str | None = None,
+        audit: bool = False,
     ) -> None:
         """Open a split; :meth:`terrapin.Client.loader` is the usual way here."""
         self._transports = transports
+        self._receipts = receipts
+        named = run or os.environ.get("TERRAPIN_RUN")
+        self._own_run = not named
+        self.run: str = named or f"{dataset.partition('@')[0]}-{secrets.token_hex(8)}"
+        """Name of the run that receipts are kept under."""
+        self._audit = audit
+        self._readings: deque[Reading] = deque(maxlen=_READINGS)
         self.batch_size = _whole("batch_size", batch_size)
         self.rank, self.world_size = topology(
             None if rank is None else _whole("rank", rank),
@@ -115,6 +149,8 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         _refuse_workers()
         self._end_live()
+        for reading in self._readings:
+            reading.flush()  # so that what was broken off is over before this begins
         self._position = self._start
         iteration = _Iteration(self)
         self._live = weakref.ref(iteration)
@@ -148,9 +184,16 @@ class Loader:
     def state_dict(self) -> State:
         """Where the loader stands after the batches it has delivered; the same on every rank, plain JSON values.
 
-        Loading it into a loader of the same dataset version and split goes on with the very next sample, with any
-        batch size, rank and world size.
+        The server is told that these batches were taken, so that receipts have no hole where a run resumes from the
+        state; this waits a second at most. Loading the state into a loader of the same dataset version and split goes
+        on with the very next sample, with any batch size, rank and world size.
         """
+        live = self._live() if self._live else None
+        if live is not None:
+            live.taken(durable=True)
+        return self._state()
+
+    def _state(self) -> State:
         return {
             "digest": self.spec.digest,
             "split": self.spec.split,
@@ -177,7 +220,7 @@ class Loader:
                 f"not a loader's state: missing {missing or 'nothing'}, unknown {unknown or 'nothing'}",
                 "pass what state_dict() returned",
             )
-        mine = self.state_dict()
+        mine = self._state()
         for key in ("digest", "split", "filter", "weights", "order"):
             if state[key] != mine[key]:
                 raise ConflictError(
@@ -194,6 +237,39 @@ class Loader:
         self._end_live()
         self._seed, self._epoch = numbers["seed"], numbers["epoch"]
         self._start = self._position = numbers["position"]
+
+    def verify_epoch(
+        self, epoch: int | None = None, *, pixels: int = 0, partial: bool = False, raises: bool = False
+    ) -> Report:
+        """Compare what was seen of an epoch, by the server's receipts and this loader's own record, with the order.
+
+        ``epoch``    default: the one that this loader read last
+        ``pixels``   so many steps that were seen, drawn at random, are read again through the official Icechunk
+                     library and compared with what the server serves now; with ``audit=True`` that is compared with
+                     what was delivered, too
+        ``partial``  what is not read yet is no problem
+        ``raises``   raise CorruptError with the problems instead of returning them
+
+        With a run that was given a name (``run=`` or TERRAPIN_RUN) all its ranks and restarts are laid together: every
+        position must have been seen, and once, but for what was read again after a resume. Without, only what this
+        loader read itself is looked at. Returns a :class:`terrapin.Report`; raises NotFoundError where there are no
+        receipts.
+        """
+        if self._receipts is None:
+            raise PreconditionError("this loader keeps no receipts")
+        if epoch is None:
+            epoch = int(self._readings[-1].facts["epoch"]) if self._readings else self._epoch
+        live = self._live() if self._live else None
+        for reading in self._readings:
+            reading.flush()
+        ticket = {**self._request, "seed": self._seed, "epoch": epoch, "shuffle": self._shuffle}
+        ticket.pop("tail", None)
+        rank = self.rank if self._own_run else None
+        readings = [r for r in self._readings if r.facts["epoch"] == epoch and r.facts["seed"] == self._seed]
+        report = self._receipts.verify(self.run, ticket, rank, readings, pixels, partial or live is not None)
+        if raises:
+            raised(report)
+        return report
 
     def close(self) -> None:
         """End a running iteration and its thread; the loader can be iterated again."""
@@ -229,11 +305,17 @@ class Loader:
             "world_size": self.world_size,
         }
 
-    def _prefetch(self, plan: Plan) -> Prefetch:
+    def _prefetch(self, plan: Plan) -> tuple[Prefetch, Reading | None]:
         ticket = {**self._request, **self._ticket_tail(self.batch_size)}
+        reading = None
+        if self._receipts is not None:
+            reading = Reading(self._receipts.send, ticket, self._audit)
+            self._readings.append(reading)
+            ticket["run"] = self.run
         ticket |= cut(self.batch_size, self.spec.slots, len(self.spec.bands), self.spec.size, self.spec.dtype)
         pinned = ("digest", self.spec.digest)
-        return Prefetch(Steps(self._transports, ticket, plan, self.rank, pinned, self._patience))
+        steps = Steps(self._transports, ticket, plan, self.rank, pinned, self._patience, reading)
+        return Prefetch(steps), reading
 
     def _delivered(self, position: int) -> None:
         self._position = position
@@ -249,7 +331,7 @@ class Loader:
             live.end(superseded=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_live": None}
+        return {**self.__dict__, "_live": None, "_readings": deque(maxlen=_READINGS)}
 
 
 class _Iteration(Iterator[Batch]):
@@ -257,23 +339,26 @@ class _Iteration(Iterator[Batch]):
 
     def __init__(self, loader: Loader) -> None:
         self._prefetch: Prefetch | None = None
+        self._reading: Reading | None = None
         self._superseded = False
         self._loader = loader
         self._plan = loader._plan(loader._start)
         self._step = 0
-        self._prefetch = loader._prefetch(self._plan)
+        self._prefetch, self._reading = loader._prefetch(self._plan)
 
     def __next__(self) -> Batch:
         if self._superseded:
             raise cancelled()
         if self._prefetch is None:
             raise StopIteration
+        self.taken()
         try:
             arrays = self._prefetch.next()
         except BaseException:
             self.end()
             raise
         if arrays is None:
+            self.taken(durable=True)
             self.end()
             self._loader._finished()
             raise StopIteration
@@ -282,12 +367,21 @@ class _Iteration(Iterator[Batch]):
         self._loader._delivered(self._plan.after(self._step))
         return batch
 
+    def taken(self, durable: bool = False) -> None:
+        """Acknowledge all that was delivered: the loop asks for more, or says where it stands."""
+        if self._reading is not None:
+            self._reading.take(self._step)
+            if durable:
+                self._reading.flush()
+
     def end(self, superseded: bool = False) -> None:
         """Stop reading; a superseded iteration says so when it is asked again."""
         self._superseded = self._superseded or (superseded and self._prefetch is not None)
         prefetch, self._prefetch = self._prefetch, None
         if prefetch is not None:
             prefetch.close()
+            if self._reading is not None:
+                self._reading.end(self._loader._patience)
 
     def __del__(self) -> None:
         self.end()

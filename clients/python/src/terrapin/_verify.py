@@ -1,0 +1,189 @@
+"""Receipts of a run against this package's own implementation of the order."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._coverage import Session, cover
+from ._explain import Cause, explain, explain_contents
+from ._receipts import Reading, chained, content
+from ._sums import parsed
+from .errors import InvalidError, NotFoundError, UnsupportedError
+from .order import ALGORITHM, Order
+from .verify import Problem, Report
+
+if TYPE_CHECKING:
+    from .client import Client
+
+_KEYS = ("dataset", "digest", "split", "seed", "epoch", "shuffle", "order", "filter", "weights")
+
+
+class Expected:
+    """The samples of an epoch by position."""
+
+    def __init__(self, split: Sequence[str], order: Sequence[int]) -> None:
+        """``split`` is sorted by id; ``order`` says which of it stands at each position."""
+        self.split = split
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def ids(self, first: int, count: int) -> list[str]:
+        """The ids at some positions."""
+        return [self.split[i] for i in self._order[first : first + count]]
+
+
+def expected_of(ticket: Mapping[str, Any], ids: Sequence[str]) -> Expected:
+    """What a ticket's epoch holds, by the ids of its split."""
+    if ticket.get("filter") or ticket.get("weights") or ticket.get("shuffle") not in (True, False):
+        raise UnsupportedError("verify_epoch cannot recompute filters, weights and windows yet")
+    if ticket.get("order", ALGORITHM) != ALGORITHM:
+        raise UnsupportedError(f"verify_epoch does not know the order {ticket['order']!r}", "use a newer client")
+    order = Order(
+        ticket["digest"],
+        ticket["split"],
+        len(ids),
+        seed=ticket["seed"],
+        epoch=ticket["epoch"],
+        shuffle=ticket["shuffle"],
+    )
+    return Expected(sorted(ids), order)
+
+
+def verify(
+    client: "Client",
+    run: str,
+    wanted: Mapping[str, Any],
+    *,
+    rank: int | None = None,
+    readings: Sequence[Reading] = (),
+    partial: bool = False,
+) -> tuple[Report, list[Session]]:
+    """Compare what a run has seen of one epoch with the order. ``rank`` looks at one rank only."""
+    sessions = _sessions(client, run, wanted)
+    t = sessions[0].ticket
+    report = Report(run, t["dataset"], t["split"], t["seed"], t["epoch"])
+    if rank is not None:
+        sessions = [s for s in sessions if s.rank == rank]
+    expected = expected_of(t, client.dataset(t["dataset"])._split_ids(t["split"]))
+    report.samples = len(expected)
+    report.sessions = len(sessions)
+    report.ranks = tuple(sorted({s.rank for s in sessions}))
+    for s in sessions:
+        if len(expected) != s.plan.n:
+            says = f"the server counts {s.plan.n} samples, the manifest has {len(expected)}"
+            report.problems.append(Problem("differs", says, s.rank, session=s.id))
+            return report, sessions
+        report.claimed += s.taken - s.proved
+        report.problems += _check(s, expected, next((r for r in readings if s.id in r.sessions), None))
+    cover(report, sessions, rank, partial)
+    for r in readings:
+        report.problems += [Problem("refused", p, rank=r.facts["rank"]) for p in r.problems]
+    return report, sessions
+
+
+def _sessions(client: "Client", run: str, wanted: Mapping[str, Any]) -> list[Session]:
+    found = [
+        s for s in map(Session, client.run(run)["sessions"]) if all(_same(s.ticket, k, v) for k, v in wanted.items())
+    ]
+    if not found:
+        what = ", ".join(f"{k} {v}" for k, v in wanted.items())
+        raise NotFoundError(f"run {run} has no receipts of {what}", "see client.run(name) for what it has read")
+    kinds = {tuple(str(s.ticket.get(k)) for k in _KEYS): s.ticket for s in found}
+    if len(kinds) > 1:
+        several = "; ".join(f"{t['dataset']} {t['split']} seed {t['seed']} epoch {t['epoch']}" for t in kinds.values())
+        raise InvalidError(
+            f"run {run} has read several things: {several}", "say which: dataset=, split=, seed=, epoch="
+        )
+    return found
+
+
+def _same(ticket: Mapping[str, Any], key: str, value: Any) -> bool:
+    found: Any = ticket.get(key)
+    if key == "dataset" and isinstance(found, str) and "@" not in str(value):
+        found = found.partition("@")[0]
+    same: bool = found == value
+    return same
+
+
+def _check(s: Session, expected: Expected, reading: Reading | None) -> list[Problem]:
+    """Compare one session's proof with the order."""
+    record = s.record
+    at = {0: bytes(32)}
+    chain = bytes(32)
+    contents = []
+    for step in range(s.taken):
+        first, count = s.rows(step)
+        ids = expected.ids(first, count)
+        chain = chained(chain, np.arange(first, first + count), ids)
+        at[step + 1] = chain
+        if reading:
+            contents.append(content(ids))
+    problems: list[Problem] = []
+    told: set[int] = set()
+    right = at[s.proved].hex() == record["chain"]
+    if not right:
+        for cause in _causes(s, expected):
+            told |= cause.steps
+            problems.append(_problem(s, cause))
+    if reading:
+        problems += _on_the_way(s, expected, reading, contents, told, right)
+    disputed, claimed = record.get("disputed"), record.get("claimed")
+    if disputed and not problems:
+        says = (
+            "the server sent what the order says, and the client received something else, "
+            f"after step {record['agreed']} and up to step {disputed['steps']}"
+        )
+        problems.append(Problem("on_the_way", says, s.rank, record["agreed"], s.rows(record["agreed"])[0], s.id))
+    if claimed and not problems and at[claimed["steps"]].hex() != claimed["chain"]:
+        says = f"the client tells of steps up to {claimed['steps']} after a crash of the server, not those of the order"
+        problems.append(Problem("differs", says, s.rank, s.proved, s.rows(s.proved)[0], s.id))
+    return problems
+
+
+def _causes(s: Session, expected: Expected) -> list[Cause]:
+    record = s.record
+    planned = [expected.ids(*s.rows(step)) for step in range(s.plan.steps)]
+    causes = explain(parsed(record["row_sums"]), parsed(record["step_sums"]), s.proved, planned, expected.split)
+    if not causes:
+        return [Cause("positions", 0, None, frozenset(), "the samples are right, but not the positions they came with")]
+    if not causes[0].steps:  # the marks say where it was right last
+        chain, right, wrong = bytes(32), 0, s.proved
+        marks = {m["steps"]: m["chain"] for m in record.get("marks") or ()}
+        for step, ids in enumerate(planned[: s.proved]):
+            first, count = s.rows(step)
+            chain = chained(chain, np.arange(first, first + count), ids)
+            mark = marks.get(step + 1)
+            if mark and chain[:16].hex() != mark:
+                wrong = step + 1
+                break
+            right = step + 1 if mark else right
+        says = f"{causes[0].says}; the first is in step {right} to {wrong - 1}"
+        return [Cause("differs", right, None, frozenset(range(right, s.proved)), says)]
+    return causes
+
+
+def _problem(s: Session, cause: Cause) -> Problem:
+    position = s.rows(cause.step)[0] + (cause.row or 0)
+    return Problem(cause.kind, cause.says, s.rank, cause.step, position, s.id)
+
+
+def _on_the_way(
+    s: Session, expected: Expected, reading: Reading, contents: list[bytes], told: set[int], right: bool
+) -> list[Problem]:
+    """What this process received otherwise than the order says, and the server's proof does not tell."""
+    begin = reading.sessions[s.id]
+    ends = [first for first in reading.sessions.values() if first > begin] + [len(reading.contents) // 8]
+    taken = min(s.taken, min(ends) - begin)
+    found = [bytes(reading.contents[8 * g : 8 * g + 8]) for g in range(begin, begin + taken)]
+    planned = contents + [content(expected.ids(*s.rows(g))) for g in range(len(contents), s.plan.steps)]
+    problems = []
+    for cause in explain_contents(found, planned):
+        if cause.steps <= told:
+            continue
+        kind = "on_the_way" if right else cause.kind
+        says = f"sent right and received otherwise: {cause.says}" if right else cause.says
+        problems.append(Problem(kind, says, s.rank, cause.step, s.rows(cause.step)[0], s.id))
+    return problems

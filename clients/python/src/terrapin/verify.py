@@ -1,0 +1,102 @@
+"""Whether what a run has seen is what the order says: what is found out about that."""
+
+from dataclasses import dataclass, field
+
+from .errors import CorruptError
+
+__all__ = ["Problem", "Report", "Span"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Positions of an epoch, the last one included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"position {self.first}" if self.first == self.last else f"positions {self.first} to {self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    ``kind``  ``dropped``, ``repeated``, ``swapped`` (whole steps), ``exchanged`` (one sample), ``differs`` (more than
+              can be told), ``positions``, ``on_the_way`` (sent right and received otherwise), ``uncovered``, ``twice``,
+              ``pixels`` or ``refused`` (what the client refused while it read)
+    """
+
+    kind: str
+    says: str
+    """What is wrong, in one sentence."""
+    rank: int | None = None
+    step: int | None = None
+    """Step of the session's stream, from 0."""
+    position: int | None = None
+    """Position in the epoch."""
+    session: str | None = None
+
+    def __str__(self) -> str:
+        at = [
+            f"{n} {v}"
+            for n, v in (("rank", self.rank), ("step", self.step), ("position", self.position))
+            if v is not None
+        ]
+        return f"{self.kind} ({', '.join(at)}): {self.says}" if at else f"{self.kind}: {self.says}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What :meth:`terrapin.Client.verify_epoch` found."""
+
+    run: str
+    dataset: str
+    split: str
+    seed: int
+    epoch: int
+    samples: int = 0
+    """Positions of the epoch."""
+    begin: int = 0
+    """Position at which the run begins; more than 0 where its first session resumed the state of another run."""
+    end: int = 0
+    """Position after the last that is read; less than ``samples`` where the tail drops the rest."""
+    seen: int = 0
+    """Positions that were acknowledged."""
+    ranks: tuple[int, ...] = ()
+    """Ranks that were looked at."""
+    sessions: int = 0
+    claimed: int = 0
+    """Steps that the client's own chain alone proves, as the server that sent them was killed."""
+    read_again: list[Span] = field(default_factory=list)
+    """Positions that were read again later: a resume from an older state, or the epoch read anew. No problem."""
+    pixels: int = 0
+    """Samples whose pixels were compared."""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def verified(self) -> bool:
+        """Whether every position from ``begin`` to ``end`` was seen, in the order that the order has."""
+        return not self.problems
+
+    def __bool__(self) -> bool:
+        return self.verified
+
+    def __str__(self) -> str:
+        what = f"run {self.run}, {self.dataset} {self.split}, seed {self.seed}, epoch {self.epoch}"
+        head = f"{what}: {self.seen} of {self.end - self.begin} positions in {self.sessions} sessions"
+        for more, text in (
+            (self.read_again, f", {sum(s.last - s.first + 1 for s in self.read_again)} read again"),
+            (self.claimed, f", {self.claimed} steps proved by the client alone"),
+            (self.pixels, f", pixels of {self.pixels} samples compared"),
+        ):
+            head += text if more else ""
+        if self.verified:
+            return f"{head}: verified"
+        return "\n  ".join([f"{head}: NOT verified", *map(str, self.problems[:20])])
+
+
+def raised(report: Report) -> None:
+    """Raise what a report finds."""
+    if not report.verified:
+        raise CorruptError(str(report), "report.problems has each; resume from a state before the first of them")

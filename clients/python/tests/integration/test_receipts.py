@@ -1,0 +1,246 @@
+"""Receipts against a real server: epochs that verify, and faults that do not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.flight as flight
+import pytest
+
+import terrapin
+
+SEED = 7
+
+
+@pytest.fixture
+def kept(scratch: Path, binary: str) -> Iterator[terrapin.Client]:
+    """A server of its own on a copy of the data, with an empty ledger."""
+    with terrapin.open(scratch, binary=binary) as tp:
+        yield tp
+
+
+def read(loader: terrapin.Loader, steps: int | None = None) -> list[str]:
+    """Read some steps, or the rest of the epoch; the last is taken, too."""
+    ids, batches = [], iter(loader)
+    for n, batch in enumerate(batches, 1):
+        ids += batch["ids"]
+        if n == steps:
+            loader.state_dict()
+            break
+    return ids
+
+
+def test_an_epoch_is_verified_by_who_read_it_and_by_anybody(kept: terrapin.Client) -> None:
+    loader = kept.loader("crops@v1", batch_size=4, seed=SEED, run="first")
+    ids = read(loader)
+    report = loader.verify_epoch(raises=True)
+    assert report.verified, report
+    assert (report.seen, report.begin, report.end) == (len(ids), 0, loader.spec.samples)
+    assert kept.verify_epoch("first", 0).verified
+    assert "verified" in str(report)
+    with pytest.raises(terrapin.NotFoundError):
+        loader.verify_epoch(1)
+    with pytest.raises(terrapin.NotFoundError):
+        kept.verify_epoch("second")
+    run = kept.run("first")
+    assert [s["steps"] for s in run["sessions"]] == [len(loader)]
+    assert [r["id"] for r in kept.seen(run["sessions"][0]["session"])] == ids
+    assert kept.runs()["runs"][0]["run"] == "first"
+
+
+def test_a_loader_without_a_name_verifies_itself(kept: terrapin.Client) -> None:
+    loaders = [kept.loader("crops@v1", batch_size=3, rank=r, world_size=2, seed=1) for r in range(2)]
+    assert loaders[0].run != loaders[1].run
+    for loader in loaders:
+        read(loader)
+        assert loader.verify_epoch().verified
+    report = kept.verify_epoch(loaders[0].run)
+    assert {p.rank for p in report.problems} == {1}
+    assert "give the loaders of all ranks the same run=" in str(report)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+@pytest.mark.parametrize("tail", ["drop", "pad"])
+def test_ranks_and_restarts_with_other_batch_sizes(kept: terrapin.Client, world: int, tail: str) -> None:
+    def ranks(size: int, world: int, batch: int) -> list[terrapin.Loader]:
+        return [
+            kept.loader("crops@v1", batch_size=batch, rank=r, world_size=world, seed=SEED, tail=tail, run="job")
+            for r in range(world)
+        ]
+
+    first = ranks(0, world, 2)
+    for loader in first:
+        read(loader, 2)
+    state = first[0].state_dict()
+    part = first[0].verify_epoch(partial=True)
+    assert part.verified, part
+    assert not first[0].verify_epoch().verified
+    second = ranks(0, 5 - world, 3)
+    for loader in second:
+        loader.load_state_dict(state)
+        read(loader)
+    report = second[-1].verify_epoch()
+    assert report.verified, report
+    assert report.sessions == 5
+    assert not report.read_again
+    assert report.end - report.seen == 0
+
+
+def test_what_is_read_again_is_told(kept: terrapin.Client) -> None:
+    loader = kept.loader("crops@v1", batch_size=2, seed=SEED, run="again")
+    batches = iter(loader)
+    for _ in range(3):
+        next(batches)
+    state = loader.state_dict()
+    for _ in range(4):
+        next(batches)
+    other = kept.loader("crops@v1", batch_size=5, seed=0, run="again")
+    loader.state_dict()
+    other.load_state_dict(state)
+    read(other)
+    report = other.verify_epoch()
+    assert report.verified, report
+    assert [str(s) for s in report.read_again] == ["positions 6 to 13"]
+
+
+def test_a_run_that_begins_in_the_middle_says_so(kept: terrapin.Client) -> None:
+    loader = kept.loader("crops@v1", batch_size=2, seed=SEED)
+    read(loader, 3)
+    other = kept.loader("crops@v1", batch_size=2)
+    other.load_state_dict(loader.state_dict())
+    read(other)
+    report = other.verify_epoch()
+    assert report.verified
+    assert report.begin == 6
+
+
+def test_two_processes_as_one_rank(kept: terrapin.Client) -> None:
+    loaders = [kept.loader("crops@v1", batch_size=2, seed=SEED, run="both") for _ in range(2)]
+    for pair in zip(*loaders, strict=True):
+        assert pair[0]["ids"] == pair[1]["ids"]
+        time.sleep(0.02)
+    report = kept.verify_epoch("both")
+    assert {p.kind for p in report.problems} == {"twice"}
+
+
+CLIENT = """
+import json, os, signal, sys, terrapin
+url, stop, state, world, rank, kill = sys.argv[1], int(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:7])
+loader = terrapin.connect(url).loader("crops@v1", batch_size=2, seed=7, rank=rank, world_size=world, run="killed")
+if os.path.exists(state):
+    loader.load_state_dict(json.load(open(state)))
+for step, batch in enumerate(loader, 1):
+    if step == stop:
+        text = json.dumps(loader.state_dict())
+        open(state, "w").write(text)
+    if step == stop + kill:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_clients_and_servers_killed(scratch: Path, serve, ports, tmp_path: Path) -> None:
+    url, world = f"http://127.0.0.1:{ports[0]}", 2
+    server = serve(scratch, *ports)
+    for attempt, kill in enumerate((1, 3, 0)):
+        running = [
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    CLIENT,
+                    url,
+                    "2",
+                    str(tmp_path / f"state{rank}"),
+                    str(world),
+                    str(rank),
+                    str(kill),
+                ]
+                if attempt < 2
+                else [
+                    sys.executable,
+                    "-c",
+                    CLIENT,
+                    url,
+                    "-9",
+                    str(tmp_path / f"state{rank}"),
+                    str(world),
+                    str(rank),
+                    "0",
+                ]
+            )
+            for rank in range(world)
+        ]
+        for process in running:
+            assert process.wait(60) == (0 if attempt == 2 else -signal.SIGKILL)
+        server.kill()
+        server.wait()
+        server = serve(scratch, *ports)
+    report = terrapin.connect(url).verify_epoch("killed", 0)
+    assert report.verified, report
+    assert report.sessions == 6
+
+
+def test_a_server_killed_under_a_client_that_goes_on(scratch: Path, serve, ports) -> None:
+    server = serve(scratch, *ports)
+    tp = terrapin.connect(f"http://127.0.0.1:{ports[0]}")
+    loader = tp.loader("crops@v1", batch_size=1, seed=SEED, run="survivor", patience=60)
+    for n, _ in enumerate(loader, 1):
+        if n % 9 == 0 and n < 40:
+            server.kill()
+            server.wait()
+            server = serve(scratch, *ports)
+    report = loader.verify_epoch()
+    assert report.verified, report
+    assert report.claimed or report.sessions > 1  # what was on its way when the server died
+    assert tp.verify_epoch("survivor").verified
+
+
+def test_a_stock_client_is_verified_as_well(kept: terrapin.Client) -> None:
+    ticket = {"dataset": "crops@v1", "batch_size": 5, "seed": 3, "run": "stock"}
+    client = flight.connect(kept.flight)
+    reader = client.do_get(flight.Ticket(json.dumps(ticket).encode()))
+    session = json.loads(reader.schema.metadata[b"terrapin"])["session"]
+    for steps, _ in enumerate(reader, 1):
+        list(client.do_action(flight.Action("acknowledge", json.dumps({"session": session, "steps": steps}).encode())))
+    assert kept.verify_epoch("stock").verified
+
+
+# Faults.
+
+
+@pytest.fixture(scope="session")
+def planted_binary() -> str:
+    found = os.environ.get("TERRAPIN_PLANTED_BIN")
+    if not found:
+        pytest.skip("TERRAPIN_PLANTED_BIN not set: no server built with -tags planted")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "step", "position", "says"),
+    [
+        ("drop 12 4", "dropped", 3, 12, "step 3 was dropped"),
+        ("repeat 12 4", "repeated", 3, 12, "step 3 repeats what belongs in step 2"),
+        ("swap 8 20 4", "swapped", 2, 8, "steps 2 and 5 are swapped"),
+        ("exchange 9 30", "exchanged", 2, 9, "belongs in row 2 of step 7"),
+    ],
+)
+def test_planted_faults_are_named(
+    scratch: Path, planted_binary: str, monkeypatch: pytest.MonkeyPatch, fault, kind, step, position, says
+) -> None:
+    monkeypatch.setenv("TERRAPIN_PLANT", fault)
+    with terrapin.open(scratch, binary=planted_binary) as tp:
+        loader = tp.loader("crops@v1", batch_size=4, seed=SEED, run="faulty")
+        read(loader)
+        for report in (loader.verify_epoch(), tp.verify_epoch("faulty", 0)):
+            assert not report.verified
+            (problem,) = report.problems
+            assert (problem.kind, problem.rank, problem.step, problem.position) == (kind, 0, step, position), report
+            assert says in problem.says
+        with pytest.raises(terrapin.CorruptError, match=kind):
+            loader.verify_epoch(raises=True)
