@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,13 +215,19 @@ def test_a_stock_client_is_verified_as_well(kept: terrapin.Client) -> None:
 
 
 @pytest.fixture(scope="session")
-def planted_binary() -> str:
-    found = os.environ.get("TERRAPIN_PLANTED_BIN")
-    if not found:
-        pytest.skip("TERRAPIN_PLANTED_BIN not set: no server built with -tags planted")
-    return found
+def planted_binary(binary: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A server that TERRAPIN_PLANT makes give something else than the order says; see stream/planted.go."""
+    if found := os.environ.get("TERRAPIN_PLANTED_BIN"):
+        return found
+    if not shutil.which("go"):
+        pytest.skip("no Go to build a server with planted faults")
+    built = tmp_path_factory.mktemp("planted") / "terrapin"
+    command = ["go", "build", "-tags", "planted", "-o", built, "./cmd/terrapin"]
+    subprocess.run(command, cwd=Path(__file__).parents[4], check=True)
+    return str(built)
 
 
+@pytest.mark.parametrize("transport", ["ring", "http", "flight"])
 @pytest.mark.parametrize(
     ("fault", "kind", "step", "position", "says"),
     [
@@ -231,10 +238,11 @@ def planted_binary() -> str:
     ],
 )
 def test_planted_faults_are_named(
-    scratch: Path, planted_binary: str, monkeypatch: pytest.MonkeyPatch, fault, kind, step, position, says
+    scratch: Path, planted_binary: str, monkeypatch: pytest.MonkeyPatch, transport, fault, kind, step, position, says
 ) -> None:
     monkeypatch.setenv("TERRAPIN_PLANT", fault)
-    with terrapin.open(scratch, binary=planted_binary) as tp:
+    with terrapin.open(scratch, binary=planted_binary) as opened:
+        tp = terrapin.connect(opened.url, transport=transport)
         loader = tp.loader("crops@v1", batch_size=4, seed=SEED, run="faulty")
         read(loader)
         for report in (loader.verify_epoch(), tp.verify_epoch("faulty", 0)):
