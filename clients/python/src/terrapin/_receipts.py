@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .errors import TerrapinError, UnavailableError
 
 _EVERY = 0.2
-_LONGEST_PAUSE = 2.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.5
 _MOST_STEPS = 1 << 20
 
 Send = Callable[[str, dict[str, Any], float], int]
@@ -152,18 +152,21 @@ class Reading:
             self._thread = threading.Thread(target=self._run, name="terrapin-receipts", daemon=True)
             self._thread.start()
 
+    def _hurried(self) -> bool:
+        return self._durable or self._ended
+
     def _untold(self) -> list[_Session]:
         return [s for s in self._sessions if s.taken[0] > s.told]
 
     def _run(self) -> None:
-        pause, lost_since = _EVERY, 0.0
+        pause, lost, lost_since = _EVERY, False, 0.0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._wanted or self._durable or self._ended, None)
+                self._changed.wait_for(lambda: self._wanted or self._hurried())
                 # Steps that are taken one after the other go in one message.
                 rest = self._sent_at + pause - time.monotonic()
                 if rest > 0:
-                    self._changed.wait_for(lambda: self._durable or self._ended, rest)
+                    self._changed.wait_for((lambda: False) if lost else self._hurried, rest)
                 durable, ended, self._wanted = self._durable, self._ended, False
                 untold = [(s, s.taken) for s in self._untold()]
                 if durable and not untold and self._sessions:
@@ -171,7 +174,10 @@ class Reading:
             lost = not self._tell(untold, durable)
             self._sent_at = time.monotonic()
             lost_since = (lost_since or self._sent_at) if lost else 0.0
-            pause = min(2 * pause, _LONGEST_PAUSE) if lost else _EVERY
+            if lost:
+                pause = _FIRST_PAUSE if lost_since == self._sent_at else min(2 * pause, _LONGEST_PAUSE)
+            else:
+                pause = _EVERY
             with self._changed:
                 if not lost and durable:
                     self._durable = False

@@ -185,8 +185,8 @@ class Loader:
         """Where the loader stands after the batches it has delivered; the same on every rank, plain JSON values.
 
         The server is told that these batches were taken, so that receipts have no hole where a run resumes from the
-        state; this waits a second at most. Loading the state into a loader of the same dataset version and split goes
-        on with the very next sample, with any batch size, rank and world size.
+        state; this waits ``patience`` seconds at most. Loading the state into a loader of the same dataset version and
+        split goes on with the very next sample, with any batch size, rank and world size.
         """
         live = self._live() if self._live else None
         if live is not None:
@@ -372,7 +372,7 @@ class _Iteration(Iterator[Batch]):
         if self._reading is not None:
             self._reading.take(self._step)
             if durable:
-                self._reading.flush()
+                self._reading.flush(self._loader._patience)
 
     def end(self, superseded: bool = False) -> None:
         """Stop reading; a superseded iteration says so when it is asked again."""
