@@ -45,6 +45,7 @@ class _Session:
     waiting: deque[tuple[int, bytes]] = field(default_factory=deque)
     taken: tuple[int, bytes] = (0, bytes(32))
     told: int = 0
+    kept: int = 0  # told, and in the ledger's file: a server that is killed forgets the rest
 
 
 class Reading:
@@ -168,9 +169,7 @@ class Reading:
                 if rest > 0:
                     self._changed.wait_for((lambda: False) if lost else self._hurried, rest)
                 durable, ended, self._wanted = self._durable, self._ended, False
-                untold = [(s, s.taken) for s in self._untold()]
-                if durable and not untold and self._sessions:
-                    untold = [(s, s.taken) for s in self._sessions[-1:] if s.taken[0]]
+                untold = [(s, s.taken) for s in self._sessions if s.taken[0] > (s.kept if durable else s.told)]
             lost = not self._tell(untold, durable)
             self._sent_at = time.monotonic()
             lost_since = (lost_since or self._sent_at) if lost else 0.0
@@ -203,6 +202,8 @@ class Reading:
             except TerrapinError as e:
                 self.problems.append(f"session {s.id}: step {steps} cannot be acknowledged: {e.message}")
             s.told = max(s.told, steps)
+            if durable:
+                s.kept = steps
         return True
 
 
