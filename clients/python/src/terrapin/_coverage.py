@@ -17,8 +17,10 @@ class Session:
     def __init__(self, record: Mapping[str, Any]) -> None:
         """Read what the server says of a session."""
         self.record = record
-        self.ticket: Mapping[str, Any] = record["ticket"]
-        t = self.ticket
+        t = dict(record["ticket"])
+        if t.get("shuffle") == "uniform":
+            t["shuffle"] = True  # as a stream's facts have it
+        self.ticket: Mapping[str, Any] = t
         self.id: str = record["session"]
         self.rank: int = t["rank"]
         self.plan = Plan(record["samples"], t["batch_size"], t["world_size"], t["start"], t.get("tail"))

@@ -262,8 +262,10 @@ class Loader:
         live = self._live() if self._live else None
         for reading in self._readings:
             reading.flush()
-        ticket = {**self._request, "seed": self._seed, "epoch": epoch, "shuffle": self._shuffle}
-        ticket.pop("tail", None)
+        spec = self.spec
+        ticket: dict[str, Any] = {"dataset": spec.dataset, "digest": spec.digest, "split": spec.split}
+        ticket |= {"filter": spec.filter, "weights": spec.weights, "shuffle": spec.shuffle}
+        ticket |= {"seed": self._seed, "epoch": epoch}
         rank = self.rank if self._own_run else None
         readings = [r for r in self._readings if r.facts["epoch"] == epoch and r.facts["seed"] == self._seed]
         report = self._receipts.verify(self.run, ticket, rank, readings, pixels, partial or live is not None)
