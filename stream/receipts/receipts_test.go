@@ -299,7 +299,7 @@ func TestTheFileIsWrittenAnew(t *testing.T) {
 	l := open(t, path)
 	s := begin(t, l, "r", 1<<20)
 	var largest int64
-	for g := range 12000 {
+	for g := range 5000 {
 		deliver(s, g)
 		_, err := l.Acknowledge(s.ID(), uint64(g+1), nil, true)
 		require.NoError(t, err)
@@ -313,7 +313,7 @@ func TestTheFileIsWrittenAnew(t *testing.T) {
 	r, err := kept.Session(s.ID())
 	require.NoError(t, err)
 	require.Equal(t, asJSON(t, s.Record()), asJSON(t, r))
-	require.EqualValues(t, 12000, r.Steps)
+	require.EqualValues(t, 5000, r.Steps)
 }
 
 // A crash may leave any beginning of the file: what is read from it was true at some time, and never goes

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ._pixels import compare
 from ._receipts import Reading
 from ._verify import verify
 from .verify import Report
@@ -55,5 +56,7 @@ class Ledger:
         partial: bool,
     ) -> Report:
         """Compare receipts with the order and, of some samples, pixels."""
-        report, _ = verify(self._client, run, ticket, rank=rank, readings=readings, partial=partial)
+        report, sessions = verify(self._client, run, ticket, rank=rank, readings=readings, partial=partial)
+        if pixels > 0 and not report.problems:
+            compare(self._client, report, sessions, readings, pixels)
         return report

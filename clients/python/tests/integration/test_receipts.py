@@ -252,3 +252,16 @@ def test_planted_faults_are_named(
             assert says in problem.says
         with pytest.raises(terrapin.CorruptError, match=kind):
             loader.verify_epoch(raises=True)
+
+
+def test_a_zeroed_chunk_is_found(scratch: Path, planted_binary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is served differs from the cube, and what was served before from what is served now."""
+    monkeypatch.setenv("TERRAPIN_PLANT", "zero 12 4")
+    with terrapin.open(scratch, binary=planted_binary) as tp:
+        loader = tp.loader("crops@v1", batch_size=4, seed=SEED, run="zeroed", audit=True, tensors="numpy")
+        read(loader)
+        assert loader.verify_epoch().verified
+        report = loader.verify_epoch(pixels=100)
+        assert {(p.kind, p.step) for p in report.problems} == {("pixels", 3)}, report
+        assert {p.position for p in report.problems} == {12, 13, 14, 15}
+        assert report.pixels == 74
