@@ -14,6 +14,7 @@ import pyarrow.flight as flight
 import pytest
 
 import terrapin
+from terrapin import _prefetch
 
 SEED = 7
 
@@ -265,3 +266,23 @@ def test_a_zeroed_chunk_is_found(scratch: Path, planted_binary: str, monkeypatch
         assert {(p.kind, p.step) for p in report.problems} == {("pixels", 3)}, report
         assert {p.position for p in report.problems} == {12, 13, 14, 15}
         assert report.pixels == 74
+
+
+def test_what_changes_on_the_way_is_told_from_what_was_sent(kept: terrapin.Client, monkeypatch) -> None:
+    """The server's proof is right and the client's is not: also who verifies later hears of it."""
+    whole = _prefetch.joined
+    steps = iter(range(1000))
+
+    def bent(parts):
+        arrays = whole(parts)
+        return {**arrays, "ids": arrays["ids"][::-1]} if next(steps) == 5 else arrays
+
+    monkeypatch.setattr(_prefetch, "joined", bent)
+    loader = kept.loader("crops@v1", batch_size=4, seed=SEED, run="bent")
+    read(loader)
+    (problem,) = loader.verify_epoch().problems
+    assert (problem.kind, problem.step, problem.position) == ("on_the_way", 5, 20), problem
+    (problem,) = kept.verify_epoch("bent").problems
+    assert (problem.kind, problem.rank) == ("on_the_way", 0)
+    assert problem.step <= 5
+    assert "received something else" in problem.says
