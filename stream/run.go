@@ -179,42 +179,40 @@ func (r *Run) begin(ctx context.Context) {
 	}()
 }
 
-// produce begins to read every step, part by part; the results come through r.results in order. Blocks are taken in
-// order, too, so that a later message never waits for the slot of an earlier one.
+// produce begins to read every message; the results come through r.results in order. Blocks are taken in order, too, so
+// that a later message never waits for the slot of an earlier one.
 func (r *Run) produce(ctx context.Context) error {
-	for step := range r.info.Steps {
-		part := r.plan.Part(step, r.rank)
-		rows := part.Count + part.Pad
-		parts := (rows + r.rows - 1) / r.rows
-		for p := range parts {
-			first := p * r.rows
-			n := min(r.rows, rows-first)
-			block, err := r.memory.Take(ctx, r.info.Shape.BlockBytes(n))
-			if err != nil {
-				return err
-			}
-			under := make(chan result, 1)
-			r.reading.Go(func() {
-				b := newBatch(r.info.Shape, n, block)
-				b.Step, b.Part, b.Parts = step, p, parts
-				if err := guarded(func() error { return r.assemble(ctx, part, first, b) }); err != nil {
-					b.Release()
-					under <- result{err: err}
-					return
-				}
-				under <- result{batch: b}
-			})
-			select {
-			case r.results <- under:
-			case <-ctx.Done():
-				if res := <-under; res.batch != nil {
-					res.batch.Release()
-				}
-				return ctx.Err()
-			}
+	ahead := horizonOf(r)
+	defer ahead.close()
+	return r.messages(func(m message) error {
+		ahead.advance(ctx, m.step)
+		block, err := r.memory.Take(ctx, r.info.Shape.BlockBytes(m.rows))
+		if err != nil {
+			return err
 		}
+		under := make(chan result, 1)
+		r.reading.Go(func() { under <- r.read(ctx, m, block) })
+		select {
+		case r.results <- under:
+			return nil
+		case <-ctx.Done():
+			if res := <-under; res.batch != nil {
+				res.batch.Release()
+			}
+			return ctx.Err()
+		}
+	})
+}
+
+// read puts one message together in a block.
+func (r *Run) read(ctx context.Context, m message, block *Block) result {
+	b := newBatch(r.info.Shape, m.rows, block)
+	b.Step, b.Part, b.Parts = m.step, m.part, m.parts
+	if err := guarded(func() error { return r.assemble(ctx, r.plan.Part(m.step, r.rank), m.first, b) }); err != nil {
+		b.Release()
+		return result{err: err}
 	}
-	return nil
+	return result{batch: b}
 }
 
 // assemble reads some rows of a step's part side by side.

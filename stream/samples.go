@@ -131,6 +131,36 @@ func (s *sampleSource) fill(ctx context.Context, first uint64, dst []row) error 
 	return g.Wait()
 }
 
+// room is part of expecter: while everything fits, nothing is dropped.
+func (s *sampleSource) room() int64 {
+	if !s.reader.Full() {
+		return 0
+	}
+	return s.reader.CacheBytes()
+}
+
+// expect is part of expecter.
+func (s *sampleSource) expect(ctx context.Context, first uint64, n int) (told, error) {
+	requests := make([]read.Request, n)
+	for i := range requests {
+		sample, err := s.samples.At(int(s.order.At(first + uint64(i))))
+		if err != nil {
+			return told{}, err
+		}
+		requests[i] = s.request(sample)
+	}
+	e, err := s.reader.Expect(ctx, s.view, requests)
+	if err != nil {
+		return told{}, err
+	}
+	return told{e.Bytes(), e.Done}, nil
+}
+
+// request is what is read of a sample.
+func (s *sampleSource) request(sample datasets.Sample) read.Request {
+	return read.Request{Cell: sample.Cell, Slices: sample.Slots, Window: sample.Window, Bands: s.version.BandIndex}
+}
+
 // describe fills in what is known of a sample without reading, and returns the contracts of its slots.
 func (s *sampleSource) describe(sample datasets.Sample, dst row) []cube.Contract {
 	*dst.id = sample.ID
@@ -149,7 +179,7 @@ func (s *sampleSource) describe(sample datasets.Sample, dst row) []cube.Contract
 func (s *sampleSource) images(ctx context.Context, first uint64, samples []datasets.Sample, contracts [][]cube.Contract, dst []row) error {
 	requests := make([]read.Request, len(dst))
 	for i, sample := range samples {
-		requests[i] = read.Request{Cell: sample.Cell, Slices: sample.Slots, Window: sample.Window, Bands: s.version.BandIndex}
+		requests[i] = s.request(sample)
 	}
 	image, valid := imagesOf(dst)
 	if s.values.float32s() {

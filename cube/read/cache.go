@@ -208,3 +208,27 @@ func (c *cache) bytes() int64 {
 	}
 	return n
 }
+
+// full reports whether nine tenths of the budget are used.
+func (c *cache) full() bool {
+	used, budget := int64(0), int64(0)
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		used, budget = used+s.used, budget+s.budget
+		s.mu.Unlock()
+	}
+	return c.buffers && used >= budget/10*9
+}
+
+// expected is how many chunks are wanted by somebody.
+func (c *cache) expected() int {
+	n := 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		n += len(s.wanted)
+		s.mu.Unlock()
+	}
+	return n
+}

@@ -2,6 +2,7 @@ package read
 
 import (
 	"context"
+	"math/bits"
 	"sync"
 
 	"github.com/terrapin-eo/terrapin/cube/layout"
@@ -39,7 +40,11 @@ type Expectation struct {
 	reader *Reader
 	once   sync.Once
 	keys   []key
+	bytes  int64
 }
+
+// Bytes is what the chunks that are expected take, decoded.
+func (e *Expectation) Bytes() int64 { return e.bytes }
 
 // Expect tells which windows will be read soon. Until Done, chunks they need leave the cache only when
 // there is nothing else to drop; nothing is read. What is wrong with a window is said when it is read.
@@ -54,6 +59,7 @@ func (r *Reader) Expect(ctx context.Context, v *layout.View, qs []Request) (*Exp
 		for _, j := range list {
 			if !j.absent && !j.inline {
 				e.keys = append(e.keys, j.key)
+				e.bytes += b.weight(j)
 			}
 		}
 	}
@@ -86,4 +92,14 @@ func (r *Reader) foreseen(ctx context.Context, v *layout.View, qs []Request) (*b
 		}
 	}
 	return b, nil
+}
+
+// weight is about what a job's chunk takes in the cache; that of validity, of one plane if it can be, counts in full.
+func (b *batch) weight(j job) int64 {
+	a := b.places[b.parts[b.units[j.unit].from].place].arrays[j.layer]
+	planes := a.planes
+	if j.key.bands != 0 {
+		planes = bits.OnesCount64(uint64(j.key.bands))
+	}
+	return int64(planes) * int64(a.edge) * int64(a.edge) * int64(a.size)
 }

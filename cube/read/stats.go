@@ -33,6 +33,15 @@ type Report struct {
 // Stats returns the counts so far.
 func (r *Reader) Stats() Stats { return Stats{Cost: r.total.cost(), Bytes: r.cache.bytes()} }
 
+// Full reports whether the kept chunks fill most of their budget, so that some are dropped for others.
+func (r *Reader) Full() bool { return r.cache.full() }
+
+// Expected is how many chunks somebody expects to read.
+func (r *Reader) Expected() int { return r.cache.expected() }
+
+// CacheBytes is the budget of decoded chunks.
+func (r *Reader) CacheBytes() int64 { return max(r.cfg.CacheBytes, 0) }
+
 type counters struct {
 	hits, misses, ranges, bytesRead, coalesced, decoding atomic.Int64
 }
