@@ -6,50 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._coverage import Session, cover
+from ._expected import Expected, expected_of
 from ._explain import Cause, explain, explain_contents
 from ._receipts import Reading, chained, content
 from ._sums import parsed
-from .errors import InvalidError, NotFoundError, UnsupportedError
-from .order import ALGORITHM, Order
+from .errors import InvalidError, NotFoundError
 from .verify import Problem, Report
 
 if TYPE_CHECKING:
     from .client import Client
 
 _KEYS = ("dataset", "digest", "split", "seed", "epoch", "shuffle", "order", "filter", "weights")
-
-
-class Expected:
-    """The samples of an epoch by position."""
-
-    def __init__(self, split: Sequence[str], order: Sequence[int]) -> None:
-        """``split`` is sorted by id; ``order`` says which of it stands at each position."""
-        self.split = split
-        self._order = order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def ids(self, first: int, count: int) -> list[str]:
-        """The ids at some positions."""
-        return [self.split[i] for i in self._order[first : first + count]]
-
-
-def expected_of(ticket: Mapping[str, Any], ids: Sequence[str]) -> Expected:
-    """What a ticket's epoch holds, by the ids of its split."""
-    if ticket.get("filter") or ticket.get("weights") or ticket.get("shuffle") not in (True, False):
-        raise UnsupportedError("verify_epoch cannot recompute filters, weights and windows yet")
-    if ticket.get("order", ALGORITHM) != ALGORITHM:
-        raise UnsupportedError(f"verify_epoch does not know the order {ticket['order']!r}", "use a newer client")
-    order = Order(
-        ticket["digest"],
-        ticket["split"],
-        len(ids),
-        seed=ticket["seed"],
-        epoch=ticket["epoch"],
-        shuffle=ticket["shuffle"],
-    )
-    return Expected(sorted(ids), order)
 
 
 def verify(
@@ -67,7 +34,7 @@ def verify(
     report = Report(run, t["dataset"], t["split"], t["seed"], t["epoch"])
     if rank is not None:
         sessions = [s for s in sessions if s.rank == rank]
-    expected = expected_of(t, client.dataset(t["dataset"])._split_ids(t["split"]))
+    expected = expected_of(client, t)
     report.samples = len(expected)
     report.sessions = len(sessions)
     report.ranks = tuple(sorted({s.rank for s in sessions}))

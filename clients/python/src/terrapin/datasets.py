@@ -48,11 +48,6 @@ class Dataset:
             f"the collection of {self.name} has no manifest asset; it has {', '.join(assets) or 'none'}"
         )
 
-    def _split_ids(self, split: str) -> list[str]:
-        """The ids of a split's samples, as the manifest has them."""
-        table = self.manifest(["id", "split"])
-        return [i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == split]
-
     def plot(self, n: int = 9, *, split: str = "train") -> "Figure":
         """Draw the first n samples of a split: true colour, label and validity; returns a matplotlib figure.
 

@@ -121,6 +121,14 @@ def test_a_run_that_begins_in_the_middle_says_so(kept: terrapin.Client) -> None:
     assert report.begin == 6
 
 
+@pytest.mark.parametrize("weights", [None, "class_balanced"])
+@pytest.mark.parametrize("shuffle", ["window:300KiB", "uniform", False])
+def test_drawn_orders_are_recomputed(kept: terrapin.Client, weights: str | None, shuffle: str | bool) -> None:
+    loader = kept.loader("crops@v1", batch_size=7, seed=SEED, weights=weights, shuffle=shuffle, run="drawn")
+    read(loader)
+    assert loader.verify_epoch().verified
+
+
 def test_two_processes_as_one_rank(kept: terrapin.Client) -> None:
     loaders = [kept.loader("crops@v1", batch_size=2, seed=SEED, run="both") for _ in range(2)]
     for pair in zip(*loaders, strict=True):

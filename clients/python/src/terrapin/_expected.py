@@ -1,0 +1,79 @@
+"""The samples of an epoch by position, recomputed from the manifest by this package's own order."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import UnsupportedError
+from .order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, balanced, stored
+
+if TYPE_CHECKING:
+    from .client import Client
+
+_BALANCED = "class_balanced"
+
+
+class Expected:
+    """The samples of an epoch by position."""
+
+    def __init__(self, split: Sequence[str], order: Sequence[int]) -> None:
+        """``split`` is sorted by id; ``order`` says which of it stands at each position."""
+        self.split = split
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def ids(self, first: int, count: int) -> list[str]:
+        """The ids at some positions."""
+        return [self.split[i] for i in self._order[first : first + count]]
+
+
+def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
+    """What the epoch of a resolved ticket holds.
+
+    Raises UnsupportedError for an order that this package cannot recompute: with a filter, or of a later release.
+    """
+    if ticket.get("filter"):
+        raise UnsupportedError("verify_epoch cannot recompute what a filter keeps yet")
+    if ticket["order"] not in (ALGORITHM, DRAWN_ALGORITHM):
+        raise UnsupportedError(f"verify_epoch does not know the order {ticket['order']!r}", "use a newer client")
+    weights = ticket.get("weights") or ""
+    columns = ["id", "split", "cell", "row", "col"]
+    if weights:
+        columns.append("class" if weights == _BALANCED else weights)
+    table = client.dataset(ticket["dataset"]).manifest(list(dict.fromkeys(columns)))
+    if columns[-1] not in table.column_names:
+        raise UnsupportedError(f"verify_epoch finds no weights {weights!r} in the manifest of {ticket['dataset']}")
+    samples = [s for s in table.to_pylist() if s["split"] == ticket["split"]]
+    samples.sort(key=lambda s: str(s["id"]))
+    ids = [s["id"] for s in samples]
+    key = {"seed": ticket["seed"], "epoch": ticket["epoch"]}
+    if ticket["order"] == ALGORITHM:
+        order = Order(ticket["digest"], ticket["split"], len(ids), shuffle=bool(ticket["shuffle"]), **key)
+        return Expected(ids, order)
+    shuffle = {True: "uniform", False: "base"}.get(ticket["shuffle"], ticket["shuffle"])
+    kept = list(range(len(ids)))
+    groups: list[int] = []
+    facts: dict[str, Any] = {"group_bytes": 0}
+    if shuffle.startswith("window:"):
+        asked = {k: ticket[k] for k in ("dataset", "digest", "split", "shuffle", "seed", "epoch")}
+        facts = client._transports().facts({**asked, "batch_size": 1})
+        place = [[s[k] for s in samples] for k in ("cell", "row", "col")]
+        kept, groups = stored(kept, place[0], place[1], place[2], facts["chunk"])
+    weight = None
+    if weights == _BALANCED:
+        weight = balanced([samples[i]["class"] for i in kept])
+    elif weights:
+        weight = [float(samples[i][weights]) for i in kept]
+    drawn = DrawnOrder(
+        ticket["digest"],
+        ticket["split"],
+        kept,
+        weight=weight,
+        groups=groups,
+        group_bytes=facts["group_bytes"],
+        weights=weights,
+        shuffle=shuffle,
+        **key,
+    )
+    return Expected(ids, drawn)
