@@ -100,6 +100,13 @@ def test_mixing_tells_a_stripe_from_a_shuffle(place: process.Place) -> None:
     assert measure.mixing(job, shuffled) == pytest.approx(1, abs=0.05)
 
 
+def test_windows_lie_in_the_order_of_their_chunks(tmp_path: Path) -> None:
+    np.save(tmp_path / "image.npy", np.zeros(1))
+    np.save(tmp_path / "mask.npy", np.zeros(1))
+    np.save(tmp_path / "windows.npy", np.array([[300, 10], [20, 600], [250, 5], [256, 256]]))
+    assert measure.places(Job(ALL["w4"], tmp_path)).tolist() == [2, 1, 0, 3]
+
+
 def test_processes_side_by_side_share_one_server() -> None:
     one = {"rate": 100.0, "gigabytes": 2.0, "cpu_per_gb": 1.5, "server_cpu_per_gb": 1.0, "first_s": 0.1}
     both = together([one, {**one, "first_s": 0.3}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -158,6 +159,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # no server is left behind
     begun, found = report.machine(), {}
     words = [w for w in options.engines.split(",") if w]
     with tempfile.TemporaryDirectory(prefix="streaming-") if not options.work else nullcontext(options.work) as work:

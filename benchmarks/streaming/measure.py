@@ -73,17 +73,23 @@ def numbers(job: Job, module: Any, index: list[Any]) -> list[int]:
     return [int(i) for i in np.asarray(index)]
 
 
+def places(job: Job) -> np.ndarray:
+    """Where each window of a cube lies in the order of its chunks, from 0."""
+    corners = Source(job).windows // job.workload.chunk
+    return np.argsort(np.lexsort((corners[:, 1], corners[:, 0])))
+
+
 def mixing(job: Job, batches: list[list[int]]) -> float:
-    """Distinct groups of 64 MB that a batch draws from, divided by those of a uniform order."""
+    """Distinct groups of 64 MB, by place, that a batch draws from, divided by those of a uniform order."""
     group = max(1, (64 << 20) // job.workload.sample_bytes)
     rng = np.random.default_rng(5)
-    full = [b for b in batches if len(b) == job.workload.batch]
+    full = [np.asarray(b) for b in batches if len(b) == job.workload.batch]
     uniform = [rng.choice(job.workload.samples, job.workload.batch, replace=False) // group for _ in range(400)]
 
     def distinct(of: list[Any]) -> float:
         return float(np.mean([len(set(np.asarray(b).tolist())) for b in of]))
 
-    return distinct([np.asarray(b) // group for b in full]) / distinct(uniform) if full else float("nan")
+    return distinct([b // group for b in full]) / distinct(uniform) if full else float("nan")
 
 
 def forget(folder: Path) -> None:
@@ -107,13 +113,13 @@ def measure(job: Job, module: Any, spec: dict[str, Any]) -> dict[str, Any]:
     batch = next(stream)
     first = time.perf_counter() - opened
     touch(batch)
-    seen, places = len(batch.index), [list(batch.index)]
+    seen, taken = len(batch.index), [list(batch.index)]
     if not w.cold:
         while seen < w.samples // w.ranks and time.perf_counter() - opened < LONGEST_WARMING:
             batch = next(stream)
             touch(batch)
             seen += len(batch.index)
-            places.append(list(batch.index))
+            taken.append(list(batch.index))
         gate(spec)
         used, started, seen = processors(), time.perf_counter(), 0
     while True:
@@ -125,9 +131,13 @@ def measure(job: Job, module: Any, spec: dict[str, Any]) -> dict[str, Any]:
         batch = next(stream)
         touch(batch)
         seen += len(batch.index)
-        places.append(list(batch.index))
+        taken.append(list(batch.index))
     took, after = time.perf_counter() - started, processors()
     gigabytes = seen * w.sample_bytes / 1e9
+    drawn = [numbers(job, module, p) for p in taken[:200]]
+    if w.windows and not spec["converts"]:
+        at = places(job)
+        drawn = [at[b].tolist() for b in drawn]
     return {
         "samples": seen,
         "seconds": took,
@@ -136,7 +146,7 @@ def measure(job: Job, module: Any, spec: dict[str, Any]) -> dict[str, Any]:
         "cpu_per_gb": (after[0] - used[0] + after[1] - used[1]) / gigabytes,
         "server_cpu_per_gb": (after[1] - used[1]) / gigabytes,
         "gigabytes": gigabytes,
-        "mixing": mixing(job, [numbers(job, module, p) for p in places[:200]]),
+        "mixing": mixing(job, drawn),
         "loadavg": os.getloadavg()[0],
     }
 

@@ -147,7 +147,7 @@ def serving(job: Job, place: Place) -> Iterator[dict[str, Any]]:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        if not line:
+        if '"http"' not in line:
             raise RuntimeError(f"the server did not start; see {job.folder / 'server.log'}")
         yield {**json.loads(line), "pid": process.pid, "binary": str(place.binary)}
     finally:
