@@ -141,19 +141,28 @@ func (s *sampleSource) room() int64 {
 
 // expect is part of expecter.
 func (s *sampleSource) expect(ctx context.Context, first uint64, n int) (told, error) {
-	requests := make([]read.Request, n)
-	for i := range requests {
-		sample, err := s.samples.At(int(s.order.At(first + uint64(i))))
-		if err != nil {
-			return told{}, err
-		}
-		requests[i] = s.request(sample)
+	requests, err := s.requests(first, n)
+	if err != nil {
+		return told{}, err
 	}
 	e, err := s.reader.Expect(ctx, s.view, requests)
 	if err != nil {
 		return told{}, err
 	}
 	return told{e.Bytes(), e.Done}, nil
+}
+
+// requests are what is read of n positions from first on.
+func (s *sampleSource) requests(first uint64, n int) ([]read.Request, error) {
+	out := make([]read.Request, n)
+	for i := range out {
+		sample, err := s.samples.At(int(s.order.At(first + uint64(i))))
+		if err != nil {
+			return nil, err
+		}
+		out[i] = s.request(sample)
+	}
+	return out, nil
 }
 
 // request is what is read of a sample.

@@ -24,9 +24,17 @@ type streamReport struct {
 	Batches          int     `json:"batches"`
 	Samples          int     `json:"samples"`
 	Bytes            int64   `json:"bytes"`
-	SHA256           string  `json:"sha256"`
+	SHA256           string  `json:"sha256,omitempty"`
 	Seconds          float64 `json:"seconds"`
 	SamplesPerSecond float64 `json:"samples_per_second"`
+	*streamCost
+}
+
+// streamCost is what reading took, with --bench.
+type streamCost struct {
+	Decoded   int64 `json:"chunks_decoded"`
+	Kept      int64 `json:"chunks_kept"`
+	BytesRead int64 `json:"bytes_read"`
 }
 
 func (c *cli) streamCommand() *cobra.Command {
@@ -34,14 +42,20 @@ func (c *cli) streamCommand() *cobra.Command {
 	var split, filter, weights, shuffle string
 	var seed, epoch uint64
 	var batch int
-	var ordered bool
+	var ordered, bench, explain bool
 	cmd := &cobra.Command{
 		Use: "stream NAME[@VERSION]", Short: "read one epoch of a split as a trainer would, and say how fast", Args: cobra.ExactArgs(1),
 		Long: `Reads every batch of an epoch in this process, without a network, and reports samples per second and the
 SHA-256 of everything a trainer would have been given, in order: ids, positions, image, valid, times and
 label of each batch. Two runs with the same version, split, seed, epoch and batch size agree.
 
-With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}.`,
+--bench leaves the SHA-256 out, which takes longer than reading, and says besides how many chunks were decoded and
+how many were at hand. --explain reads nothing: it says in which order how many batches come, and how many chunks,
+ranges and bytes a batch needs.
+
+With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}, of --bench
+{…, "chunks_decoded", "chunks_kept", "bytes_read"}, of --explain {"samples", "steps", "rows", "order", "shuffle", "batch_bytes",
+"looked_at_steps", "chunks_per_batch", "reads_per_batch", "read_bytes_per_batch"}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.server != "" {
 				return usagef("stream reads --data; use the Python client or any Arrow Flight client with a server")
@@ -62,7 +76,10 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 			if err != nil {
 				return err
 			}
-			return c.stream(cmd.Context(), ticket)
+			if bench && explain {
+				return usagef("--bench and --explain exclude each other")
+			}
+			return c.stream(cmd.Context(), ticket, bench, explain)
 		},
 	}
 	f := cmd.Flags()
@@ -74,10 +91,12 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 	f.StringVar(&shuffle, "shuffle", "", "uniform or window:BYTES, such as window:2GiB, instead of what the version fixes")
 	f.StringVar(&filter, "filter", "", "CQL2 that samples have to pass, such as \"labelled > 0.5\"")
 	f.StringVar(&weights, "weights", "", "class_balanced, or a number of samples by which they come more often")
+	f.BoolVar(&bench, "bench", false, "read as fast as can be: no SHA-256")
+	f.BoolVar(&explain, "explain", false, "say what would be read, and read nothing")
 	return cmd
 }
 
-func (c *cli) stream(ctx context.Context, raw []byte) error {
+func (c *cli) stream(ctx context.Context, raw []byte, bench, explain bool) error {
 	ticket, err := stream.ParseTicket(raw)
 	if err != nil {
 		return err
@@ -92,6 +111,9 @@ func (c *cli) stream(ctx context.Context, raw []byte) error {
 		return err
 	}
 	defer run.Close()
+	if explain {
+		return c.explain(ctx, run)
+	}
 	report := streamReport{Dataset: ticket.Samples.Dataset, Split: ticket.Samples.Split}
 	sum, started := sha256.New(), time.Now()
 	for {
@@ -104,23 +126,49 @@ func (c *cli) stream(ctx context.Context, raw []byte) error {
 		}
 		report.Batches++
 		report.Samples += len(batch.IDs)
-		report.Bytes += hashBatch(sum, batch)
+		report.Bytes += int64(len(batch.Image) + len(batch.Valid) + len(batch.Label))
+		if !bench {
+			hashBatch(sum, batch)
+		}
 		batch.Release()
 	}
 	report.Seconds = time.Since(started).Seconds()
 	report.SamplesPerSecond = float64(report.Samples) / max(report.Seconds, 1e-9)
-	report.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	how := ""
+	if bench {
+		cost := w.reader.Stats()
+		report.streamCost = &streamCost{cost.Misses, cost.Hits, cost.BytesRead}
+		how = fmt.Sprintf("%d chunks decoded, %d at hand, %.1f MB read", cost.Misses, cost.Hits, float64(cost.BytesRead)/1e6)
+	} else {
+		report.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		how = "sha256 " + report.SHA256
+	}
 	if c.json {
 		c.printJSON(report)
 		return nil
 	}
-	fmt.Fprintf(c.out, "%s %s: %d samples in %d batches, %.1f MB in %.2f s, %.0f samples/s\n  sha256 %s\n", report.Dataset, report.Split,
-		report.Samples, report.Batches, float64(report.Bytes)/1e6, report.Seconds, report.SamplesPerSecond, report.SHA256)
+	fmt.Fprintf(c.out, "%s %s: %d samples in %d batches, %.1f MB in %.2f s, %.0f samples/s\n  %s\n", report.Dataset, report.Split,
+		report.Samples, report.Batches, float64(report.Bytes)/1e6, report.Seconds, report.SamplesPerSecond, how)
 	return nil
 }
 
-// hashBatch feeds everything a batch holds to a hash and returns the bytes of its arrays.
-func hashBatch(sum hash.Hash, b *stream.Batch) int64 {
+// explain says what a run would read.
+func (c *cli) explain(ctx context.Context, run *stream.Run) error {
+	e, err := run.Explain(ctx)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		c.printJSON(e)
+		return nil
+	}
+	fmt.Fprintf(c.out, "%d samples in %d batches of %.1f MB\n  order     %s, %s\n  a batch   %.1f chunks in %.1f reads of %.1f MB together, if nothing is at hand (mean of %d)\n",
+		e.Samples, e.Steps, float64(e.BatchBytes)/1e6, e.Order, e.Shuffle, e.Chunks, e.Reads, e.ReadBytes/1e6, e.Looked)
+	return nil
+}
+
+// hashBatch feeds everything a batch holds to a hash.
+func hashBatch(sum hash.Hash, b *stream.Batch) {
 	for i, id := range b.IDs {
 		fmt.Fprintf(sum, "%s %d\n", id, b.Positions[i])
 	}
@@ -130,5 +178,4 @@ func hashBatch(sum hash.Hash, b *stream.Batch) int64 {
 	for _, values := range [][]byte{b.Image, b.Valid, b.Label} {
 		sum.Write(values)
 	}
-	return int64(len(b.Image) + len(b.Valid) + len(b.Label))
 }
