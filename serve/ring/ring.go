@@ -44,7 +44,7 @@ type Server struct {
 	mu       sync.Mutex
 	listener net.Listener
 	closing  chan struct{} // closed when the server takes nothing new
-	used     int64 // bytes of rings
+	used     int64         // bytes of rings
 }
 
 const (
