@@ -63,13 +63,13 @@ func horizonOf(r *Run) *horizon {
 	return &horizon{run: r, src: src}
 }
 
-// advance tells of the steps after one that is about to be read, and takes back what was told of those before it. More
+// advance tells of the steps after one that is being read, and takes back what was told of those that have been. More
 // than the cache holds is not told: what is wanted far from now would only push out what is wanted soon.
 func (h *horizon) advance(ctx context.Context, step uint64) {
 	if h == nil {
 		return
 	}
-	for ; h.base <= step && len(h.told) > 0; h.base++ {
+	for ; h.base+lookAhead < step && len(h.told) > 0; h.base++ {
 		h.told[0].done()
 		h.size -= h.told[0].bytes
 		h.told = h.told[1:]

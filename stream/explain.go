@@ -41,7 +41,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	if !ok || t == nil {
 		return Explanation{}, fault.New(fault.Unsupported, "only what is read of a dataset can be explained")
 	}
-	rows := int(min(r.plan.Batch, math.MaxInt32))
+	rows := int(min(r.plan.Batch, r.info.Rows, math.MaxInt32))
 	e := Explanation{
 		Samples: r.info.Samples, Steps: r.info.Steps, Rows: r.info.Rows, Order: t.Order, Shuffle: t.Shuffle.fixed.String(),
 		BatchBytes: int64(r.info.Shape.BlockBytes(rows)), Looked: min(r.info.Steps, explained),

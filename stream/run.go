@@ -166,7 +166,7 @@ func (r *Run) begin(ctx context.Context) {
 	r.results = make(chan chan result, lookAhead)
 	go func() {
 		defer close(r.results)
-		err := r.produce(ctx)
+		err := guarded(func() error { return r.produce(ctx) })
 		if err == nil {
 			err = io.EOF
 		}
@@ -185,13 +185,13 @@ func (r *Run) produce(ctx context.Context) error {
 	ahead := horizonOf(r)
 	defer ahead.close()
 	return r.messages(func(m message) error {
-		ahead.advance(ctx, m.step)
 		block, err := r.memory.Take(ctx, r.info.Shape.BlockBytes(m.rows))
 		if err != nil {
 			return err
 		}
 		under := make(chan result, 1)
 		r.reading.Go(func() { under <- r.read(ctx, m, block) })
+		ahead.advance(ctx, m.step)
 		select {
 		case r.results <- under:
 			return nil
@@ -206,10 +206,14 @@ func (r *Run) produce(ctx context.Context) error {
 
 // read puts one message together in a block.
 func (r *Run) read(ctx context.Context, m message, block *Block) result {
-	b := newBatch(r.info.Shape, m.rows, block)
-	b.Step, b.Part, b.Parts = m.step, m.part, m.parts
-	if err := guarded(func() error { return r.assemble(ctx, r.plan.Part(m.step, r.rank), m.first, b) }); err != nil {
-		b.Release()
+	var b *Batch
+	err := guarded(func() error {
+		b = newBatch(r.info.Shape, m.rows, block)
+		b.Step, b.Part, b.Parts = m.step, m.part, m.parts
+		return r.assemble(ctx, r.plan.Part(m.step, r.rank), m.first, b)
+	})
+	if err != nil {
+		block.release()
 		return result{err: err}
 	}
 	return result{batch: b}

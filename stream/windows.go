@@ -181,12 +181,13 @@ func (s *windowSource) shape() Shape {
 func (s *windowSource) fill(ctx context.Context, first uint64, dst []row) error {
 	requests := make([]read.Request, len(dst))
 	for i, r := range dst {
-		*r.place = s.tiling.at(first + uint64(i))
-		*r.id = fmt.Sprintf("r%dc%d", r.place.Core.Row, r.place.Core.Col)
+		place := s.tiling.at(first + uint64(i))
+		*r.place = place // whose memory may be somebody else's, too
+		*r.id = fmt.Sprintf("r%dc%d", place.Core.Row, place.Core.Col)
 		for k, sl := range s.Slices {
 			r.times[k] = sl.Micros()
 		}
-		at := s.Region.Spot(r.place.Window)
+		at := s.Region.Spot(place.Window)
 		requests[i] = read.Request{Cell: at.Cell, Slices: s.ids, Window: at.Window, Bands: s.bands}
 	}
 	image, valid := imagesOf(dst)

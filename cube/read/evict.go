@@ -49,14 +49,17 @@ func (s *shard) keep(e *entry) {
 	}
 }
 
+// passed is how many entries that somebody expects to read are passed over, in search of one that nobody does.
+const passed = 64
+
 // evict drops one entry. Those that somebody expects to read are passed over while there are others.
 func (s *shard) evict() {
-	// four times: as often as uses are counted, and once more
-	for spare := 4 * (s.small.n + s.main.n); ; spare-- {
+	for spare := min(passed, 4*(s.small.n+s.main.n)); ; {
 		small := s.small.n > 0 && (s.small.bytes > s.budget/10 || s.main.n == 0)
 		e := s.oldest(small)
 		switch {
 		case spare > 0 && s.wanted[e.hash] > 0:
+			spare--
 			s.main.push(e)
 		case small && e.uses > 1:
 			e.uses = 0

@@ -101,8 +101,10 @@ func (p *plane) stream(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	out := &sender{w: w, control: http.NewResponseController(w), idle: p.cfg.Idle}
 	out.send(head)
-	for b := first; err == nil && out.err == nil; b, err = run.Next(r.Context()) {
-		out.batch(b)
+	for b := first; err == nil; b, err = run.Next(r.Context()) {
+		if out.batch(b); out.err != nil {
+			break
+		}
 	}
 	switch {
 	case out.err != nil:
@@ -136,11 +138,17 @@ func (s *sender) send(b []byte) {
 	if s.err != nil {
 		return
 	}
-	s.err = s.control.SetWriteDeadline(time.Now().Add(s.idle))
-	if s.err == nil {
-		_, s.err = s.w.Write(b)
+	for len(b) > 0 && s.err == nil {
+		n := min(len(b), piece)
+		if s.err = s.control.SetWriteDeadline(time.Now().Add(s.idle)); s.err == nil {
+			_, s.err = s.w.Write(b[:n])
+		}
+		b = b[n:]
 	}
 }
+
+// piece is how many bytes a client must take within the idle time.
+const piece = 1 << 20
 
 // batch sends a batch and releases it.
 func (s *sender) batch(b *stream.Batch) {

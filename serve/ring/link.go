@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -21,11 +22,13 @@ type link struct {
 	server   *Server
 	conn     *net.UnixConn
 	requests chan []byte
+	busy     atomic.Bool // a request is not answered whole
 
 	memory   *memory // nil before the first run
 	reserved int64   // bytes of memory, of what all rings may use
 
 	mu   sync.Mutex
+	fail error           // what the client said wrong
 	run  *stream.Run     // that is read, or was last
 	held []*stream.Batch // by the client, by slot
 }
@@ -50,15 +53,12 @@ func (l *link) guarded(ctx context.Context) (err error) {
 		}
 	}()
 	for patience := requestWithin; ; patience = l.server.cfg.Idle {
-		late := time.NewTimer(patience)
-		defer late.Stop()
 		select {
 		case text := <-l.requests:
-			late.Stop()
 			if err := l.answer(ctx, text); err != nil {
 				return err
 			}
-		case <-late.C:
+		case <-time.After(patience):
 			return nil // nobody waits for a reason
 		case <-l.server.closing:
 			return nil
@@ -66,6 +66,37 @@ func (l *link) guarded(ctx context.Context) (err error) {
 			return nil
 		}
 	}
+}
+
+// hear listens until the client is gone or says what makes no sense, which is kept.
+func (l *link) hear() {
+	for {
+		err := l.listen()
+		if err == nil {
+			continue
+		}
+		var said *fault.Error
+		if errors.As(err, &said) {
+			l.mu.Lock()
+			l.fail = err
+			l.mu.Unlock()
+		}
+		return
+	}
+}
+
+// outcome is what the client is told of the error that ended its run: what it did wrong itself, if it did, and not that a
+// server that goes away had to end the run.
+func (l *link) outcome(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.fail != nil:
+		return l.fail
+	case err != nil && l.server.ctx.Err() != nil:
+		return fault.New(fault.Unavailable, "the server goes away").WithCure("read on from the position where this stands, when it is back")
+	}
+	return err
 }
 
 // parse reads a request.
@@ -100,6 +131,7 @@ func (l *link) answer(ctx context.Context, text []byte) error {
 	}
 	defer run.Close()
 	if q.Info {
+		l.busy.Store(false)
 		return send(l.conn, frame.HelloOf(run), -1)
 	}
 	file, err := l.prepare(q.Slots, run.Info().Shape.BlockBytes(run.MessageRows()))
@@ -168,6 +200,7 @@ func (l *link) deliver(ctx context.Context, run *stream.Run) error {
 			return fault.New(fault.Canceled, "say that a batch is there: %w", err)
 		}
 	}
+	l.busy.Store(false) // before the client can know
 	if _, err := l.conn.Write(frame.Header{Kind: frame.End}.Append(nil)); err != nil {
 		return fault.New(fault.Canceled, "say that all is read: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // memory is a ring of slots in a memfd, mapped here and by one client. Nobody can make it smaller or larger, so that
-// no access fails; the client may write to its slots, which nobody here reads.
+// no access fails; the client may write to its slots, of which nothing is taken for granted here.
 type memory struct {
 	file  int
 	bytes []byte
@@ -22,11 +22,9 @@ type memory struct {
 	idle  time.Duration
 }
 
-const page = 4096
-
 // newMemory makes a ring of slots for messages of up to size bytes.
 func newMemory(slots, size int, idle time.Duration) (*memory, error) {
-	m := &memory{slot: (size + page - 1) / page * page, free: make(chan int, slots), fresh: make([]bool, slots), idle: idle}
+	m := &memory{slot: slotBytes(size), free: make(chan int, slots), fresh: make([]bool, slots), idle: idle}
 	var err error
 	if m.file, err = unix.MemfdCreate("terrapin-ring", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING); err != nil {
 		return nil, unavailable("make a memfd", err)

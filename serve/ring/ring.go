@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -51,6 +52,7 @@ const (
 	minSlots, defaultSlots, maxSlots = 2, 4, 64
 	maxRequest                       = 1 << 20
 	requestWithin                    = 10 * time.Second
+	shortPause, longPause            = 5 * time.Millisecond, time.Second
 	otherTransports                  = "read over HTTP or Arrow Flight instead, or use smaller batches"
 )
 
@@ -72,6 +74,9 @@ func New(cfg Config) *Server {
 
 // Listen makes a socket of a new name that is in no file system, so that none is left behind.
 func Listen() (net.Listener, error) {
+	if runtime.GOOS != "linux" {
+		return nil, fault.New(fault.Unsupported, "shared memory needs Linux").WithCure(otherTransports)
+	}
 	l, err := net.Listen("unix", "@terrapin-"+rand.Text())
 	if err != nil {
 		return nil, fault.New(fault.Unsupported, "listen for processes on this machine: %w", err)
@@ -91,15 +96,18 @@ func (s *Server) Serve(l net.Listener) error {
 		return nil
 	}
 	defer s.conns.Done()
-	for {
+	for pause := shortPause; ; {
 		conn, err := l.Accept()
 		switch {
 		case err == nil:
+			pause = shortPause
 			s.conns.Go(func() { s.serve(conn.(*net.UnixConn)) })
 		case s.ended():
 			return nil
-		default:
-			return fault.New(fault.Unavailable, "serve rings on %s: %w", l.Addr(), err)
+		default: // such as too many open files, which passes
+			s.cfg.Log.Warn("no client on this machine can be taken now", "error", err, "again_in", pause.String())
+			time.Sleep(pause)
+			pause = min(2*pause, longPause)
 		}
 	}
 }
@@ -147,16 +155,16 @@ func (s *Server) serve(conn *net.UnixConn) {
 	defer cancel()
 	l := &link{server: s, conn: conn, requests: make(chan []byte, 1)}
 	defer l.close()
+	// A client that does not read cannot keep the server from ending.
+	defer context.AfterFunc(s.ctx, func() { _ = conn.SetDeadline(time.Now().Add(time.Second)) })()
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	defer func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }() // ends the listening
 	listening.Go(func() {
 		defer cancel() // a client that is gone, or says what makes no sense, wants nothing more
-		for l.listen() == nil {
-			continue
-		}
+		l.hear()
 	})
-	if err := l.guarded(ctx); err != nil {
+	if err := l.outcome(l.guarded(ctx)); err != nil {
 		var f frame.Failure
 		f.Kind, f.Message, f.Cure = s.told.Told(ctx, err)
 		if last, err := f.Append(nil); err == nil {
@@ -168,7 +176,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 
 // reserve takes the memory of a ring out of what all may use.
 func (s *Server) reserve(slots, size int) (int64, error) {
-	total := int64(slots) * int64(size)
+	total := int64(slots) * int64(slotBytes(size))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used+total > s.cfg.Bytes {

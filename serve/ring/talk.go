@@ -11,6 +11,12 @@ import (
 	"github.com/terrapin-eo/terrapin/serve/frame"
 )
 
+// slotBytes is the room of a slot for messages of up to size bytes: whole pages.
+func slotBytes(size int) int {
+	page := unix.Getpagesize()
+	return (size + page - 1) / page * page
+}
+
 // What a client says: two numbers of eight bytes, little-endian: one of these, and what it is about.
 const (
 	sayBytes    = 16
@@ -46,12 +52,11 @@ func (l *link) asked(length uint64) error {
 	if _, err := io.ReadFull(l.conn, text); err != nil {
 		return err
 	}
-	select {
-	case l.requests <- text:
-		return nil
-	default:
+	if !l.busy.CompareAndSwap(false, true) {
 		return fault.New(fault.Invalid, "a client asked before it was answered")
 	}
+	l.requests <- text // has room, as there is one at a time
+	return nil
 }
 
 // send says what comes; the file, unless it is negative, goes with the first byte.

@@ -231,7 +231,7 @@ class FlightStream:
         """Read the schema."""
         self._connection = connection
         self._reader = reader
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()  # a finaliser may cancel in the middle of a read
         try:
             with faults():
                 self.facts: dict[str, Any] = metadata(reader.schema)

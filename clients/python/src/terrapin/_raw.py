@@ -12,6 +12,8 @@ from ._http import Http, refusal
 from .errors import CorruptError, TerrapinError, UnavailableError
 
 _CONNECT_SECONDS = 60
+_FIRST_SECONDS = 1800
+_ALIVE = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4))
 _BUFFER = 1 << 20
 
 
@@ -30,7 +32,7 @@ class Raw:
 
     def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """What a ticket gives, without reading it."""
-        connection, response = self._post("/info", ticket)
+        connection, _, response = self._post("/info", ticket)
         try:
             return Hello(response.read()).facts
         except (OSError, http.client.HTTPException) as e:
@@ -40,9 +42,9 @@ class Raw:
 
     def open(self, ticket: dict[str, Any]) -> "RawStream":
         """Begin to read what a ticket gives."""
-        connection, response = self._post("", ticket)
+        connection, sock, response = self._post("", ticket)
         try:
-            return RawStream(connection, response, self._pool)
+            return RawStream(connection, sock, response, self._pool)
         except BaseException:
             connection.close()
             raise
@@ -50,7 +52,9 @@ class Raw:
     def __reduce__(self) -> tuple[Any, ...]:
         return Raw, (self._http, self.at)
 
-    def _post(self, path: str, ticket: dict[str, Any]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    def _post(
+        self, path: str, ticket: dict[str, Any]
+    ) -> tuple[http.client.HTTPConnection, socket.socket, http.client.HTTPResponse]:
         parts = urlsplit(self._url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "localhost", parts.port, timeout=_CONNECT_SECONDS)
@@ -59,6 +63,9 @@ class Raw:
                 "Content-Type": "application/json",
                 "Terrapin-Actor": self._http.actor.encode().decode("latin-1"),
             }
+            connection.connect()
+            sock = connection.sock  # which the connection forgets where the server means to close it
+            _watch(sock)
             connection.request("POST", parts.path + path, json.dumps(ticket).encode(), headers)
             response = connection.getresponse()
             if response.status != 200:
@@ -71,16 +78,31 @@ class Raw:
         except BaseException:
             connection.close()
             raise
-        return connection, response
+        return connection, sock, response
+
+
+def _watch(sock: socket.socket) -> None:
+    """Notice within about a minute that the server's machine is gone, however long an answer takes."""
+    sock.settimeout(_FIRST_SECONDS)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _ALIVE:
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class RawStream:
     """One run, message by message."""
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, pool: Pool) -> None:
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        sock: socket.socket,
+        response: http.client.HTTPResponse,
+        pool: Pool,
+    ) -> None:
         """Read the hello."""
         self._connection = connection
-        self._socket: socket.socket = connection.sock
+        self._socket = sock
         self._response = response
         self._pool = pool
         header = self._header()
@@ -98,6 +120,7 @@ class RawStream:
         """The next message; None after the last."""
         header = self._header()
         if header.kind == END:
+            self._response.close()
             self._connection.close()
             return None
         if header.kind == FAILED:
@@ -117,6 +140,7 @@ class RawStream:
         with contextlib.suppress(OSError):  # the server was faster
             self._socket.shutdown(socket.SHUT_RDWR)
         self._connection.close()
+        self._socket.close()
 
     def _header(self) -> Header:
         return Header.of(self._bytes(HEADER.size))
@@ -135,8 +159,8 @@ class RawStream:
                 view = view[n:]
         except TerrapinError:
             raise
-        except (OSError, ValueError, http.client.HTTPException) as e:
-            raise _lost(e) from e
+        except (OSError, ValueError, AttributeError, http.client.HTTPException) as e:
+            raise _lost(e) from e  # of ValueError and AttributeError: closed by another thread
 
 
 def _lost(e: BaseException) -> UnavailableError:

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +20,8 @@ from ._frames import BATCH, END, FAILED, HEADER, HELLO, Arrays, Header, Hello, L
 from .errors import CorruptError, TerrapinError, TooLargeError, UnavailableError
 
 _SAY = struct.Struct("<QQ")
-_GIVE_BACK, _ACKNOWLEDGE, _ASK = 1, 2, 3
-_HELLO_SECONDS = 60
+_GIVE_BACK, _ASK = 1, 3
+_HELLO_SECONDS = 600
 _MOST_HELLO = 1 << 28
 _IDLE = 2
 
@@ -88,6 +89,13 @@ class Ring:
                 return
         link.close()
 
+    def close(self) -> None:
+        """Leave the server where nothing is read."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for link in idle:
+            link.close()
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Ring, (self.at, self._actor)
 
@@ -110,6 +118,7 @@ class Link:
         self.slots = np.empty((0, 0), np.uint8)
         self.free: deque[int] = deque()
         self.held = 0
+        _links.add(self)
 
     def ask(self, request: bytes) -> Hello:
         """Ask for a run; its hello, and the memory where it is new."""
@@ -150,6 +159,19 @@ class Link:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
+
+
+_links: "weakref.WeakSet[Link]" = weakref.WeakSet()
+
+
+def _after_fork_in_parent() -> None:
+    """What the child has got of batches must not be written to: those slots never go back."""
+    for link in list(_links):
+        link.free = deque()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_parent=_after_fork_in_parent)
 
 
 class RingStream:

@@ -7,7 +7,7 @@ from ._frames import Arrays
 from ._http import Http
 from ._raw import Raw
 from ._ring import ElsewhereError, Ring
-from .errors import InvalidError, UnavailableError, UnsupportedError
+from .errors import InvalidError, UnsupportedError
 
 Name = Literal["ring", "http", "flight"]
 NAMES: tuple[Name, ...] = ("ring", "http", "flight")
@@ -59,6 +59,12 @@ class Choice:
         self._wanted = wanted
         self._made: dict[str, Transport] = {}
 
+    def close(self) -> None:
+        """Let go of connections that wait to be used again."""
+        for transport in self._made.values():
+            if isinstance(transport, Ring):
+                transport.close()
+
     def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """What a ticket gives, without reading it."""
         facts: dict[str, Any] = self._first(lambda t: t.facts(ticket))
@@ -105,10 +111,7 @@ class Choice:
         return self._made[name]
 
     def _moved(self) -> bool:
-        """Ask again what is offered, and whether the ring is elsewhere now."""
+        """Ask again what is offered, and whether the ring is elsewhere now. Raises UnavailableError."""
         before = self._offered.get("ring")
-        try:
-            self._offered = self._http.get_json("v1/server", timeout=10)
-        except UnavailableError:
-            return False
+        self._offered = self._http.get_json("v1/server", timeout=10)
         return self._offered.get("ring") != before

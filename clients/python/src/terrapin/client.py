@@ -311,7 +311,11 @@ class Client:
         return self._http.verb(name, args or {}, files)
 
     def close(self) -> None:
-        """Stop the server if this client started it; closing twice does nothing."""
+        """Let go of what waits to be used again, and stop the server if this client started it.
+
+        Closing twice does nothing.
+        """
+        self._choice.close()
         with self._closing:
             server, self._server = self._server, None
         if server:

@@ -356,15 +356,15 @@ class _Iteration(Iterator[Batch]):
         self.taken()
         try:
             arrays = self._prefetch.next()
+            batch = None if arrays is None else _batch(arrays, self._loader._convert)
         except BaseException:
             self.end()
             raise
-        if arrays is None:
+        if batch is None:
             self.taken(durable=True)
             self.end()
             self._loader._finished()
             raise StopIteration
-        batch = _batch(arrays, self._loader._convert)
         self._step += 1
         self._loader._delivered(self._plan.after(self._step))
         return batch

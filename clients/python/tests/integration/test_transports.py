@@ -189,6 +189,51 @@ def test_a_killed_server_that_comes_back_loses_and_repeats_nothing(
     assert seen == want
 
 
+def test_a_server_that_is_stopped_and_comes_back_later_is_waited_for(
+    scratch: Path, serve: Callable[..., subprocess.Popen[Any]]
+) -> None:
+    """It drains for a while, cuts the run off, and is away for a second; the ring is the one that was asked for."""
+    with socket.socket() as a, socket.socket() as b:
+        a.bind(("127.0.0.1", 0))
+        b.bind(("127.0.0.1", 0))
+        ports = a.getsockname()[1], b.getsockname()[1]
+    server = serve(scratch, *ports)
+    loader = terrapin.connect(f"http://127.0.0.1:{ports[0]}", transport="ring").loader(
+        "crops@v1", batch_size=3, seed=2, tensors="numpy", patience=30
+    )
+    want = [digest(b) for b in loader]
+    loader.set_epoch(0)
+    seen = []
+    back = threading.Timer(1, lambda: serve(scratch, *ports))
+    for step, batch in enumerate(loader):
+        seen.append(digest(batch))
+        if step == 2:
+            os.kill(server.pid, signal.SIGTERM)
+            assert server.wait() == 0
+            back.start()
+    back.join()
+    assert seen == want
+
+
+def test_a_fork_keeps_the_batches_that_its_parent_has_let_go_of(served: terrapin.Client) -> None:
+    loader = over(served, "ring").loader("crops@v1", batch_size=4, seed=1, tensors="numpy")
+    iterator = iter(loader)
+    batch = next(iterator)
+    want = digest(batch)
+    go, told = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(go[0], 1)
+        os.write(told[1], digest(batch).encode())
+        os._exit(0)
+    del batch
+    rest = list(iterator)
+    assert len(rest) > 8
+    os.write(go[1], b"x")
+    assert os.read(told[0], 100).decode() == want
+    os.waitpid(child, 0)
+
+
 class Cutter:
     """A proxy that lets some bytes of the server's answer through and then breaks the connection, once."""
 
