@@ -50,7 +50,7 @@ func (s *shard) keep(e *entry) {
 }
 
 // passed is how many entries that somebody expects to read are passed over, in search of one that nobody does.
-const passed = 64
+const passed = 512
 
 // evict drops one entry. Those that somebody expects to read are passed over while there are others.
 func (s *shard) evict() {
