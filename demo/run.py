@@ -132,7 +132,7 @@ class Demo:
         losses = result["losses"]
         must(losses[-1] < losses[0], "the loss did not fall")
         must(result["accuracy"] > result["majority"], "the network did not beat the majority class")
-        self.say(f"trained {EPOCHS} epochs over Arrow Flight: loss {losses[0]:.3f} → {losses[-1]:.3f},")
+        self.say(f"trained {EPOCHS} epochs, batches from a server: loss {losses[0]:.3f} → {losses[-1]:.3f},")
         self.say(f"  accuracy on held-out blocks {result['accuracy']:.3f}, majority class "
                  f"{result['majority']:.3f}")  # fmt: skip
         self.say(f"  in epoch {STOP_EPOCH} the server was killed with -9 and the job ended; resumed at")
