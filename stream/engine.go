@@ -1,7 +1,7 @@
 // Package stream turns a ticket into batches: it resolves what the ticket names, plans the steps,
 // reads rows ahead of the one who takes them and lays them side by side in the arrays that are sent.
-// It knows no transport and keeps nothing between runs but what its reader caches and the dataset
-// versions used last, which never change. The invariant: a ticket gives the same rows in the same
+// It knows no transport and keeps nothing between runs but what its reader caches, the dataset
+// versions and choices of samples used last, which never change, and memory to put batches together in. The invariant: a ticket gives the same rows in the same
 // order with the same bits whoever asks, however often and in whatever pieces; a row that cannot be
 // read ends the run with an error and is never filled in.
 package stream

@@ -106,7 +106,10 @@ func (s *Server) Serve(l net.Listener) error {
 			return nil
 		default: // such as too many open files, which passes
 			s.cfg.Log.Warn("no client on this machine can be taken now", "error", err, "again_in", pause.String())
-			time.Sleep(pause)
+			select {
+			case <-time.After(pause):
+			case <-s.closing:
+			}
 			pause = min(2*pause, longPause)
 		}
 	}

@@ -7,8 +7,8 @@ import secrets
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._prefetch import Arrays, Prefetch, Steps, cancelled, cut
 from ._rank import topology
@@ -19,6 +19,9 @@ from .order import Plan, Tail
 from .types import Spec, State
 from .verify import Report, raised
 
+if TYPE_CHECKING:
+    from .runs import Ledger
+
 __all__ = ["Batch", "Loader"]
 
 Batch = dict[str, Any]
@@ -28,24 +31,6 @@ _STATE_KEYS = ("digest", "split", "filter", "weights", "seed", "epoch", "order",
 _BASE_ORDER = "base"
 _COUNTS = 1 << 64
 _READINGS = 8
-
-
-class Receipts(Protocol):
-    """What a loader needs to keep receipts and to verify them."""
-
-    def send(self, session: str, body: dict[str, Any], timeout: float) -> int:
-        """Send an acknowledgement."""
-
-    def verify(
-        self,
-        run: str,
-        ticket: Mapping[str, Any],
-        rank: int | None,
-        readings: Sequence[Reading],
-        pixels: int,
-        partial: bool,
-    ) -> Report:
-        """Verify what a run has seen of a ticket's epoch."""
 
 
 class Loader:
@@ -62,7 +47,8 @@ class Loader:
         weight    [N]              float32, only with ``tail="pad"``: 1, or 0 for padding
 
     Tensors are torch tensors or NumPy arrays on the received memory, without a copy where possible; NumPy arrays are
-    read-only. One or two batches are read ahead in a thread; there are no worker processes.
+    read-only. Batches are read ahead, by the server in shared memory or by a thread here; there are no
+    worker processes.
 
     A loader has one position. ``iter(loader)`` begins where it stands: at the start of its epoch, or at the position
     of the state it was given. An iteration that is broken off does not move that beginning; one that runs to the end
@@ -86,7 +72,7 @@ class Loader:
         tail: Tail | None = None,
         tensors: Literal["torch", "numpy"] = "numpy",
         patience: float = 5.0,
-        receipts: "Receipts | None" = None,
+        receipts: "Ledger | None" = None,
         run: str | None = None,
         audit: bool = False,
     ) -> None:
