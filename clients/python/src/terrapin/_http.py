@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
@@ -100,10 +101,9 @@ class Http:
     def _send(self, request: urllib.request.Request, timeout: float | None) -> IO[bytes]:
         request.add_header("Accept", "application/json, */*")
         request.add_header("Terrapin-Actor", self.actor.encode().decode("latin-1"))  # UTF-8 on the wire
-        # A proxy meant for the outside world must not swallow a server on this machine.
-        handlers = [urllib.request.ProxyHandler({})] if self._loopback else []
         try:
-            response: IO[bytes] = urllib.request.build_opener(*handlers).open(request, timeout=timeout)
+            opener = _opener(self._loopback, self.url.startswith("http:"))
+            response: IO[bytes] = opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as e:
             with e:
                 raise refusal(e.code, e.read(), f"{request.get_method()} {request.full_url}") from None
@@ -114,6 +114,28 @@ class Http:
                 "start one with `terrapin serve --data DIR`, or use terrapin.open(DIR), which starts its own",
             ) from e
         return response
+
+
+@cache
+def _opener(here: bool, plain: bool) -> urllib.request.OpenerDirector:
+    """What opens requests, made once: to read a system's certificates takes longer than most answers.
+
+    For a server on this machine it asks no proxy, which is meant for the outside world and would swallow the request.
+    """
+    if not here:
+        return urllib.request.build_opener()
+    if not plain:
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def _actor(given: str | None) -> str:
