@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -65,6 +66,8 @@ type Batch struct {
 
 	names []byte // the ids again, [rows, IDBytes]
 	block *Block
+	lent  []piece     // instead of parts of the block, by their place
+	loans *read.Loans // that they are of, or nil
 }
 
 // Place is where a window lies in the cell's grid, and which part of it is its own: the cores of all
@@ -82,6 +85,9 @@ func (b *Batch) Block() *Block { return b.block }
 func (b *Batch) Release() {
 	if block := b.block; block != nil {
 		b.block = nil
+		if b.loans != nil {
+			b.loans.Release()
+		}
 		block.release()
 	}
 }

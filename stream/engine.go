@@ -30,6 +30,9 @@ type Config struct {
 	Reader *read.Reader
 	// Receipts is where acknowledged steps of named runs are kept; nil keeps none.
 	Receipts *receipts.Ledger
+	// BatchBytes bounds the batches of all runs that are on their way, but for those in memory of their transport; 0 means
+	// 4 GiB.
+	BatchBytes int64
 }
 
 // Engine opens runs. It is safe for concurrent use.
@@ -45,7 +48,7 @@ func New(cfg Config) *Engine {
 	if cfg.Reader == nil {
 		cfg.Reader = read.New(read.Config{})
 	}
-	return &Engine{cfg: cfg, versions: &versions{root: cfg.Root}, heap: &heap{}, choices: selection.NewCache(maxChoiceBytes)}
+	return &Engine{cfg: cfg, versions: &versions{root: cfg.Root}, heap: &heap{bytes: budget{limit: cfg.BatchBytes}}, choices: selection.NewCache(maxChoiceBytes)}
 }
 
 // Open resolves a ticket and plans its run; nothing is read before the first Next. The caller closes
@@ -72,7 +75,7 @@ func (e *Engine) openSampleRun(ctx context.Context, given SampleTicket) (*Run, e
 	}
 	t.Tail = string(plan.Tail)
 	info := Info{Ticket: Ticket{Samples: &t}, Pinned: given.Dataset == t.Dataset, Samples: n, Digest: t.Digest}
-	run, err := newRun(info, src, plan, t.Rank, t.MessageBytes, e.heap)
+	run, err := newRun(info, src, plan, t.Rank, t.MessageBytes, &share{heap: e.heap})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +95,7 @@ func (e *Engine) openWindowRun(ctx context.Context, given WindowTicket) (*Run, e
 		return nil, fault.New(fault.KindOf(err), "ticket: %w", err)
 	}
 	info := Info{Ticket: Ticket{Windows: &t}, Pinned: given.Version == t.Version, Samples: n}
-	run, err := newRun(info, src, plan, 0, t.MessageBytes, e.heap)
+	run, err := newRun(info, src, plan, 0, t.MessageBytes, &share{heap: e.heap})
 	if err != nil {
 		return nil, err
 	}

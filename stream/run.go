@@ -49,6 +49,7 @@ type Run struct {
 	rank   int
 	rows   int // of a message, at most
 	memory Memory
+	lends  bool
 
 	ledger  *receipts.Ledger  // nil keeps nothing
 	session *receipts.Session // nil before Keep, and where nothing is kept
@@ -114,6 +115,14 @@ func (r *Run) MessageRows() int {
 // Use makes the run put its batches together in somebody's memory, whose blocks must hold MessageRows rows. It comes
 // before the first Next.
 func (r *Run) Use(m Memory) { r.memory = m }
+
+// OnStall says how to end the run where its client takes nothing and others need the memory of its batches: end is
+// called once at most, from any goroutine, and must not wait. Without it the run keeps what it has. It comes before the first Next.
+func (r *Run) OnStall(end func()) {
+	if s, ok := r.memory.(*share); ok {
+		s.stalled = end
+	}
+}
 
 // lookAhead is how many batches are read, or being read, besides the one that waits to be taken.
 const lookAhead = 1
@@ -240,7 +249,7 @@ func (r *Run) assemble(ctx context.Context, part order.Part, first int, b *Batch
 		}
 	}
 	if len(wanted) > 0 {
-		if err := r.src.fill(ctx, part.First+uint64(first), wanted); err != nil {
+		if err := r.fill(ctx, part.First+uint64(first), wanted, b); err != nil {
 			return err
 		}
 	}

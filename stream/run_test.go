@@ -64,7 +64,7 @@ func openCounted(t *testing.T, src *counted, n, start uint64, batch, world, rank
 	t.Helper()
 	plan, err := order.NewPlan(n, start, batch, world, tail)
 	require.NoError(t, err)
-	r, err := newRun(Info{}, src, plan, rank, messageBytes, &heap{})
+	r, err := newRun(Info{}, src, plan, rank, messageBytes, &share{heap: &heap{}})
 	require.NoError(t, err)
 	t.Cleanup(r.Close)
 	return r
@@ -176,24 +176,24 @@ func TestTooLargeAMessageIsRefusedWithTheCure(t *testing.T) {
 	big := bigSource{&counted{}}
 	plan, err := order.NewPlan(1<<20, 0, 64, 1, order.Short)
 	require.NoError(t, err)
-	_, err = newRun(Info{}, big, plan, 0, 0, &heap{})
+	_, err = newRun(Info{}, big, plan, 0, 0, &share{heap: &heap{}})
 	require.True(t, fault.Is(err, fault.TooLarge))
 	require.Contains(t, fault.CureOf(err), "message_bytes")
 	require.Contains(t, fault.CureOf(err), "batch_size 38 ")
 
-	_, err = newRun(Info{}, big, plan, 0, 64<<20, &heap{})
+	_, err = newRun(Info{}, big, plan, 0, 64<<20, &share{heap: &heap{}})
 	require.NoError(t, err, "message_bytes cures it")
 
 	plan.Batch = 38
-	_, err = newRun(Info{}, big, plan, 0, 0, &heap{})
+	_, err = newRun(Info{}, big, plan, 0, 0, &share{heap: &heap{}})
 	require.NoError(t, err, "the batch size that the cure names is small enough")
 
 	plan.N, plan.Batch = 38, 64
-	_, err = newRun(Info{}, big, plan, 0, 0, &heap{})
+	_, err = newRun(Info{}, big, plan, 0, 0, &share{heap: &heap{}})
 	require.NoError(t, err, "a split that is smaller than the batch never makes so large a message")
 
 	huge := hugeSource{big}
-	_, err = newRun(Info{}, huge, plan, 0, 1, &heap{})
+	_, err = newRun(Info{}, huge, plan, 0, 1, &share{heap: &heap{}})
 	require.True(t, fault.Is(err, fault.TooLarge), "one row alone is too large")
 }
 

@@ -103,7 +103,14 @@ func (s *sampleSource) shape() Shape {
 	return shape
 }
 
+// readMany reads the stored numbers of many windows.
+type readMany func(ctx context.Context, v *layout.View, qs []read.Request, image, valid [][]byte) (read.Report, error)
+
 func (s *sampleSource) fill(ctx context.Context, first uint64, dst []row) error {
+	return s.fillBy(ctx, first, dst, s.reader.ReadMany)
+}
+
+func (s *sampleSource) fillBy(ctx context.Context, first uint64, dst []row, many readMany) error {
 	samples, contracts := make([]datasets.Sample, len(dst)), make([][]cube.Contract, len(dst))
 	for i := range dst {
 		var err error
@@ -113,7 +120,9 @@ func (s *sampleSource) fill(ctx context.Context, first uint64, dst []row) error 
 		contracts[i] = s.describe(samples[i], dst[i])
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return guarded(func() error { return s.images(gctx, first, samples, contracts, dst) }) })
+	g.Go(func() error {
+		return guarded(func() error { return s.images(gctx, first, samples, contracts, dst, many) })
+	})
 	if s.label != nil {
 		g.Go(func() error {
 			return inParallel(gctx, len(dst), func(ctx context.Context, i int) error {
@@ -185,7 +194,7 @@ func (s *sampleSource) describe(sample datasets.Sample, dst row) []cube.Contract
 
 // images reads the stored numbers of all rows together, straight into the batch where they leave as
 // they are.
-func (s *sampleSource) images(ctx context.Context, first uint64, samples []datasets.Sample, contracts [][]cube.Contract, dst []row) error {
+func (s *sampleSource) images(ctx context.Context, first uint64, samples []datasets.Sample, contracts [][]cube.Contract, dst []row, many readMany) error {
 	requests := make([]read.Request, len(dst))
 	for i, sample := range samples {
 		requests[i] = s.request(sample)
@@ -198,7 +207,7 @@ func (s *sampleSource) images(ctx context.Context, first uint64, samples []datas
 			image[i] = stored[i*n : (i+1)*n]
 		}
 	}
-	report, err := s.reader.ReadMany(ctx, s.view, requests, image, valid)
+	report, err := many(ctx, s.view, requests, image, valid)
 	for i, why := range report.Errs {
 		if why != nil {
 			return fault.New(fault.KindOf(why), "read sample %s (position %d): %w", samples[i].ID, first+uint64(i), why)

@@ -26,7 +26,7 @@ type batchServers struct {
 func (w *workspace) batchServers(urls endpoints) batchServers {
 	s := batchServers{engine: w.engine(), elsewhere: map[string]string{"batches": urls.HTTP + frame.Prefix}}
 	key := rand.Text()
-	s.rings = ring.New(ring.Config{Engine: s.engine, Key: key, Log: w.log})
+	s.rings = ring.New(ring.Config{Engine: s.engine, Key: key, Bytes: w.batchBytes, Log: w.log})
 	if at, err := ring.Listen(); err == nil {
 		s.ringAt, s.elsewhere["ring"] = at, ring.URL(at, key)
 	} else {

@@ -40,6 +40,7 @@ type serveFlags struct {
 	compact      bool
 	throttle     string
 	cache        string
+	batches      string
 }
 
 func (c *cli) serveCommand() *cobra.Command {
@@ -72,17 +73,18 @@ There is no access control yet, so only loopback addresses are taken; any other 
 	cmd.Flags().BoolVar(&f.compact, "compact", false, "compact cubes in the background when there is nothing else to do")
 	cmd.Flags().StringVar(&f.throttle, "compact-throttle", "20MiB", "read no more than this per second for it, and write as much")
 	cmd.Flags().StringVar(&f.cache, "cache", "512MiB", "decoded chunks kept in memory for all readers, at least 1MiB")
+	cmd.Flags().StringVar(&f.batches, "batch-memory", "4GiB", "batches on their way to clients: this much in shared memory, and this much beside it, at least 16MiB")
 	return cmd
 }
 
-// cacheSize is the budget of decoded chunks.
-func (f serveFlags) cacheSize() (int64, error) {
-	n, err := parseSize(f.cache)
+// memory is how much a flag gives, which must be a certain least.
+func memory(flag, given, least string) (int64, error) {
+	n, err := parseSize(given)
 	if err != nil {
-		return 0, fault.New(fault.Invalid, "--cache: %w", err).WithCure("%s", fault.CureOf(err))
+		return 0, fault.New(fault.Invalid, "--%s: %w", flag, err).WithCure("%s", fault.CureOf(err))
 	}
-	if n < 1<<20 {
-		return 0, fault.New(fault.Invalid, "--cache %s is less than 1MiB", f.cache).WithCure("give what the machine can spare, such as 512MiB")
+	if bytes, _ := parseSize(least); n < bytes {
+		return 0, fault.New(fault.Invalid, "--%s %s is less than %s", flag, given, least).WithCure("give what the machine can spare, such as 512MiB")
 	}
 	return n, nil
 }
@@ -130,7 +132,11 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	if err != nil {
 		return fault.New(fault.Invalid, "--compact-throttle: %w", err).WithCure("%s", fault.CureOf(err))
 	}
-	cache, err := f.cacheSize()
+	cache, err := memory("cache", f.cache, "1MiB")
+	if err != nil {
+		return err
+	}
+	batchBytes, err := memory("batch-memory", f.batches, "16MiB")
 	if err != nil {
 		return err
 	}
@@ -156,7 +162,7 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer w.close()
-	w.reader = read.New(read.Config{CacheBytes: cache})
+	w.reader, w.batchBytes = read.New(read.Config{CacheBytes: cache}), batchBytes
 	if err := w.openReceipts(); err != nil {
 		return err
 	}
@@ -272,5 +278,5 @@ func (w *workspace) zarrView() http.Handler {
 
 // engine reads batches of this directory.
 func (w *workspace) engine() *stream.Engine {
-	return stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader, Receipts: w.ledger})
+	return stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader, Receipts: w.ledger, BatchBytes: w.batchBytes})
 }

@@ -50,12 +50,12 @@ func TestServeOnEveryAddressAnnouncesOne(t *testing.T) {
 	s.json(exitOK, "cube", "create", "s2", "--like", scenes(t)[0]) // a verb finds the server by what it announced
 }
 
-func TestCacheSize(t *testing.T) {
-	n, err := serveFlags{cache: "2GiB"}.cacheSize()
+func TestSizesOfMemory(t *testing.T) {
+	n, err := memory("cache", "2GiB", "1MiB")
 	require.NoError(t, err)
 	assert.Equal(t, int64(2<<30), n)
 	for _, bad := range []string{"", "0", "1KiB", "much"} {
-		_, err := serveFlags{cache: bad}.cacheSize()
+		_, err := memory("cache", bad, "1MiB")
 		assert.ErrorContains(t, err, "--cache", bad)
 		assert.NotEmpty(t, fault.CureOf(err), bad)
 	}

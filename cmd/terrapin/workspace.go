@@ -37,6 +37,8 @@ type workspace struct {
 	// hold and catalog are nil in a workspace that only reads.
 	hold    *hold
 	catalog catalog.Catalog
+	// batchBytes bounds the batches that a server has on their way.
+	batchBytes int64
 	// ledger is open in a server only.
 	ledger *receipts.Ledger
 

@@ -17,7 +17,8 @@ type batch struct {
 	reader *Reader
 	view   *layout.View
 	layers layers
-	dry    bool // nothing is filled, only foreseen
+	dry    bool   // nothing is filled, only foreseen
+	loans  *Loans // nil where everything is copied
 
 	windows []window
 	places  []place
@@ -95,7 +96,7 @@ func (b *batch) recycle() {
 	}
 	b.clear()
 	b.windows, b.places, b.parts, b.units = b.windows[:0], b.places[:0], b.parts[:0], b.units[:0]
-	b.reader, b.view, b.dry = nil, nil, false
+	b.reader, b.view, b.dry, b.loans = nil, nil, false, nil
 	r.batches.Put(b)
 }
 

@@ -91,13 +91,19 @@ func newChunk(a *array, bands mask, buf *buffer) *chunk {
 
 // plane is that of a band.
 func (c *chunk) plane(a *array, band int) []byte {
+	i := c.index(band)
+	return c.buf.bytes[i*a.planeBytes : (i+1)*a.planeBytes]
+}
+
+// index is the number of a band's plane.
+func (c *chunk) index(band int) int {
 	switch {
 	case c.planes == 1:
-		band = 0
+		return 0
 	case c.bands != 0:
-		band = bits.OnesCount64(uint64(c.bands & (1<<band - 1)))
+		return bits.OnesCount64(uint64(c.bands & (1<<band - 1)))
 	}
-	return c.buf.bytes[band*a.planeBytes : (band+1)*a.planeBytes]
+	return band
 }
 
 // cost is what a chunk takes in the cache.

@@ -5,6 +5,9 @@ import "fmt"
 // Scribble overwrites memory that goes back to the pool, so that whoever still reads it sees it.
 func Scribble() { scribble.Store(true) }
 
+// LendAll lends planes of any size.
+func (r *Reader) LendAll() { r.leastLoan = 1 }
+
 // Forget makes every chunk one that was never met.
 func (r *Reader) Forget() { clear(r.known.slots) }
 

@@ -22,6 +22,7 @@ func (b *batch) gather(u int32, layer int, c *chunk) {
 			w.spread(layer, int(p.slot), in, c.value)
 		case a.joined:
 			w.join(layer, int(p.slot), c, at, in)
+		case b.lend(p, layer, c):
 		default:
 			for i, band := range w.bands {
 				copyPlane(w.plane(layer, int(p.slot), i), w.at, c.plane(a, band), at, in, a.size)

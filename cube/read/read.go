@@ -68,15 +68,16 @@ func (c Config) withDefaults() Config {
 
 // Reader reads windows. It is safe for concurrent use; its cache and limits are shared by all callers.
 type Reader struct {
-	cfg     Config
-	cache   *cache
-	workers chan struct{}
-	ranges  chan struct{}
-	flight  *semaphore.Weighted
-	atlas   atlas
-	known   fingerprints
-	total   counters
-	batches sync.Pool // of *batch
+	cfg       Config
+	cache     *cache
+	workers   chan struct{}
+	ranges    chan struct{}
+	flight    *semaphore.Weighted
+	atlas     atlas
+	known     fingerprints
+	total     counters
+	batches   sync.Pool // of *batch
+	leastLoan int
 }
 
 // New makes a reader.
@@ -85,7 +86,7 @@ func New(cfg Config) *Reader {
 	return &Reader{
 		cfg: cfg, cache: newCache(cfg.CacheBytes),
 		workers: make(chan struct{}, cfg.Workers), ranges: make(chan struct{}, cfg.Ranges), flight: semaphore.NewWeighted(cfg.FlightBytes),
-		known: newFingerprints(),
+		known: newFingerprints(), leastLoan: leastLoan,
 	}
 }
 
@@ -114,11 +115,16 @@ func (r *Reader) Read(ctx context.Context, v *layout.View, q Request, image, val
 // fills image[i] and valid[i]. A window that cannot be read does not keep the others from being read;
 // Report.Errs says which. The error returned is the first of them, or what stopped the whole.
 func (r *Reader) ReadMany(ctx context.Context, v *layout.View, qs []Request, image, valid [][]byte) (Report, error) {
+	return r.readMany(ctx, v, qs, image, valid, nil)
+}
+
+func (r *Reader) readMany(ctx context.Context, v *layout.View, qs []Request, image, valid [][]byte, loans *Loans) (Report, error) {
 	if len(image) != len(qs) || len(valid) != len(qs) {
 		return Report{}, fault.New(fault.Internal, "read %d windows into %d and %d buffers", len(qs), len(image), len(valid))
 	}
 	b := r.newBatch(v, pixels)
 	defer b.recycle()
+	b.loans = loans
 	for i, q := range qs {
 		b.add(q, image[i], valid[i])
 	}

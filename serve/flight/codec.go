@@ -25,18 +25,29 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 // message is a FlightData whose body is sent by reference, also after SendMsg has returned: nothing of it may change
-// until release is called, once gRPC has written it. After a lost connection gRPC forgets to.
+// until its batch is released, once gRPC has written it. After a lost connection gRPC forgets to.
 type message struct {
 	header, metadata []byte
 	body             [][]byte
 	size             int // of the body
-	release          func()
+	batch            owner
+}
+
+// owner is the batch that a body is of; nil where there is none.
+type owner interface {
+	// Pieces are where the bytes of a part lie.
+	Pieces(part []byte) [][]byte
+	Release()
 }
 
 // Write puts a part at the end of the body. It keeps the part itself, unlike other writers: Arrow hands over the buffers of
-// a record, one after the other, with what fills them up.
+// a record, one after the other, with what fills them up. Of what the batch was lent it keeps the lender's memory.
 func (m *message) Write(part []byte) (int, error) {
-	m.body = append(m.body, part)
+	if m.batch == nil {
+		m.body = append(m.body, part)
+	} else {
+		m.body = append(m.body, m.batch.Pieces(part)...)
+	}
 	m.size += len(part)
 	return len(part), nil
 }
@@ -64,7 +75,7 @@ func (m *message) wire() mem.BufferSlice {
 		head = field(head, bodyField, m.size)
 	}
 	out := append(make(mem.BufferSlice, 0, 1+len(m.body)), mem.SliceBuffer(head))
-	held := &lease{release: m.release}
+	held := &lease{batch: m.batch}
 	held.parts.Store(1) // until all are there
 	for _, part := range m.body {
 		if len(part) < byReference {
@@ -80,8 +91,8 @@ func (m *message) wire() mem.BufferSlice {
 
 // lease releases a message when gRPC has let go of the last part of its body.
 type lease struct {
-	parts   atomic.Int32
-	release func()
+	parts atomic.Int32
+	batch owner
 }
 
 // Get is part of mem.BufferPool; nobody takes from a lease.
@@ -92,8 +103,8 @@ func (l *lease) Get(length int) *[]byte {
 
 // Put is part of mem.BufferPool: gRPC has written a part.
 func (l *lease) Put(*[]byte) {
-	if l.parts.Add(-1) == 0 && l.release != nil {
-		l.release()
+	if l.parts.Add(-1) == 0 && l.batch != nil {
+		l.batch.Release()
 	}
 }
 

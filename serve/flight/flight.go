@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/flight"
@@ -39,8 +40,9 @@ type Config struct {
 // Server is an Arrow Flight server.
 type Server struct {
 	flight.BaseFlightServer
-	cfg  Config
-	grpc *grpc.Server
+	cfg   Config
+	grpc  *grpc.Server
+	conns sync.Map
 }
 
 // writeBuffer is the size from which gRPC's copying costs least (128 KiB).
@@ -67,7 +69,7 @@ func New(cfg Config) *Server {
 
 // Serve answers on a listener until Shutdown; it closes the listener.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.grpc.Serve(l); err != nil {
+	if err := s.grpc.Serve(conns{l, &s.conns}); err != nil {
 		return fault.New(fault.Unavailable, "serve Flight on %s: %w", l.Addr(), err)
 	}
 	return nil

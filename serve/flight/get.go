@@ -104,6 +104,8 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 	if err := run.Keep(actorOf(ctx)); err != nil {
 		return err
 	}
+	run.Lend()
+	run.OnStall(func() { s.cut(ctx) })
 	schema := schemaOf(run.Info())
 	send := &sender{out: out}
 	w := ipc.NewWriterWithPayloadWriter(send, ipc.WithSchema(schema))
@@ -118,7 +120,7 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		if send.metadata, err = json.Marshal(stepMetadata{b.Step, b.Part, b.Parts}); err != nil {
 			return fault.New(fault.Internal, "describe step %d: %w", b.Step, err)
 		}
-		send.release = b.Release
+		send.batch = b
 		if err := w.Write(recordOf(schema, b)); err != nil {
 			return sendError(err)
 		}
@@ -137,7 +139,7 @@ func sendError(err error) error { return fault.New(fault.Canceled, "send a batch
 type sender struct {
 	out      flight.FlightService_DoGetServer
 	metadata []byte
-	release  func() // of the batch that is sent
+	batch    *stream.Batch // that is sent
 	begun    bool
 }
 
@@ -152,11 +154,14 @@ func (s *sender) WritePayload(p ipc.Payload) error {
 	meta := p.Meta()
 	defer meta.Release()
 	m := message{header: meta.Bytes()}
+	if s.begun {
+		m.batch = s.batch
+	}
 	if err := p.SerializeBody(&m); err != nil {
 		return err
 	}
 	if s.begun {
-		m.metadata, m.release = aligned(s.metadata, len(m.header), m.size), s.release
+		m.metadata = aligned(s.metadata, len(m.header), m.size)
 	}
 	s.begun = true
 	return s.out.SendMsg(&m)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -93,13 +94,21 @@ func (p *plane) stream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	out := &sender{w: w, control: http.NewResponseController(w), idle: p.cfg.Idle}
+	run.Lend()
+	run.OnStall(func() {
+		if r.Context().Err() != nil {
+			return // over already
+		}
+		p.Log.InfoContext(r.Context(), "a client that takes nothing was cut off: others need the memory", "client", r.RemoteAddr)
+		out.cut()
+	})
 	first, err := run.Next(r.Context())
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err // with a status of its own, as nothing is sent yet
 	}
 	w.Header().Set("Content-Type", MediaType)
 	w.Header().Set("Cache-Control", "no-store")
-	out := &sender{w: w, control: http.NewResponseController(w), idle: p.cfg.Idle}
 	out.send(head)
 	for b := first; err == nil; b, err = run.Next(r.Context()) {
 		if out.batch(b); out.err != nil {
@@ -131,8 +140,17 @@ type sender struct {
 	w       io.Writer
 	control *http.ResponseController
 	idle    time.Duration
+	stalled atomic.Bool
 	err     error
 }
+
+// cut ends what is being sent, and what would be; it may be called from any goroutine.
+func (s *sender) cut() {
+	s.stalled.Store(true)
+	_ = s.control.SetWriteDeadline(time.Unix(1, 0)) // a connection that has none is gone
+}
+
+var errStalled = fault.New(fault.Unavailable, "the client took nothing while others needed the memory").WithCure("read on where the stream broke")
 
 func (s *sender) send(b []byte) {
 	if s.err != nil {
@@ -140,7 +158,11 @@ func (s *sender) send(b []byte) {
 	}
 	for len(b) > 0 && s.err == nil {
 		n := min(len(b), piece)
-		if s.err = s.control.SetWriteDeadline(time.Now().Add(s.idle)); s.err == nil {
+		s.err = s.control.SetWriteDeadline(time.Now().Add(s.idle))
+		if s.stalled.Load() { // after the deadline is set, which may have undone the cut's
+			s.err = errStalled
+		}
+		if s.err == nil {
 			_, s.err = s.w.Write(b[:n])
 		}
 		b = b[n:]
@@ -155,7 +177,9 @@ func (s *sender) batch(b *stream.Batch) {
 	defer b.Release()
 	block := b.Block().Bytes
 	s.send(Of(b, len(block), 0).Append(make([]byte, 0, HeaderBytes)))
-	s.send(block)
+	for _, piece := range b.Pieces(block) {
+		s.send(piece)
+	}
 	if s.err == nil {
 		s.err = s.control.Flush()
 	}

@@ -1,0 +1,96 @@
+package stream
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Runs whose clients take nothing keep no other from its memory: those that kept theirs longest are told to end,
+// and no more of them than need be.
+func TestWhoTakesNothingMakesRoom(t *testing.T) {
+	const blocks, idle, size = 16, 200, 1 << 10
+	h := &heap{bytes: budget{limit: blocks * size, patience: 3 * time.Millisecond}}
+	var ended atomic.Int32
+	for range idle {
+		s := &share{heap: h}
+		first, err := s.Take(t.Context(), size)
+		require.NoError(t, err)
+		s.stalled = func() {
+			ended.Add(1)
+			first.release()
+		}
+		h.bytes.mu.Lock()
+		require.LessOrEqual(t, h.bytes.out, int64(blocks*size))
+		h.bytes.mu.Unlock()
+	}
+	require.EqualValues(t, idle-blocks, ended.Load())
+	active := &share{heap: h}
+	for range 100 {
+		b, err := active.Take(t.Context(), size)
+		require.NoError(t, err)
+		b.release()
+	}
+	require.EqualValues(t, idle-blocks+1, ended.Load(), "one made room for all of it")
+}
+
+// Reading ahead takes half at most, so that a run that has nothing finds something.
+func TestReadingAheadLeavesHalf(t *testing.T) {
+	const size = 1 << 10
+	h := &heap{bytes: budget{limit: 8 * size, patience: time.Hour}}
+	greedy := &share{heap: h}
+	var held []*Block
+	for range 4 {
+		b, err := greedy.Take(t.Context(), size)
+		require.NoError(t, err)
+		held = append(held, b)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := greedy.Take(ctx, size)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for range 4 {
+		_, err := (&share{heap: h}).Take(t.Context(), size)
+		require.NoError(t, err)
+	}
+	got := make(chan error)
+	go func() {
+		_, err := (&share{heap: h}).Take(t.Context(), size)
+		got <- err
+	}()
+	held[0].release()
+	require.NoError(t, <-got, "who waits is told")
+	runtime.KeepAlive(held)
+}
+
+// A block larger than all there is goes alone.
+func TestALargeBlockGoesAlone(t *testing.T) {
+	h := &heap{bytes: budget{limit: 10, patience: time.Hour}}
+	b, err := (&share{heap: h}).Take(t.Context(), 1000)
+	require.NoError(t, err)
+	require.Len(t, b.Bytes, 1000)
+	b.release()
+	require.Zero(t, h.bytes.out)
+}
+
+// What nobody releases is counted until it is garbage, and once.
+func TestForgottenBlocksComeBack(t *testing.T) {
+	h := &heap{bytes: budget{limit: 1 << 10, patience: time.Millisecond}}
+	for range 5 {
+		b, err := (&share{heap: h}).Take(t.Context(), 1<<10)
+		require.NoError(t, err)
+		require.NotNil(t, b)
+	}
+	b, err := (&share{heap: h}).Take(t.Context(), 1<<10)
+	require.NoError(t, err)
+	b.release()
+	runtime.GC()
+	time.Sleep(10 * time.Millisecond)
+	h.bytes.mu.Lock()
+	defer h.bytes.mu.Unlock()
+	require.Zero(t, h.bytes.out)
+}
