@@ -198,11 +198,17 @@ func (r *Run) produce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		under := make(chan result, 1)
-		r.reading.Go(func() { under <- r.read(ctx, m, block) })
+		under, done := make(chan result, 1), make(chan struct{})
+		r.reading.Go(func() {
+			defer close(done)
+			under <- r.read(ctx, m, block)
+		})
 		ahead.advance(ctx, m.step)
 		select {
 		case r.results <- under:
+			if m.step+uint64(m.part) == 0 {
+				<-done // somebody waits for the first, which the second would delay
+			}
 			return nil
 		case <-ctx.Done():
 			if res := <-under; res.batch != nil {

@@ -95,6 +95,9 @@ type load struct {
 // maxUses is as far as uses are counted.
 const maxUses = 3
 
+// keeps reports whether there is room for a chunk of so many bytes at all.
+func (c *cache) keeps(bytes int) bool { return c.buffers && int64(bytes) <= c.shards[0].budget }
+
 // has reports whether a chunk is kept now.
 func (c *cache) has(k key) bool {
 	if !c.buffers {

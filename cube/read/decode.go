@@ -117,17 +117,17 @@ func (b *batch) decodeAll(a arrived, dst []byte) (*sum, error) {
 	return array.sum(whole.bytes, h, w), err
 }
 
-// whole is where a chunk can be decoded in place: nothing is kept, nobody else wants it, and one window
+// whole is where a chunk can be decoded in place: it is not kept, nobody else wants it, and one window
 // takes it as it is.
 func (b *batch) whole(j job) []byte {
 	u := b.units[j.unit]
-	if b.reader.cache.buffers || u.to-u.from != 1 {
-		return nil
-	}
 	p := b.parts[u.from]
 	w, at := &b.windows[p.window], b.places[p.place].chunkWindow(p)
 	a := w.arrays[j.layer]
 	n := j.key.bands.count(a.planes)
+	if u.to-u.from != 1 || b.reader.cache.keeps(n*a.planeBytes) {
+		return nil
+	}
 	if w.mask == 0 || w.at != at || at.Intersect(b.places[p.place].Window) != at || a.joined || len(w.bands) != n || !slices.IsSorted(w.bands) || w.mask.count(a.planes) != n {
 		return nil
 	}

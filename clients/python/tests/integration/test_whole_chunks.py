@@ -69,7 +69,9 @@ def served(chips: tuple[Path, Any], binary: str, request: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["ring", "http", "flight"])
 @pytest.mark.parametrize(("dataset", "bands"), [("plain", [0, 1, 2]), ("turned", [2, 0])])
-def test_batches_are_the_source(chips: tuple[Path, Any], served: str, name: Any, dataset: str, bands: list[int]) -> None:
+def test_batches_are_the_source(
+    chips: tuple[Path, Any], served: str, name: Any, dataset: str, bands: list[int]
+) -> None:
     loader = terrapin.connect(served, transport=name).loader(
         f"{dataset}@v1", batch_size=5, tail="pad", seed=3, tensors="numpy"
     )
