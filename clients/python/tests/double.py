@@ -332,3 +332,13 @@ def until(condition: Any, seconds: float = 5.0) -> bool:
 def put_ids(client: Any, queue: Any) -> None:
     """Read an epoch in another process; here, where a spawned one can import it."""
     queue.put([i for batch in client.loader("crops@v1", tensors="numpy") for i in batch["ids"]])
+
+
+def threads() -> int:
+    """How many threads read ahead."""
+    return sum(t.name == "terrapin-prefetch" for t in threading.enumerate())
+
+
+def expected(double: Double, seed: int, epoch: int, n: int = 50) -> list[str]:
+    """The ids of an epoch of the split train, in order."""
+    return [sample_id(i) for i in Order(double.digest, "train", n, seed=seed, epoch=epoch)]

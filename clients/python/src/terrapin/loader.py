@@ -4,17 +4,19 @@ import contextlib
 import operator
 import os
 import secrets
-import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._prefetch import Arrays, Prefetch, Steps, cancelled, cut
+from ._convert import converter
+from ._iteration import Batch, Iteration, refuse_workers
+from ._prefetch import Prefetch, Steps, cut
 from ._rank import topology
 from ._receipts import Reading
+from ._state import COUNTS, checked
 from ._transport import Choice
-from .errors import ConflictError, CorruptError, InvalidError, PreconditionError
+from .errors import CorruptError, InvalidError, PreconditionError
 from .order import Plan, Tail
 from .types import Spec, State
 from .verify import Report, raised
@@ -24,12 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Loader"]
 
-Batch = dict[str, Any]
-"""One batch by key: image, valid, times, label, ids, position, and weight where the tail is padded."""
-
-_STATE_KEYS = ("digest", "split", "filter", "weights", "seed", "epoch", "order", "position")
 _BASE_ORDER = "base"
-_COUNTS = 1 << 64
 _READINGS = 8
 
 
@@ -96,8 +93,8 @@ class Loader:
         self._start = 0
         self._position = 0
         self._patience = patience
-        self._live: weakref.ref[_Iteration] | None = None
-        self._convert = _converter(tensors)
+        self._live: weakref.ref[Iteration] | None = None
+        self._convert = converter(tensors)
         asked = {"dataset": dataset, "split": split, "tail": tail, "filter": filter, "weights": weights}
         request = {key: value for key, value in asked.items() if value is not None}
         # One sample per batch: the schema is the same, and no batch size is too large to ask.
@@ -122,7 +119,7 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; setting the epoch the loader is in keeps its position."""
         epoch = _whole("epoch", epoch)
-        if not 0 <= epoch < _COUNTS:
+        if not 0 <= epoch < COUNTS:
             raise InvalidError(f"epoch {epoch} is not between 0 and 2**64 - 1", "epochs count from 0")
         if epoch != self._epoch:
             self._end_live()
@@ -133,12 +130,12 @@ class Loader:
         return self._plan(0).steps
 
     def __iter__(self) -> Iterator[Batch]:
-        _refuse_workers()
+        refuse_workers()
         self._end_live()
         for reading in self._readings:
             reading.flush()  # so that what was broken off is over before this begins
         self._position = self._start
-        iteration = _Iteration(self)
+        iteration = Iteration(self)
         self._live = weakref.ref(iteration)
         return iteration
 
@@ -197,29 +194,7 @@ class Loader:
         Raises ConflictError for the state of another dataset version, split, filter, weights or order, and
         InvalidError for something that is no state.
         """
-        if not isinstance(state, Mapping):
-            raise InvalidError(f"{type(state).__name__} is no loader's state", "pass what state_dict() returned")
-        missing = [key for key in _STATE_KEYS if key not in state]
-        unknown = [key for key in state if key not in _STATE_KEYS]
-        if missing or unknown:
-            raise InvalidError(
-                f"not a loader's state: missing {missing or 'nothing'}, unknown {unknown or 'nothing'}",
-                "pass what state_dict() returned",
-            )
-        mine = self._state()
-        for key in ("digest", "split", "filter", "weights", "order"):
-            if state[key] != mine[key]:
-                raise ConflictError(
-                    f"the state is of another {key}: {state[key]!r}, this loader has {mine[key]!r}",
-                    f"open the loader that the state was saved from; this one is {self.spec.dataset}, "
-                    f"split {self.spec.split!r}",
-                )
-        numbers = {key: _count(key, state[key]) for key in ("seed", "epoch", "position")}
-        if numbers["position"] > self.spec.samples:
-            raise InvalidError(
-                f"position {numbers['position']} lies beyond the {self.spec.samples} samples of the split",
-                "pass what state_dict() returned",
-            )
+        numbers = checked(state, self._state(), self.spec.samples, self.spec.dataset)
         self._end_live()
         self._seed, self._epoch = numbers["seed"], numbers["epoch"]
         self._start = self._position = numbers["position"]
@@ -322,98 +297,9 @@ class Loader:
         return {**self.__dict__, "_live": None, "_readings": deque(maxlen=_READINGS)}
 
 
-class _Iteration(Iterator[Batch]):
-    """One run through the rest of an epoch; its thread ends with it, however it ends."""
-
-    def __init__(self, loader: Loader) -> None:
-        self._prefetch: Prefetch | None = None
-        self._reading: Reading | None = None
-        self._superseded = False
-        self._loader = loader
-        self._plan = loader._plan(loader._start)
-        self._step = 0
-        self._prefetch, self._reading = loader._prefetch(self._plan)
-
-    def __next__(self) -> Batch:
-        if self._superseded:
-            raise cancelled()
-        if self._prefetch is None:
-            raise StopIteration
-        self.taken()
-        try:
-            arrays = self._prefetch.next()
-            batch = None if arrays is None else _batch(arrays, self._loader._convert)
-        except BaseException:
-            self.end()
-            raise
-        if batch is None:
-            self.taken(durable=True)
-            self.end()
-            self._loader._finished()
-            raise StopIteration
-        self._step += 1
-        self._loader._delivered(self._plan.after(self._step))
-        return batch
-
-    def taken(self, durable: bool = False) -> None:
-        """Acknowledge all that was delivered: the loop asks for more, or says where it stands."""
-        if self._reading is not None:
-            self._reading.take(self._step)
-            if durable:
-                self._reading.flush(self._loader._patience)
-
-    def end(self, superseded: bool = False) -> None:
-        """Stop reading; a superseded iteration says so when it is asked again."""
-        self._superseded = self._superseded or (superseded and self._prefetch is not None)
-        prefetch, self._prefetch = self._prefetch, None
-        if prefetch is not None:
-            prefetch.close()
-            if self._reading is not None:
-                self._reading.end(self._loader._patience)
-
-    def __del__(self) -> None:
-        self.end()
-
-
-def _batch(arrays: Arrays, convert: Callable[[Any], Any]) -> Batch:
-    return {name: column if isinstance(column, list) else convert(column) for name, column in arrays.items()}
-
-
-def _converter(tensors: str) -> Callable[[Any], Any]:
-    if tensors == "numpy":
-        return _locked
-    if tensors == "torch":
-        from .torch import tensor
-
-        return tensor
-    raise InvalidError(f"tensors={tensors!r} is unknown", 'use "torch" or "numpy"')
-
-
-def _locked(array: Any) -> Any:
-    """Arrays are read-only over every transport, also where their memory is not."""
-    array.flags.writeable = False
-    return array
-
-
 def _whole(key: str, value: Any) -> int:
     """A whole number of Python's, NumPy's or torch's as an int, so that it can be written as JSON."""
     if not isinstance(value, bool):
         with contextlib.suppress(TypeError):
             return int(operator.index(value))
     raise InvalidError(f"loader: {key} {value!r} is no whole number", "pass an int")
-
-
-def _count(key: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _COUNTS:
-        raise InvalidError(f"the state's {key} is {value!r}, not a count", "pass what state_dict() returned")
-    return value
-
-
-def _refuse_workers() -> None:
-    """A worker process of a DataLoader would move its own copy of the position, so the state would be wrong."""
-    data = sys.modules.get("torch.utils.data")
-    if data is not None and data.get_worker_info() is not None:
-        raise PreconditionError(
-            "a Terrapin loader cannot be read in a DataLoader's worker process: its state would be lost there",
-            "use DataLoader(loader, batch_size=None, num_workers=0); batches are read ahead in a thread anyway",
-        )

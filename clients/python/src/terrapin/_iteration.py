@@ -1,0 +1,82 @@
+"""One run through the rest of an epoch."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ._prefetch import Arrays, Prefetch, cancelled
+from ._receipts import Reading
+from .errors import PreconditionError
+
+if TYPE_CHECKING:
+    from .loader import Loader
+
+Batch = dict[str, Any]
+"""One batch by key: image, valid, times, label, ids, position, and weight where the tail is padded."""
+
+
+class Iteration(Iterator[Batch]):
+    """One run through the rest of an epoch; its thread ends with it, however it ends."""
+
+    def __init__(self, loader: "Loader") -> None:
+        self._prefetch: Prefetch | None = None
+        self._reading: Reading | None = None
+        self._superseded = False
+        self._loader = loader
+        self._plan = loader._plan(loader._start)
+        self._step = 0
+        self._prefetch, self._reading = loader._prefetch(self._plan)
+
+    def __next__(self) -> Batch:
+        if self._superseded:
+            raise cancelled()
+        if self._prefetch is None:
+            raise StopIteration
+        self.taken()
+        try:
+            arrays = self._prefetch.next()
+            batch = None if arrays is None else _batch(arrays, self._loader._convert)
+        except BaseException:
+            self.end()
+            raise
+        if batch is None:
+            self.taken(durable=True)
+            self.end()
+            self._loader._finished()
+            raise StopIteration
+        self._step += 1
+        self._loader._delivered(self._plan.after(self._step))
+        return batch
+
+    def taken(self, durable: bool = False) -> None:
+        """Acknowledge all that was delivered: the loop asks for more, or says where it stands."""
+        if self._reading is not None:
+            self._reading.take(self._step)
+            if durable:
+                self._reading.flush(self._loader._patience)
+
+    def end(self, superseded: bool = False) -> None:
+        """Stop reading; a superseded iteration says so when it is asked again."""
+        self._superseded = self._superseded or (superseded and self._prefetch is not None)
+        prefetch, self._prefetch = self._prefetch, None
+        if prefetch is not None:
+            prefetch.close()
+            if self._reading is not None:
+                self._reading.end(self._loader._patience)
+
+    def __del__(self) -> None:
+        self.end()
+
+
+def _batch(arrays: Arrays, convert: Callable[[Any], Any]) -> Batch:
+    return {name: column if isinstance(column, list) else convert(column) for name, column in arrays.items()}
+
+
+def refuse_workers() -> None:
+    """A worker process of a DataLoader would move its own copy of the position, so the state would be wrong."""
+    data = sys.modules.get("torch.utils.data")
+    if data is not None and data.get_worker_info() is not None:
+        raise PreconditionError(
+            "a Terrapin loader cannot be read in a DataLoader's worker process: its state would be lost there",
+            "use DataLoader(loader, batch_size=None, num_workers=0); batches are read ahead in a thread anyway",
+        )
