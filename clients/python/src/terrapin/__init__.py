@@ -27,6 +27,7 @@ from .errors import (
 from .loader import Batch, Loader
 from .models import Models
 from .predictions import Predictions
+from .stats import Counts, Stats
 from .types import Area, Spec, State, Window
 from .verify import Problem, Report, Span
 
@@ -39,6 +40,7 @@ __all__ = [
     "Client",
     "ConflictError",
     "CorruptError",
+    "Counts",
     "Cube",
     "Dataset",
     "InternalError",
@@ -53,6 +55,7 @@ __all__ = [
     "Span",
     "Spec",
     "State",
+    "Stats",
     "TerrapinError",
     "TooLargeError",
     "UnavailableError",

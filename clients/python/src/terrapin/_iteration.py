@@ -1,10 +1,12 @@
 """One run through the rest of an epoch."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ._prefetch import Arrays, Prefetch, cancelled
+from ._prefetch import Arrays, Prefetch, Steps, cancelled
+from ._progress import Progress
 from ._receipts import Reading
 from .errors import PreconditionError
 
@@ -21,21 +23,26 @@ class Iteration(Iterator[Batch]):
     def __init__(self, loader: "Loader") -> None:
         self._prefetch: Prefetch | None = None
         self._reading: Reading | None = None
+        self._progress: Progress | None = None
         self._superseded = False
         self._loader = loader
-        self._plan = loader._plan(loader._start)
+        self._plan = loader._steps_from(loader._start)
         self._step = 0
+        self._progress = loader._progress(self._plan)
         self._prefetch, self._reading = loader._prefetch(self._plan)
+        loader._meter.begin()
 
     def __next__(self) -> Batch:
         if self._superseded:
             raise cancelled()
         if self._prefetch is None:
             raise StopIteration
+        asked = time.perf_counter()
         self.taken()
         try:
             arrays = self._prefetch.next()
             batch = None if arrays is None else _batch(arrays, self._loader._convert)
+            size = sum(a.nbytes for a in (arrays or {}).values() if not isinstance(a, list))
         except BaseException:
             self.end()
             raise
@@ -44,9 +51,19 @@ class Iteration(Iterator[Batch]):
             self.end()
             self._loader._finished()
             raise StopIteration
-        self._step += 1
-        self._loader._delivered(self._plan.after(self._step))
+        self._delivered(size, asked, self._prefetch.steps)
         return batch
+
+    def _delivered(self, size: int, asked: float, steps: Steps) -> None:
+        """Note a batch that is about to be handed out."""
+        loader = self._loader
+        samples = self._plan.part(self._step, loader.rank).count
+        self._step += 1
+        loader._position = self._plan.after(self._step)
+        loader._meter.came(steps.transport, steps.lost)
+        loader._meter.delivered(samples, size, asked, time.perf_counter())
+        if self._progress is not None:
+            self._progress.step()
 
     def taken(self, durable: bool = False) -> None:
         """Acknowledge all that was delivered: the loop asks for more, or says where it stands."""
@@ -60,6 +77,8 @@ class Iteration(Iterator[Batch]):
         self._superseded = self._superseded or (superseded and self._prefetch is not None)
         prefetch, self._prefetch = self._prefetch, None
         if prefetch is not None:
+            if self._progress is not None:
+                self._progress.end()
             prefetch.close()
             if self._reading is not None:
                 self._reading.end(self._loader._patience)

@@ -71,6 +71,10 @@ class Steps:
         self._step = 0
         self.threaded: bool | None = None
         """Whether a thread makes the transport faster, once it is open."""
+        self.transport: str | None = None
+        """Name of the transport, once it is open."""
+        self.lost = 0
+        """How many connections broke and were taken up again."""
 
     def open(self) -> None:
         """Open the stream, unless it is."""
@@ -81,7 +85,8 @@ class Steps:
             if self._closed:
                 stream.cancel()
                 raise cancelled()
-            self._stream, self.threaded = stream, transport.threaded
+            self.lost += self.transport is not None
+            self._stream, self.threaded, self.transport = stream, transport.threaded, transport.name
         found = stream.facts.get(self._pinned[0])
         if found != self._pinned[1]:
             self._cut()
@@ -189,7 +194,7 @@ class Prefetch:
 
     def __init__(self, steps: Steps, ahead: int = 2) -> None:
         self._pid = os.getpid()
-        self._steps = steps
+        self.steps = steps
         self._ahead = ahead
         self._ready: deque[Arrays] = deque()
         self._changed = threading.Condition()
@@ -207,8 +212,8 @@ class Prefetch:
                 "make a loader in the process that reads it, before or without iterating in the parent",
             )
         if self._thread is None:
-            arrays = self._steps.next()
-            if not self._steps.threaded:
+            arrays = self.steps.next()
+            if not self.steps.threaded:
                 return arrays
             self._thread = threading.Thread(target=self._run, name="terrapin-prefetch", daemon=True)
             self._thread.start()
@@ -233,13 +238,13 @@ class Prefetch:
             self._stopped = True
             self._ready.clear()
             self._changed.notify_all()
-        self._steps.close()
+        self.steps.close()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10)
 
     def _run(self) -> None:
         try:
-            while (arrays := self._steps.next()) is not None and self._offer(arrays):
+            while (arrays := self.steps.next()) is not None and self._offer(arrays):
                 pass
         except BaseException as e:
             self._error = e

@@ -111,6 +111,7 @@ class Client:
         patience: float = 5.0,
         run: str | None = None,
         audit: bool = False,
+        progress: bool = False,
     ) -> Loader:
         """Stream one split of a dataset version as training batches; see :class:`terrapin.Loader` for their form.
 
@@ -133,6 +134,8 @@ class Client:
         ``run``          name under which the server keeps receipts of what was taken; give all ranks and restarts of
                          a job the same (default: TERRAPIN_RUN, else a name of the loader's own, see ``loader.run``)
         ``audit``        keep checksums of what is delivered, for ``loader.verify_epoch(pixels=…)``
+        ``progress``     show on stderr how far the epoch is and how fast: a line that is redrawn on a terminal, else
+                         one every ten seconds; the first rank alone does
 
         Raises NotFoundError for an unknown dataset, version or split (it says which exist).
         """
@@ -164,6 +167,7 @@ class Client:
             receipts=self._ledger if self._about.get("receipts") else None,
             run=run,
             audit=audit,
+            progress=progress,
         )
 
     def runs(self) -> Document:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from ._convert import converter
 from ._iteration import Batch, Iteration, refuse_workers
 from ._prefetch import Prefetch, Steps, cut
+from ._progress import Progress
 from ._rank import topology
 from ._receipts import Reading
 from ._state import COUNTS, checked
 from ._transport import Choice
 from .errors import CorruptError, InvalidError, PreconditionError
 from .order import Plan, Tail
+from .stats import Meter, Stats
 from .types import Spec, State
 from .verify import Report, raised
 
@@ -72,6 +74,7 @@ class Loader:
         receipts: "Ledger | None" = None,
         run: str | None = None,
         audit: bool = False,
+        progress: bool = False,
     ) -> None:
         """Open a split; :meth:`terrapin.Client.loader` is the usual way here."""
         self._transports = transports
@@ -94,6 +97,8 @@ class Loader:
         self._position = 0
         self._patience = patience
         self._live: weakref.ref[Iteration] | None = None
+        self._meter = Meter()
+        self._shows = progress
         self._convert = converter(tensors)
         asked = {"dataset": dataset, "split": split, "tail": tail, "filter": filter, "weights": weights}
         request = {key: value for key, value in asked.items() if value is not None}
@@ -104,7 +109,7 @@ class Loader:
         if self.spec.filter is not None:
             self._request["filter"] = self.spec.filter
         self._tail = tail
-        self._plan(0)
+        self._steps_from(0)
 
     @property
     def epoch(self) -> int:
@@ -127,7 +132,7 @@ class Loader:
 
     def __len__(self) -> int:
         """Steps of a whole epoch, the same on every rank."""
-        return self._plan(0).steps
+        return self._steps_from(0).steps
 
     def __iter__(self) -> Iterator[Batch]:
         refuse_workers()
@@ -234,6 +239,13 @@ class Loader:
             raised(report)
         return report
 
+    def stats(self) -> Stats:
+        """How fast batches came, what part of the time the loop waited for them, and by which transport.
+
+        Counted by this process, over the iteration that runs or ran last and over all; see :class:`terrapin.Stats`.
+        """
+        return self._meter.stats()
+
     def close(self) -> None:
         """End a running iteration and its thread; the loader can be iterated again."""
         self._end_live()
@@ -252,7 +264,7 @@ class Loader:
             return f"{self.spec.order}/{shuffle}"
         return self.spec.order if shuffle else _BASE_ORDER
 
-    def _plan(self, start: int) -> Plan:
+    def _steps_from(self, start: int) -> Plan:
         try:
             return Plan(self.spec.samples, self.batch_size, self.world_size, start, self._tail)
         except ValueError as e:
@@ -280,8 +292,12 @@ class Loader:
         steps = Steps(self._transports, ticket, plan, self.rank, pinned, self._patience, reading)
         return Prefetch(steps), reading
 
-    def _delivered(self, position: int) -> None:
-        self._position = position
+    def _progress(self, plan: Plan) -> Progress | None:
+        """What shows this epoch's progress, on the first rank alone."""
+        if not self._shows or self.rank:
+            return None
+        what = f"{self.spec.dataset} {self.spec.split} epoch {self._epoch}"
+        return Progress(what, plan.steps, self._meter.stats)
 
     def _finished(self) -> None:
         self._live = None
@@ -294,7 +310,7 @@ class Loader:
             live.end(superseded=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_live": None, "_readings": deque(maxlen=_READINGS)}
+        return {**self.__dict__, "_live": None, "_readings": deque(maxlen=_READINGS), "_meter": Meter()}
 
 
 def _whole(key: str, value: Any) -> int:
