@@ -28,7 +28,7 @@ from .loader import Batch, Loader
 from .models import Models
 from .predictions import Predictions
 from .stats import Counts, Stats
-from .types import Area, Spec, State, Window
+from .types import Area, Planned, Spec, State, Window
 from .verify import Problem, Report, Span
 
 __version__ = "0.1.0"
@@ -48,6 +48,7 @@ __all__ = [
     "Loader",
     "Models",
     "NotFoundError",
+    "Planned",
     "PreconditionError",
     "Predictions",
     "Problem",

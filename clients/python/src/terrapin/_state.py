@@ -1,5 +1,7 @@
 """Where a loader stands, as plain values: what is no such state, or that of something else, is refused."""
 
+import contextlib
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,3 +42,11 @@ def _count(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < COUNTS:
         raise InvalidError(f"the state's {key} is {value!r}, not a count", "pass what state_dict() returned")
     return value
+
+
+def whole(key: str, value: Any) -> int:
+    """A whole number of Python's, NumPy's or torch's as an int, so that it can be written as JSON."""
+    if not isinstance(value, bool):
+        with contextlib.suppress(TypeError):
+            return int(operator.index(value))
+    raise InvalidError(f"loader: {key} {value!r} is no whole number", "pass an int")

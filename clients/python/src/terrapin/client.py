@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ._flight import Connection, Flight
 from ._http import Http, Reply
 from ._local import Server, attach_or_start
+from ._planned import Planner
 from ._transport import Choice, Name
 from ._upload import plan
 from .cubes import Cube
@@ -165,6 +166,7 @@ class Client:
             tensors=tensors or ("torch" if has_torch else "numpy"),
             patience=patience,
             receipts=self._ledger if self._about.get("receipts") else None,
+            planner=Planner(self),
             run=run,
             audit=audit,
             progress=progress,

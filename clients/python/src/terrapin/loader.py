@@ -1,6 +1,5 @@
 """The training loop's side of a stream: an iterable of batches that knows exactly where it stands."""
 
-import contextlib
 import operator
 import os
 import secrets
@@ -15,15 +14,16 @@ from ._prefetch import Prefetch, Steps, cut
 from ._progress import Progress
 from ._rank import topology
 from ._receipts import Reading
-from ._state import COUNTS, checked
+from ._state import COUNTS, checked, whole
 from ._transport import Choice
 from .errors import CorruptError, InvalidError, PreconditionError
 from .order import Plan, Tail
 from .stats import Meter, Stats
-from .types import Spec, State
+from .types import Planned, Spec, State
 from .verify import Report, raised
 
 if TYPE_CHECKING:
+    from ._planned import Planner
     from .runs import Ledger
 
 __all__ = ["Batch", "Loader"]
@@ -72,6 +72,7 @@ class Loader:
         tensors: Literal["torch", "numpy"] = "numpy",
         patience: float = 5.0,
         receipts: "Ledger | None" = None,
+        planner: "Planner | None" = None,
         run: str | None = None,
         audit: bool = False,
         progress: bool = False,
@@ -79,19 +80,20 @@ class Loader:
         """Open a split; :meth:`terrapin.Client.loader` is the usual way here."""
         self._transports = transports
         self._receipts = receipts
+        self._planner = planner
         named = run or os.environ.get("TERRAPIN_RUN")
         self._own_run = not named
         self.run: str = named or f"{dataset.partition('@')[0]}-{secrets.token_hex(8)}"
         """Name of the run that receipts are kept under."""
         self._audit = audit
         self._readings: deque[Reading] = deque(maxlen=_READINGS)
-        self.batch_size = _whole("batch_size", batch_size)
+        self.batch_size = whole("batch_size", batch_size)
         self.rank, self.world_size = topology(
-            None if rank is None else _whole("rank", rank),
-            None if world_size is None else _whole("world_size", world_size),
+            None if rank is None else whole("rank", rank),
+            None if world_size is None else whole("world_size", world_size),
         )
-        self._seed = _whole("seed", seed)
-        self._epoch = _whole("epoch", epoch)
+        self._seed = whole("seed", seed)
+        self._epoch = whole("epoch", epoch)
         self._shuffle = shuffle
         self._start = 0
         self._position = 0
@@ -123,9 +125,7 @@ class Loader:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; setting the epoch the loader is in keeps its position."""
-        epoch = _whole("epoch", epoch)
-        if not 0 <= epoch < COUNTS:
-            raise InvalidError(f"epoch {epoch} is not between 0 and 2**64 - 1", "epochs count from 0")
+        epoch = self._checked_epoch(epoch)
         if epoch != self._epoch:
             self._end_live()
             self._epoch, self._start, self._position = epoch, 0, 0
@@ -228,16 +228,36 @@ class Loader:
         live = self._live() if self._live else None
         for reading in self._readings:
             reading.flush()
-        spec = self.spec
-        ticket: dict[str, Any] = {"dataset": spec.dataset, "digest": spec.digest, "split": spec.split}
-        ticket |= {"filter": spec.filter, "weights": spec.weights, "shuffle": spec.shuffle}
-        ticket |= {"seed": self._seed, "epoch": epoch}
+        ticket = {**self._version(), "seed": self._seed, "epoch": epoch}
         rank = self.rank if self._own_run else None
         readings = [r for r in self._readings if r.facts["epoch"] == epoch and r.facts["seed"] == self._seed]
         report = self._receipts.verify(self.run, ticket, rank, readings, pixels, partial or live is not None)
         if raises:
             raised(report)
         return report
+
+    def plan(self, step: int, epoch: int | None = None) -> Planned:
+        """What this rank reads in a step, computed here by the client's own order: no pixels are read for it.
+
+        ``step``   counts from 0 as ``enumerate(loader)`` does: from where the next iteration begins, or the running one
+                   began, which is the start of the epoch unless a state was loaded
+        ``epoch``  default: the one that the next iteration reads, or the running one is in; any other from its start
+
+        The first call fetches the sample ids of the version, and later ones ask for nothing. The result has
+        ``position`` ([N] int64, -1 is padding) and ``ids`` (list of N str, ``""`` is padding), those of that batch.
+        Raises IndexError for a step that the epoch does not have, InvalidError for what is no whole number,
+        UnsupportedError for an order that this client cannot compute, and UnavailableError where the server is away
+        before the ids are there.
+        """
+        if self._planner is None:
+            raise PreconditionError("this loader cannot ask for the samples of its version")
+        step = whole("step", step)
+        given = self._epoch if epoch is None else self._checked_epoch(epoch)
+        plan = self._steps_from(self._start if given == self._epoch else 0)
+        if not 0 <= step < plan.steps:
+            raise IndexError(f"step {step} of {plan.steps} from position {plan.start} of epoch {given}")
+        ticket = {**self._version(), "order": self.spec.order, "seed": self._seed, "epoch": given}
+        return self._planner.step(ticket, plan, step, self.rank)
 
     def stats(self) -> Stats:
         """How fast batches came, what part of the time the loop waited for them, and by which transport.
@@ -269,6 +289,18 @@ class Loader:
             return Plan(self.spec.samples, self.batch_size, self.world_size, start, self._tail)
         except ValueError as e:
             raise InvalidError(f"loader: {e}") from None
+
+    def _checked_epoch(self, epoch: int) -> int:
+        epoch = whole("epoch", epoch)
+        if not 0 <= epoch < COUNTS:
+            raise InvalidError(f"epoch {epoch} is not between 0 and 2**64 - 1", "epochs count from 0")
+        return epoch
+
+    def _version(self) -> dict[str, Any]:
+        """Which samples, and how they are mixed, as the server resolved it."""
+        s = self.spec
+        ticket = {"dataset": s.dataset, "digest": s.digest, "split": s.split}
+        return {**ticket, "filter": s.filter, "weights": s.weights, "shuffle": s.shuffle}
 
     def _ticket_tail(self, batch_size: int) -> dict[str, Any]:
         return {
@@ -311,11 +343,3 @@ class Loader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_live": None, "_readings": deque(maxlen=_READINGS), "_meter": Meter()}
-
-
-def _whole(key: str, value: Any) -> int:
-    """A whole number of Python's, NumPy's or torch's as an int, so that it can be written as JSON."""
-    if not isinstance(value, bool):
-        with contextlib.suppress(TypeError):
-            return int(operator.index(value))
-    raise InvalidError(f"loader: {key} {value!r} is no whole number", "pass an int")

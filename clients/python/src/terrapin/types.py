@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Affine", "Area", "Spec", "State", "Window"]
+__all__ = ["Affine", "Area", "Planned", "Spec", "State", "Window"]
 
 Affine = tuple[float, float, float, float, float, float]
 """Six numbers (a, b, c, d, e, f): x = a*col + b*row + c, y = d*col + e*row + f, in the units of the CRS."""
@@ -24,6 +24,19 @@ class Area:
     col: int
     height: int
     width: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """What one rank reads in one step of an epoch: the ids and positions of that batch, N of each."""
+
+    step: int
+    seed: int
+    epoch: int
+    position: npt.NDArray[np.int64]
+    """[N] int64: positions in the epoch; -1 is padding."""
+    ids: list[str]
+    """N sample ids; ``""`` is padding."""
 
 
 @dataclass(frozen=True, slots=True)
