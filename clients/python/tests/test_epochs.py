@@ -88,6 +88,28 @@ def test_a_broken_off_iteration_does_not_move_the_beginning(client: terrapin.Cli
     assert [i for b in loader for i in b["ids"]] == expected(double, 0, 0)
 
 
+def test_a_loop_that_stops_at_the_last_batch_has_had_the_epoch(client: terrapin.Client, double: Double) -> None:
+    """Loops that count the steps, as Lightning does, never ask for one too many."""
+    loader = client.loader("crops@v1", batch_size=10, tensors="numpy")
+    for epoch in range(3):
+        iterator = iter(loader)
+        seen = [i for _ in range(len(loader)) for i in next(iterator)["ids"]]
+        assert seen == expected(double, 0, epoch)
+        assert (loader.state_dict()["epoch"], loader.state_dict()["position"]) == (epoch, 50)
+    newer = iter(loader)
+    with pytest.raises(terrapin.CanceledError, match="newer"):
+        next(iterator)
+    assert next(newer)["ids"] == expected(double, 0, 3)[:10]
+    assert loader.epoch == 3
+
+
+def test_a_state_at_the_end_of_an_epoch_has_nothing_left_of_it(client: terrapin.Client, double: Double) -> None:
+    loader = client.loader("crops@v1", batch_size=10, tensors="numpy")
+    loader.load_state_dict({**loader.state_dict(), "position": 50})
+    assert list(loader) == []
+    assert [i for b in loader for i in b["ids"]] == expected(double, 0, 1)
+
+
 def test_a_newer_iteration_ends_the_older(client: terrapin.Client) -> None:
     loader = client.loader("crops@v1", batch_size=10, tensors="numpy")
     older = iter(loader)

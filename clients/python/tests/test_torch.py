@@ -53,20 +53,50 @@ def test_inside_a_dataloader_the_state_is_exact(client: terrapin.Client) -> None
 SERVE = "import sys; sys.path.insert(0, sys.argv[1])\nfrom double import Double\nd = Double(); print(d.url, flush=True); sys.stdin.read(); d.stop()"  # noqa: E501
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_a_worker_process_is_refused_with_the_right_setting(context: str) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+def test_a_worker_process_is_refused_with_the_right_setting(context: str, workers: int) -> None:
     from pathlib import Path
 
     with subprocess.Popen(
         [sys.executable, "-c", SERVE, Path(__file__).parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         loader = terrapin.connect(server.stdout.readline().strip()).loader("crops@v1", batch_size=8)
-        data = DataLoader(loader, batch_size=None, num_workers=1, multiprocessing_context=context, timeout=60)
+        data = DataLoader(loader, batch_size=None, num_workers=workers, multiprocessing_context=context, timeout=60)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             with pytest.raises(Exception, match="num_workers=0"):
                 next(iter(data))
         server.kill()
+
+
+SAMPLED = """
+import sys, terrapin
+loader = terrapin.connect(sys.argv[1]).loader("crops@v1", batch_size=8)
+from torch.utils.data import DataLoader
+for workers in (0, 2):
+    try:
+        next(iter(DataLoader(loader, batch_size=None, num_workers=workers)))
+    except Exception as e:
+        assert "made before torch was imported" in str(e), e
+        assert "num_workers=0" in str(e), e
+    else:
+        raise AssertionError("samples were taken for batches")
+assert loader[0]["ids"] == f"{0:08x}"
+"""
+
+
+def test_a_loader_older_than_torch_is_not_read_sample_by_sample() -> None:
+    """It is no IterableDataset, so that a DataLoader takes it for a list."""
+    from pathlib import Path
+
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE, Path(__file__).parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        command = [sys.executable, "-W", "ignore", "-c", SAMPLED, server.stdout.readline().strip()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        server.kill()
+    assert done.returncode == 0, done.stderr
 
 
 def test_ranks_come_from_torch_distributed(client: terrapin.Client, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

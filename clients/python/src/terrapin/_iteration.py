@@ -1,6 +1,5 @@
 """One run through the rest of an epoch."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ._prefetch import Arrays, Prefetch, Steps, cancelled
 from ._progress import Progress
 from ._receipts import Reading
-from .errors import PreconditionError
 
 if TYPE_CHECKING:
     from .loader import Loader
@@ -60,6 +58,7 @@ class Iteration(Iterator[Batch]):
         samples = self._plan.part(self._step, loader.rank).count
         self._step += 1
         loader._position = self._plan.after(self._step)
+        loader._handed = (self._reading, self._step) if self._reading is not None else None
         loader._meter.came(steps.transport, steps.lost)
         loader._meter.delivered(samples, size, asked, time.perf_counter())
         if self._progress is not None:
@@ -89,13 +88,3 @@ class Iteration(Iterator[Batch]):
 
 def _batch(arrays: Arrays, convert: Callable[[Any], Any]) -> Batch:
     return {name: column if isinstance(column, list) else convert(column) for name, column in arrays.items()}
-
-
-def refuse_workers() -> None:
-    """A worker process of a DataLoader would move its own copy of the position, so the state would be wrong."""
-    data = sys.modules.get("torch.utils.data")
-    if data is not None and data.get_worker_info() is not None:
-        raise PreconditionError(
-            "a Terrapin loader cannot be read in a DataLoader's worker process: its state would be lost there",
-            "use DataLoader(loader, batch_size=None, num_workers=0); batches are read ahead in a thread anyway",
-        )

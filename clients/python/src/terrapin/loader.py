@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._convert import converter
-from ._iteration import Batch, Iteration, refuse_workers
+from ._iteration import Batch, Iteration
 from ._prefetch import Prefetch, Steps, cut
 from ._progress import Progress
 from ._rank import topology
 from ._receipts import Reading
+from ._refusals import caller, refuse_sampling, refuse_sharding, refuse_workers
 from ._state import COUNTS, checked, whole
 from ._transport import Choice
 from .errors import CorruptError, InvalidError, PreconditionError
@@ -50,8 +51,9 @@ class Loader:
     worker processes.
 
     A loader has one position. ``iter(loader)`` begins where it stands: at the start of its epoch, or at the position
-    of the state it was given. An iteration that is broken off does not move that beginning; one that runs to the end
-    advances the epoch. A newer iteration ends an older one, whose next step raises CanceledError.
+    of the state it was given. An iteration that is broken off does not move that beginning; after one that has handed
+    out its last batch, the next is that of the next epoch. A newer iteration ends an older one, whose next step raises
+    CanceledError.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Loader:
         self._position = 0
         self._patience = patience
         self._live: weakref.ref[Iteration] | None = None
+        self._handed: tuple[Reading, int] | None = None
         self._meter = Meter()
         self._shows = progress
         self._convert = converter(tensors)
@@ -125,6 +128,7 @@ class Loader:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; setting the epoch the loader is in keeps its position."""
+        refuse_sharding(caller())
         epoch = self._checked_epoch(epoch)
         if epoch != self._epoch:
             self._end_live()
@@ -136,7 +140,13 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         refuse_workers()
+        # A loop may have had the last batch and not have asked whether there is another, as Lightning does not.
+        complete = self._position > self._start and not self._steps_from(self._position).steps
+        if complete:
+            self._take()
         self._end_live()
+        if complete:
+            self._finished()
         for reading in self._readings:
             reading.flush()  # so that what was broken off is over before this begins
         self._position = self._start
@@ -151,6 +161,7 @@ class Loader:
         ``ids`` is the sample's id and ``position`` its place; both stand alone, not in a list. Raises IndexError
         beyond the split.
         """
+        refuse_sampling(caller())
         n = self.spec.samples
         index = operator.index(index)
         place = index + n if index < 0 else index
@@ -176,9 +187,7 @@ class Loader:
         state; this waits ``patience`` seconds at most. Loading the state into a loader of the same dataset version and
         split goes on with the very next sample, with any batch size, rank and world size.
         """
-        live = self._live() if self._live else None
-        if live is not None:
-            live.taken(durable=True)
+        self._take()
         return self._state()
 
     def _state(self) -> State:
@@ -226,6 +235,8 @@ class Loader:
         if epoch is None:
             epoch = int(self._readings[-1].facts["epoch"]) if self._readings else self._epoch
         live = self._live() if self._live else None
+        if not self._steps_from(self._position).steps:
+            self._take()
         for reading in self._readings:
             reading.flush()
         ticket = {**self._version(), "seed": self._seed, "epoch": epoch}
@@ -331,15 +342,28 @@ class Loader:
         what = f"{self.spec.dataset} {self.spec.split} epoch {self._epoch}"
         return Progress(what, plan.steps, self._meter.stats)
 
+    def _take(self) -> None:
+        """Acknowledge all that was handed out."""
+        if self._handed is not None:
+            reading, steps = self._handed
+            reading.take(steps)
+            reading.flush(self._patience)
+
     def _finished(self) -> None:
-        self._live = None
+        self._live = self._handed = None
         self._epoch, self._start, self._position = self._epoch + 1, 0, 0
 
     def _end_live(self) -> None:
         live = self._live() if self._live else None
-        self._live = None
+        self._live = self._handed = None
         if live is not None:
             live.end(superseded=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_live": None, "_readings": deque(maxlen=_READINGS), "_meter": Meter()}
+        return {
+            **self.__dict__,
+            "_live": None,
+            "_handed": None,
+            "_readings": deque(maxlen=_READINGS),
+            "_meter": Meter(),
+        }
