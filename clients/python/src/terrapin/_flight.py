@@ -45,6 +45,16 @@ _CONTEXT = re.compile(r"gRPC client debug context: ([A-Z_]+):(.*)", re.DOTALL)
 _PREFIX = re.compile(r"^(?:Unknown: )?(?:Flight|gRPC) [A-Za-z ,-]{0,60}?with message: ")
 _TAIL = re.compile(r"(?:\. Detail: .*)?\. (?:gRPC client debug context|Client context): .*\Z", re.DOTALL)
 
+# The pings tell within a minute that the server's machine is gone; a new connection does not wait for what an old one
+# of the process has learnt of a server that was away.
+_CHANNEL = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
+
 ERRORS = (flight.FlightError, pa.ArrowException, pa.ArrowKeyError, OSError)
 """What pyarrow raises for a failed call."""
 
@@ -96,7 +106,7 @@ class Connection:
             headers=[(b"terrapin-actor", actor.encode("ascii", "backslashreplace"))]
         )
         try:
-            self._client = flight.connect(url, generic_options=[("grpc.enable_http_proxy", 0)])
+            self._client = flight.connect(url, generic_options=_CHANNEL)
         except ERRORS as e:
             raise fault(e) from e
         _open += 1

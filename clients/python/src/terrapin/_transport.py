@@ -7,7 +7,7 @@ from ._frames import Arrays
 from ._http import Http
 from ._raw import Raw
 from ._ring import ElsewhereError, Ring
-from .errors import InvalidError, UnsupportedError
+from .errors import InvalidError, UnavailableError, UnsupportedError
 
 Name = Literal["ring", "http", "flight"]
 NAMES: tuple[Name, ...] = ("ring", "http", "flight")
@@ -46,7 +46,8 @@ class Transport(Protocol):
 class Choice:
     """The transports that a server offers, best first; or the one that was asked for.
 
-    What is offered is asked anew where a ring cannot be reached, as after a restart of the server.
+    One that cannot be reached while the server answers is passed over for the next. What is offered is asked anew where
+    a ring cannot be reached, as after a restart of the server.
     """
 
     def __init__(self, http: Http, offered: dict[str, Any], flight: Transport, wanted: str | None = None) -> None:
@@ -76,27 +77,44 @@ class Choice:
         return opened
 
     def _first(self, do: Callable[[Transport], Any]) -> Any:
-        why = ""
+        why: dict[str, UnavailableError | ElsewhereError] = {}
         for name in [self._wanted] if self._wanted else NAMES:
             try:
-                transport = self._transport(name)
-                if transport is None:
-                    continue
-                return do(transport)
-            except ElsewhereError as e:
-                why = str(e)
-            if name == "ring" and self._moved():
-                try:
-                    again = self._transport(name)
-                    if again is not None:
-                        return do(again)
-                except ElsewhereError as e:
-                    why = str(e)
+                return self._twice(name, do)
+            except _PassedOverError as e:
+                why[name] = e.why
+        reasons = "; ".join(f"{k}: {e.message if isinstance(e, UnavailableError) else e}" for k, e in why.items())
+        if any(isinstance(e, UnavailableError) for e in why.values()):
+            raise UnavailableError(
+                f"{self._http.url} answers, but no batches come from it: {reasons}",
+                "see what stands between: shared memory on its machine, HTTP or gRPC must get through",
+            )
         raise UnsupportedError(
-            f"{self._http.url} offers no transport {self._wanted or 'that this client knows'}"
-            + (f": {why}" if why else ""),
+            f"{self._http.url} offers no transport {self._wanted or 'that this client knows'}: {reasons}",
             "leave transport= out to use what there is",
         )
+
+    def _twice(self, name: str, do: Callable[[Transport], Any]) -> Any:
+        """One transport; again where the server answers, as it may have come back just now, with its ring elsewhere.
+
+        Raises UnavailableError where the whole server is away: it is waited for, and no other way is tried.
+        """
+        why: UnavailableError | ElsewhereError = ElsewhereError("the server does not offer it")
+        transport = None
+        for _ in range(2):
+            before, transport = transport, self._transport(name)
+            if transport is None or (transport is before and isinstance(why, ElsewhereError)):
+                break
+            try:
+                return do(transport)
+            except UnavailableError as e:
+                if self._wanted:
+                    raise  # who asked for it waits for it
+                why = e
+            except ElsewhereError as e:
+                why = e
+            self._describe()
+        raise _PassedOverError(why)
 
     def _transport(self, name: str) -> Transport | None:
         """The transport of a name, if it is offered; what it keeps open stays."""
@@ -110,8 +128,13 @@ class Choice:
             self._made[name] = Ring(at, self._http.actor) if name == "ring" else Raw(self._http, at)
         return self._made[name]
 
-    def _moved(self) -> bool:
-        """Ask again what is offered, and whether the ring is elsewhere now. Raises UnavailableError."""
-        before = self._offered.get("ring")
+    def _describe(self) -> None:
+        """Ask anew what is offered. Raises UnavailableError where the server is away."""
         self._offered = self._http.get_json("v1/server", timeout=10)
-        return self._offered.get("ring") != before
+
+
+class _PassedOverError(Exception):
+    """A transport that is not to be had, though its server answers."""
+
+    def __init__(self, why: UnavailableError | ElsewhereError) -> None:
+        self.why = why

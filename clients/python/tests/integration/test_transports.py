@@ -1,18 +1,13 @@
-"""Shared memory, HTTP and Flight hand out the same batches, whatever happens to the connection."""
+"""Shared memory, HTTP and Flight hand out the same batches, and leave nothing behind."""
 
-import contextlib
 import gc
-import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,23 +16,7 @@ import pytest
 
 import terrapin
 
-NAMES = ("ring", "http", "flight")
-
-
-def over(served: terrapin.Client, name: Any) -> terrapin.Client:
-    return terrapin.connect(served.url, transport=name)
-
-
-def digest(batch: dict[str, Any]) -> str:
-    """SHA-256 of everything in a batch."""
-    out = hashlib.sha256()
-    for key in sorted(batch):
-        value = batch[key]
-        if isinstance(value, np.ndarray):
-            out.update(f"{key} {value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes())
-        else:
-            out.update(repr((key, value)).encode())
-    return out.hexdigest()
+from .batches import NAMES, digest, over
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -165,56 +144,6 @@ def test_many_iterations_leak_neither_files_nor_memory(served: terrapin.Client) 
         assert threading.active_count() <= threads
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_killed_server_that_comes_back_loses_and_repeats_nothing(
-    scratch: Path, serve: Callable[..., subprocess.Popen[Any]], name: Any
-) -> None:
-    with socket.socket() as a, socket.socket() as b:
-        a.bind(("127.0.0.1", 0))
-        b.bind(("127.0.0.1", 0))
-        ports = a.getsockname()[1], b.getsockname()[1]
-    server = serve(scratch, *ports)
-    loader = terrapin.connect(f"http://127.0.0.1:{ports[0]}", transport=name).loader(
-        "crops@v1", batch_size=3, seed=2, tensors="numpy", patience=30
-    )
-    want = [digest(b) for b in loader]
-    loader.set_epoch(0)
-    seen = []
-    for step, batch in enumerate(loader):
-        seen.append(digest(batch))
-        if step in (2, 5):
-            os.kill(server.pid, signal.SIGKILL)
-            server.wait()
-            server = serve(scratch, *ports)
-    assert seen == want
-
-
-def test_a_server_that_is_stopped_and_comes_back_later_is_waited_for(
-    scratch: Path, serve: Callable[..., subprocess.Popen[Any]]
-) -> None:
-    """It drains for a while, cuts the run off, and is away for a second; the ring is the one that was asked for."""
-    with socket.socket() as a, socket.socket() as b:
-        a.bind(("127.0.0.1", 0))
-        b.bind(("127.0.0.1", 0))
-        ports = a.getsockname()[1], b.getsockname()[1]
-    server = serve(scratch, *ports)
-    loader = terrapin.connect(f"http://127.0.0.1:{ports[0]}", transport="ring").loader(
-        "crops@v1", batch_size=3, seed=2, tensors="numpy", patience=30
-    )
-    want = [digest(b) for b in loader]
-    loader.set_epoch(0)
-    seen = []
-    back = threading.Timer(1, lambda: serve(scratch, *ports))
-    for step, batch in enumerate(loader):
-        seen.append(digest(batch))
-        if step == 2:
-            os.kill(server.pid, signal.SIGTERM)
-            assert server.wait() == 0
-            back.start()
-    back.join()
-    assert seen == want
-
-
 def test_a_fork_keeps_the_batches_that_its_parent_has_let_go_of(served: terrapin.Client) -> None:
     loader = over(served, "ring").loader("crops@v1", batch_size=4, seed=1, tensors="numpy")
     iterator = iter(loader)
@@ -232,68 +161,3 @@ def test_a_fork_keeps_the_batches_that_its_parent_has_let_go_of(served: terrapin
     os.write(go[1], b"x")
     assert os.read(told[0], 100).decode() == want
     os.waitpid(child, 0)
-
-
-class Cutter:
-    """A proxy that lets some bytes of the server's answer through and then breaks the connection, once."""
-
-    def __init__(self, port: int, after: int) -> None:
-        self._target = port
-        self._after = after
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.cut = False
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, self._after), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket, limit: int | None) -> None:
-        passed = 0
-        try:
-            while data := source.recv(65536):
-                if limit is not None and not self.cut and passed + len(data) >= limit:
-                    self.cut = True
-                    sink.sendall(data[: limit - passed])
-                    break
-                sink.sendall(data)
-                passed += len(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-def places() -> Iterator[int]:
-    """Where to cut: every byte of the answer's beginning, then here and there."""
-    yield from range(0, 700, 9)
-    yield from range(700, 60_000, 2111)
-
-
-def test_a_connection_cut_anywhere_is_taken_up_where_it_broke(served: terrapin.Client) -> None:
-    port = int(served.url.rsplit(":", 1)[1])
-    straight = over(served, "http").loader("crops@v1", batch_size=2, seed=8, split="validate", tensors="numpy")
-    want = [digest(b) for b in straight]
-    cuts = 0
-    for after in places():
-        proxy = Cutter(port, after)
-        proxy.cut = True  # not while the client is made
-        loader = terrapin.connect(f"http://127.0.0.1:{proxy.port}", transport="http").loader(
-            "crops@v1", batch_size=2, seed=8, split="validate", tensors="numpy"
-        )
-        proxy.cut = False
-        assert [digest(b) for b in loader] == want, after
-        cuts += proxy.cut
-        proxy.close()
-    assert cuts > 80
