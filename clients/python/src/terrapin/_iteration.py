@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ._prefetch import Arrays, Prefetch, Steps, cancelled
 from ._progress import Progress
 from ._receipts import Reading
@@ -87,4 +89,5 @@ class Iteration(Iterator[Batch]):
 
 
 def _batch(arrays: Arrays, convert: Callable[[Any], Any]) -> Batch:
-    return {name: column if isinstance(column, list) else convert(column) for name, column in arrays.items()}
+    """The arrays as what is handed out; ids, and what is a tensor already, are passed on."""
+    return {name: convert(column) if isinstance(column, np.ndarray) else column for name, column in arrays.items()}

@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -189,11 +189,13 @@ class Steps:
 class Prefetch:
     """The steps of a plan, up to `ahead` of them read in a thread where the transport gains by that.
 
-    Without a thread the first step is opened when it is asked for.
+    What `prepare` does with the arrays of a step is done in a thread, too. Without a thread the first step is opened
+    when it is asked for.
     """
 
-    def __init__(self, steps: Steps, ahead: int = 2) -> None:
+    def __init__(self, steps: Steps, ahead: int = 2, prepare: Callable[[Arrays], Arrays] | None = None) -> None:
         self._pid = os.getpid()
+        self._prepare = prepare
         self.steps = steps
         self._ahead = ahead
         self._ready: deque[Arrays] = deque()
@@ -212,8 +214,8 @@ class Prefetch:
                 "make a loader in the process that reads it, before or without iterating in the parent",
             )
         if self._thread is None:
-            arrays = self.steps.next()
-            if not self.steps.threaded:
+            arrays = self._read()
+            if not (self.steps.threaded or self._prepare):
                 return arrays
             self._thread = threading.Thread(target=self._run, name="terrapin-prefetch", daemon=True)
             self._thread.start()
@@ -242,9 +244,13 @@ class Prefetch:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10)
 
+    def _read(self) -> Arrays | None:
+        arrays = self.steps.next()
+        return arrays if arrays is None or self._prepare is None else self._prepare(arrays)
+
     def _run(self) -> None:
         try:
-            while (arrays := self.steps.next()) is not None and self._offer(arrays):
+            while (arrays := self._read()) is not None and self._offer(arrays):
                 pass
         except BaseException as e:
             self._error = e

@@ -113,6 +113,7 @@ class Client:
         run: str | None = None,
         audit: bool = False,
         progress: bool = False,
+        pin_memory: bool = False,
     ) -> Loader:
         """Stream one split of a dataset version as training batches; see :class:`terrapin.Loader` for their form.
 
@@ -137,6 +138,9 @@ class Client:
         ``audit``        keep checksums of what is delivered, for ``loader.verify_epoch(pixels=…)``
         ``progress``     show on stderr how far the epoch is and how fast: a line that is redrawn on a terminal, else
                          one every ten seconds; the first rank alone does
+        ``pin_memory``   copy batches, in a thread, into page-locked memory of torch's, so that
+                         ``.to("cuda", non_blocking=True)`` does not wait. Without a CUDA device nothing changes, and
+                         ``loader.unpinned`` says so
 
         Raises NotFoundError for an unknown dataset, version or split (it says which exist).
         """
@@ -170,6 +174,7 @@ class Client:
             run=run,
             audit=audit,
             progress=progress,
+            pin_memory=pin_memory,
         )
 
     def runs(self) -> Document:

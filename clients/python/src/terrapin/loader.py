@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._convert import converter
+from ._convert import converter, pinner
 from ._iteration import Batch, Iteration
 from ._prefetch import Prefetch, Steps, cut
 from ._progress import Progress
@@ -78,6 +78,7 @@ class Loader:
         run: str | None = None,
         audit: bool = False,
         progress: bool = False,
+        pin_memory: bool = False,
     ) -> None:
         """Open a split; :meth:`terrapin.Client.loader` is the usual way here."""
         self._transports = transports
@@ -105,6 +106,11 @@ class Loader:
         self._meter = Meter()
         self._shows = progress
         self._convert = converter(tensors)
+        self._pin, why = pinner(tensors) if pin_memory else (None, "it was not asked for")
+        self.pinned: bool = self._pin is not None
+        """Whether batches are handed out in page-locked memory."""
+        self.unpinned: str = why
+        """Why they are not; empty where they are."""
         asked = {"dataset": dataset, "split": split, "tail": tail, "filter": filter, "weights": weights}
         request = {key: value for key, value in asked.items() if value is not None}
         # One sample per batch: the schema is the same, and no batch size is too large to ask.
@@ -333,7 +339,7 @@ class Loader:
         ticket |= cut(self.batch_size, self.spec.slots, len(self.spec.bands), self.spec.size, self.spec.dtype)
         pinned = ("digest", self.spec.digest)
         steps = Steps(self._transports, ticket, plan, self.rank, pinned, self._patience, reading)
-        return Prefetch(steps), reading
+        return Prefetch(steps, prepare=self._pin), reading
 
     def _progress(self, plan: Plan) -> Progress | None:
         """What shows this epoch's progress, on the first rank alone."""

@@ -7,9 +7,10 @@ import torch
 from torch.utils.data import IterableDataset
 from torch.utils.dlpack import from_dlpack
 
+from ._frames import Arrays
 from .loader import Batch, Loader
 
-__all__ = ["TorchLoader", "tensor"]
+__all__ = ["TorchLoader", "pinned", "tensor", "unpinnable"]
 
 
 def tensor(array: npt.NDArray[Any]) -> torch.Tensor:
@@ -22,6 +23,21 @@ def tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     except BufferError:  # NumPy before 2.1 does not export read-only arrays
         return torch.from_numpy(array.copy())
     return shared
+
+
+def unpinnable() -> str:
+    """Why there is no page-locked memory to be had; empty where there is."""
+    return "" if torch.cuda.is_available() else "torch finds no CUDA device"
+
+
+def pinned(arrays: Arrays) -> Arrays:
+    """The arrays of a batch as tensors in page-locked memory: ``.to("cuda", non_blocking=True)`` of them does not wait.
+
+    They are copied there, into blocks that torch keeps and uses again only when no copy to a device is under way from
+    them. A ring's own memory could be locked, too (cudaHostRegister), but its slots go back to the server as soon as no
+    tensor lies on them, and torch would not wait for a copy under way: the server would write into what is read.
+    """
+    return {name: a if isinstance(a, list) else tensor(a).pin_memory() for name, a in arrays.items()}
 
 
 class TorchLoader(Loader, IterableDataset[Batch]):
