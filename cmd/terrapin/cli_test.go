@@ -170,6 +170,7 @@ func TestCubeCreateRefusesNonsense(t *testing.T) {
 		{"--bounds", "0,0,100"}, {"--bounds", "100,100,0,0"}, {"--res", "0"}, {"--res", "7"}, {"--res", "-10"}, {"--bands", "b,b"}, {"--bands", "a"},
 		{"--dtype", "complex64"}, {"--nodata", "70000"}, {"--nodata", "nan"}, {"--nodata", "x"}, {"--latency", "soon"}, {"--chunk", "-1"},
 		{"--crs", "EPSG:999999"}, {"--crs", "moon"}, {"--bounds", "nan,0,100,100"}, {"--flags", "cloud,cloud"}, {"--cell", "1048832"},
+		{"--codec", "lzma"}, {"--codec", "zstd:23"}, {"--codec", "bytes:1"},
 	} {
 		doc := s.json(exitRefused, append(append([]string{"cube", "create", "c"}, grid...), extra...)...)
 		e := doc["error"].(map[string]any)
@@ -180,7 +181,10 @@ func TestCubeCreateRefusesNonsense(t *testing.T) {
 		_, _, code := s.run(append([]string{"cube", "create", name}, grid...)...)
 		assert.NotEqual(t, exitOK, code, "cube %q", name)
 	}
-	s.json(exitOK, append([]string{"cube", "create", "c"}, grid...)...)
+	made := s.json(exitOK, append([]string{"cube", "create", "raw", "--codec", "bytes"}, grid...)...)
+	assert.Equal(t, "bytes", made["codec"])
+	made = s.json(exitOK, append([]string{"cube", "create", "c"}, grid...)...)
+	assert.Equal(t, "blosc-zstd:5", made["codec"])
 	doc := s.json(exitRefused, append([]string{"cube", "create", "c"}, grid...)...)
 	assert.Equal(t, "conflict", doc["error"].(map[string]any)["kind"])
 }

@@ -11,6 +11,8 @@ type Description struct {
 	Cube     string `json:"cube"`
 	Location string `json:"location"`
 	Snapshot string `json:"snapshot"`
+	// Codec is how pixels are stored.
+	Codec string `json:"codec"`
 	// Bands are those of the first group.
 	Bands []string `json:"bands"`
 	// Groups, CellSize and Flags stand here where the cube has several resolutions, cells or flags.
@@ -59,7 +61,7 @@ type ArrayDescription struct {
 // Describe tells what is in the cube, read from the repository.
 func (v *View) Describe() Description {
 	s := v.Spec()
-	d := Description{Cube: s.Name, Location: v.cube.url, Snapshot: v.Snapshot(), Bands: s.BandNames(), Cells: []CellDescription{}}
+	d := Description{Cube: s.Name, Location: v.cube.url, Snapshot: v.Snapshot(), Codec: s.Codec.String(), Bands: s.BandNames(), Cells: []CellDescription{}}
 	if !s.plain() {
 		d.CellSize, d.Flags = s.CellSize, s.Flags
 		for _, g := range s.Groups() {

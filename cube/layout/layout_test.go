@@ -53,17 +53,19 @@ func TestCreateAndOpen(t *testing.T) {
 
 func TestCreateRefuses(t *testing.T) {
 	for name, change := range map[string]func(*layout.Spec){
-		"name":      func(s *layout.Spec) { s.Name = "Bad Name" },
-		"kept name": func(s *layout.Spec) { s.Name = "labels-x" },
-		"no CRS":    func(s *layout.Spec) { s.Grid.CRS = "" },
-		"no bands":  func(s *layout.Spec) { s.Bands = nil },
-		"two bands": func(s *layout.Spec) { s.Bands[1].Name = s.Bands[0].Name },
-		"no name":   func(s *layout.Spec) { s.Bands[1].Name = "" },
-		"dtype":     func(s *layout.Spec) { s.DType = "complex64" },
-		"nodata":    func(s *layout.Spec) { s.Nodata = layouttest.NaN() },
-		"chunk":     func(s *layout.Spec) { s.Chunk = -1 },
-		"huge":      func(s *layout.Spec) { s.Chunk = 8192; s.Bands = manyBands(100) },
-		"latency":   func(s *layout.Spec) { s.Latency = -1 },
+		"name":               func(s *layout.Spec) { s.Name = "Bad Name" },
+		"kept name":          func(s *layout.Spec) { s.Name = "labels-x" },
+		"no CRS":             func(s *layout.Spec) { s.Grid.CRS = "" },
+		"no bands":           func(s *layout.Spec) { s.Bands = nil },
+		"two bands":          func(s *layout.Spec) { s.Bands[1].Name = s.Bands[0].Name },
+		"no name":            func(s *layout.Spec) { s.Bands[1].Name = "" },
+		"dtype":              func(s *layout.Spec) { s.DType = "complex64" },
+		"nodata":             func(s *layout.Spec) { s.Nodata = layouttest.NaN() },
+		"chunk":              func(s *layout.Spec) { s.Chunk = -1 },
+		"huge":               func(s *layout.Spec) { s.Chunk = 8192; s.Bands = manyBands(100) },
+		"latency":            func(s *layout.Spec) { s.Latency = -1 },
+		"codec":              func(s *layout.Spec) { s.Codec = "lzma" },
+		"no name of a codec": func(s *layout.Spec) { s.Codec = "blosc-zstd:5" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := uint16Spec()

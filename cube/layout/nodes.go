@@ -36,14 +36,14 @@ func (s Spec) arrays(t tile, n int) map[string]zarr.Array {
 	h, w, c, b := t.grid.Height, t.grid.Width, g.ChunkSize(), len(g.Bands)
 	data := []string{"time", "band", "y", "x"}
 	image := zarr.Array{
-		Shape: []int{n, b, h, w}, Chunks: []int{1, b, c, c}, DType: g.DType, Fill: g.Fill(), Dims: data,
+		Shape: []int{n, b, h, w}, Chunks: []int{1, b, c, c}, DType: g.DType, Fill: g.Fill(), Dims: data, Codecs: s.Codec.chain(g.DType),
 		Attrs: map[string]any{"long_name": "stored numbers of the source", "grid_mapping": "spatial_ref", "coordinates": "spatial_ref", "ancillary_variables": Valid},
 	}
 	if g.Nodata != nil {
 		image.Attrs["nodata"] = cube.Number(*g.Nodata)
 	}
 	valid := zarr.Array{
-		Shape: image.Shape, Chunks: image.Chunks, DType: cube.Uint8, Dims: data,
+		Shape: image.Shape, Chunks: image.Chunks, DType: cube.Uint8, Dims: data, Codecs: s.Codec.flat(cube.Uint8),
 		Attrs: map[string]any{
 			"long_name": "observed by the source", "flag_values": []int{0, 1}, "flag_meanings": "not_observed observed",
 			"grid_mapping": "spatial_ref", "coordinates": "spatial_ref",
@@ -99,7 +99,7 @@ func (s Spec) flagsArray(t tile, n int) zarr.Array {
 		names[i], masks[i] = f.Name, f.Mask
 	}
 	return zarr.Array{
-		Shape: []int{n, t.grid.Height, t.grid.Width}, Chunks: []int{1, edge, edge}, DType: cube.Uint16, Dims: []string{"time", "y", "x"},
+		Shape: []int{n, t.grid.Height, t.grid.Width}, Chunks: []int{1, edge, edge}, DType: cube.Uint16, Dims: []string{"time", "y", "x"}, Codecs: s.Codec.flat(cube.Uint16),
 		Attrs: map[string]any{
 			"long_name": "flags of the source", "standard_name": "status_flag", "flag_masks": masks, "flag_meanings": strings.Join(names, " "),
 			"grid_mapping": "spatial_ref", "coordinates": "spatial_ref",

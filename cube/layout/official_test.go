@@ -39,13 +39,21 @@ session = repo.readonly_session("main")
 ds = xr.open_zarr(session.store, group="r0c0/10m", consolidated=False)
 `
 
-// What the official icechunk, zarr and xarray read is what was put in, for each kind of number.
+// stored is a cube of a codec.
+func stored(c layout.Codec) layout.Spec {
+	s := uint16Spec()
+	s.Codec = c
+	return s
+}
+
+// What the official icechunk, zarr and xarray read is what was put in, for each kind of number and each codec.
 func TestXarrayReadsTheCube(t *testing.T) {
 	for _, s := range []layout.Spec{
 		uint16Spec(), layouttest.Spec(cube.Int16, layouttest.Value(-9999)), layouttest.Spec(cube.Float32, layouttest.NaN()),
 		layouttest.Spec(cube.Uint8, nil), layouttest.Spec(cube.Float64, layouttest.Value(-1e30)),
+		stored(layout.Uncompressed), stored("zstd:9"), stored("gzip:1"), stored("blosc-lz4"), stored("blosc-zstd:1"),
 	} {
-		t.Run(string(s.DType), func(t *testing.T) {
+		t.Run(string(s.DType)+" "+s.Codec.String(), func(t *testing.T) {
 			c, dir := onDisk(t, s)
 			all := scenes(s)
 			layouttest.Commit(t, c, all[0], all[1])
@@ -62,7 +70,7 @@ func TestXarrayReadsTheCube(t *testing.T) {
 				order = append(order, sl.Source)
 				micros = append(micros, sl.Micros())
 			}
-			expect, err := json.Marshal(map[string]any{"order": order, "micros": micros, "dtype": s.DType})
+			expect, err := json.Marshal(map[string]any{"order": order, "micros": micros, "dtype": s.DType, "codec": s.Codec.String()})
 			require.NoError(t, err)
 			cubetest.Python(t, openCube+`
 want, expect = sys.argv[2], json.loads(sys.argv[3])
@@ -70,6 +78,16 @@ assert dict(ds.sizes) == {"time": 6, "band": 3, "y": 41, "x": 37}, ds.sizes
 assert ds.image.dims == ds.valid.dims == ("time", "band", "y", "x")
 assert ds.image.dtype == expect["dtype"], ds.image.dtype
 assert ds.valid.dtype == "uint8"
+import zarr
+for name in ("image", "valid"):
+    codecs = [c.to_dict() for c in zarr.open_array(session.store, path="r0c0/10m/" + name, mode="r").metadata.codecs]
+    assert codecs[0] == {"name": "bytes", "configuration": {"endian": "little"}} or ds[name].dtype == "uint8", codecs
+    made = "/".join(c["name"] for c in codecs[1:])
+    for c in codecs[1:]:
+        config = c["configuration"]
+        made += "-" + config["cname"] if made == "blosc" else ""
+        made += "" if config.get("cname") == "lz4" else ":" + str(config.get("level", config.get("clevel")))
+    assert (made or "bytes") == ("blosc-zstd:5" if name == "valid" and expect["codec"] == "bytes" else expect["codec"]), (name, made)
 assert np.issubdtype(ds.time.dtype, np.datetime64), ds.time.dtype
 assert ds.time.values.astype("datetime64[us]").astype("i8").tolist() == expect["micros"]
 assert ds.band.values.tolist() == ["B02", "B03", "B08"]

@@ -30,6 +30,8 @@ type Spec struct {
 	CellSize int
 	// Flags are the bits of the flags array; without any there is no such array.
 	Flags []Flag
+	// Codec is how pixels are stored, in all groups.
+	Codec Codec
 	// Latency is how long after acquisition a scene can be used, where its source does not say.
 	Latency time.Duration
 	Actor   string
@@ -73,8 +75,11 @@ func (s Spec) Check() error {
 	if s.Latency < 0 {
 		return fault.New(fault.Invalid, "latency %s is negative", s.Latency)
 	}
+	if err := s.Codec.check(); err != nil {
+		return err
+	}
 	return s.checkFlags()
 }
 
-// plain reports whether a cube has one group, one cell and no flags: format 1, which every release reads.
+// plain reports whether a cube has one group, one cell and no flags: it is laid out as format 1 says.
 func (s Spec) plain() bool { return len(s.Further) == 0 && s.CellSize == 0 && len(s.Flags) == 0 }

@@ -36,8 +36,10 @@ type array struct {
 	// bytes of a chunk, of one element and of a plane, one of planes.
 	bytes, size, planeBytes, planes int
 	edge                            int
-	fill                            [8]byte
-	fills                           sync.Map // of [2]int: sums of absent chunks by rows and columns
+	// raw chunks are stored as they are.
+	raw   bool
+	fill  [8]byte
+	fills sync.Map // of [2]int: sums of absent chunks by rows and columns
 }
 
 // banded arrays have a dimension of bands between time and rows.
@@ -45,7 +47,10 @@ func (a *array) banded() bool { return len(a.Chunks) == 4 }
 
 // decode decodes some bands of a chunk, one after another.
 func (a *array) decode(bands mask, dst, src []byte) error {
-	if bands == 0 {
+	switch {
+	case bands == 0 && a.raw && len(src) == a.bytes && &src[0] == &dst[0]:
+		return nil // it was read to where it is wanted
+	case bands == 0:
 		return a.Decode(dst, src)
 	}
 	return bands.runs(func(from, to int) error {
@@ -133,7 +138,7 @@ func (a *atlas) array(v *layout.View, c layout.Cell, layer string) *array {
 	if known := a.arrays[name]; known != nil {
 		return known
 	}
-	out := &array{Array: z, id: uint32(len(a.arrays)), joined: layer == layout.Valid, bytes: z.ChunkBytes(), size: z.DType.Size(), edge: z.Chunks[len(z.Chunks)-1]}
+	out := &array{Array: z, id: uint32(len(a.arrays)), joined: layer == layout.Valid, bytes: z.ChunkBytes(), size: z.DType.Size(), edge: z.Chunks[len(z.Chunks)-1], raw: z.Raw()}
 	out.planeBytes = out.edge * out.edge * out.size
 	out.planes = out.bytes / out.planeBytes
 	z.FillChunk(out.fill[:out.size])

@@ -44,9 +44,12 @@ var footprints = []cube.Window{
 	{Row: 70, Col: 0, Height: 70, Width: 150}, {Row: 2, Col: 2, Height: 4, Width: 100},
 }
 
-func newTiled(t testing.TB, bucket *store.Bucket) tiled {
+func newTiled(t testing.TB, bucket *store.Bucket) tiled { return newTiledIn(t, bucket, "") }
+
+func newTiledIn(t testing.TB, bucket *store.Bucket, codec layout.Codec) tiled {
 	t.Helper()
 	w := tiled{spec: tiledSpec(t), scenes: map[cube.SliceID]layouttest.Scene{}}
+	w.spec.Codec = codec
 	if bucket == nil {
 		w.driver = &driver{Driver: mem.New()}
 		bucket = store.New(w.driver, "mem://data").Sub("cubes/s2")
@@ -145,11 +148,19 @@ var tight = []read.Config{
 	{CacheBytes: 9000, Workers: 3, Ranges: 2, FlightBytes: 2000},
 }
 
-// Batches of any windows of any cells equal the naive model, under every budget; memory that was given
+// codecs are some that pixels may be stored in, that of nothing to decode first.
+var codecs = []layout.Codec{layout.Uncompressed, "", "zstd:1", "blosc-lz4", "gzip:1"}
+
+// Batches of any windows of any cells equal the naive model, in every codec and under every budget; memory that was given
 // back is scribbled over meanwhile.
 func TestBatchesAcrossCellsEqualModel(t *testing.T) {
 	read.Scribble()
-	w := newTiled(t, nil)
+	for _, codec := range codecs {
+		t.Run(codec.String(), func(t *testing.T) { batchesEqualModel(t, newTiledIn(t, nil, codec)) })
+	}
+}
+
+func batchesEqualModel(t *testing.T, w tiled) {
 	for i, cfg := range tight {
 		r := read.New(cfg)
 		rng := rand.New(rand.NewPCG(uint64(i), 4))

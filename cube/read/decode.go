@@ -21,7 +21,7 @@ func (b *batch) decode(ctx context.Context, a arrived) {
 			b.decodeInPlace(ctx, a, dst)
 			return
 		}
-		c, a.err = b.decoded(ctx, a)
+		c, a.err = b.decoded(ctx, &a)
 	}
 	b.reader.cache.finish(a.key, a.load, c, forOthers(a.err))
 	if a.err != nil {
@@ -55,10 +55,16 @@ func (b *batch) decodeInPlace(ctx context.Context, a arrived, dst []byte) {
 	b.reader.cache.finish(a.key, a.load, c, err)
 }
 
-func (b *batch) decoded(ctx context.Context, a arrived) (*chunk, error) {
+// decoded makes a chunk of what has arrived: of the very memory, if it is stored as it is.
+func (b *batch) decoded(ctx context.Context, a *arrived) (*chunk, error) {
 	array := b.array(a.job)
-	buf := borrow(a.key.bands.count(array.planes) * array.planeBytes)
-	sum, err := b.decodeInto(ctx, a, buf.bytes)
+	buf := a.buf
+	if a.key.bands == 0 && array.raw && buf != nil && len(a.data) == array.bytes {
+		a.buf = nil
+	} else {
+		buf = borrow(a.key.bands.count(array.planes) * array.planeBytes)
+	}
+	sum, err := b.decodeInto(ctx, *a, buf.bytes)
 	if err != nil {
 		buf.free()
 		return nil, err
@@ -100,7 +106,7 @@ func (b *batch) decodeAll(a arrived, dst []byte) (*sum, error) {
 	array := b.array(a.job)
 	h, w := b.extent(a.job)
 	if a.key.bands == 0 {
-		if err := array.Decode(dst, a.data); err != nil {
+		if err := array.decode(0, dst, a.data); err != nil {
 			return nil, err
 		}
 		return array.sum(dst, h, w), nil
@@ -132,6 +138,14 @@ func (b *batch) whole(j job) []byte {
 		return nil
 	}
 	return w.out[j.layer][int(p.slot)*n*a.planeBytes : (int(p.slot)+1)*n*a.planeBytes]
+}
+
+// straight is where a chunk that is stored as it is can be read to; nil where it has to go through memory of its own.
+func (b *batch) straight(j job) []byte {
+	if a := b.array(j); !a.raw || j.key.bands != 0 || j.key.length != uint64(a.bytes) {
+		return nil
+	}
+	return b.whole(j)
 }
 
 // copyOut gathers as one of the workers.

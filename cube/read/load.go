@@ -124,12 +124,16 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 	}
 	defer s.Close()
 	for i, a := range mine {
-		a.buf = borrow(int(a.key.length))
-		if err := s.ReadInto(ctx, int64(a.key.offset), a.buf.bytes); err != nil {
-			a.buf.free()
+		if a.data = b.straight(a.job); a.data == nil {
+			a.buf = borrow(int(a.key.length))
+			a.data = a.buf.bytes
+		}
+		if err := s.ReadInto(ctx, int64(a.key.offset), a.data); err != nil {
+			if a.buf != nil {
+				a.buf.free()
+			}
 			return i, fmt.Errorf("read chunk object %s: %w", a.key.object, unlessGone(ctx, err))
 		}
-		a.data = a.buf.bytes
 		hand(a)
 	}
 	return len(mine), nil

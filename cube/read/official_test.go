@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/terrapin-eo/terrapin/cube/cubetest"
+	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/file"
@@ -76,13 +77,19 @@ type askedWindow struct {
 	Flags  bool   `json:"flags"`
 }
 
-// Random windows of random cells are what the official readers make of the same cube.
+// Random windows of random cells are what the official readers make of the same cube, in every codec.
 func TestWindowsEqualTheOfficialReaders(t *testing.T) {
+	for _, codec := range codecs {
+		t.Run(codec.String(), func(t *testing.T) { windowsEqualTheOfficialReaders(t, codec) })
+	}
+}
+
+func windowsEqualTheOfficialReaders(t *testing.T, codec layout.Codec) {
 	dir, out := t.TempDir(), t.TempDir()
 	driver, err := file.New(dir)
 	require.NoError(t, err)
 	defer driver.Close()
-	w := newTiled(t, store.New(driver, "file://"+dir).Sub("cubes/s2"))
+	w := newTiledIn(t, store.New(driver, "file://"+dir).Sub("cubes/s2"), codec)
 	doc := asked{Groups: map[string]askedGroup{}}
 	for _, g := range w.groups {
 		doc.Groups[g.Name] = askedGroup{Shape: [2]int{g.Grid.Height, g.Grid.Width}, Bands: len(g.Bands), Cells: map[string][2]int{}}

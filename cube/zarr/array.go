@@ -71,6 +71,12 @@ func (a Array) NumChunks() []int {
 	return n
 }
 
+// Raw reports whether an encoded chunk is its values as they are, so that there is nothing to decode.
+func (a Array) Raw() bool {
+	chain := a.chain()
+	return a.DType != String && len(chain) == 1 && chain[0].Name == "bytes" && (!chain[0].Big || a.wordSize() <= 1)
+}
+
 // ChunkBytes is the size of one decoded chunk.
 func (a Array) ChunkBytes() int {
 	n := a.ElementSize()
