@@ -113,8 +113,10 @@ def serve_flags(job: Job) -> list[str]:
     flags, wanted = help_of(Path(job.server["binary"]), "serve"), job.options.get("cache", "all")
     data = job.workload.pixels
     if "--cache" in flags:
+        if wanted == "none":
+            return ["--cache", "0" if "0 keeps none" in flags else "1MiB"]
         # Kept whole, the validity of each band adds half: twice the data is room enough.
-        return ["--cache", f"{max(1, {'all': data >> 19, 'part': data >> 22, 'none': 1}[wanted])}MiB"]
+        return ["--cache", f"{max(1, {'all': data >> 19, 'part': data >> 22}[wanted])}MiB"]
     if wanted != "all" or data > 500 << 20:
         raise Missing("serve has no --cache: it keeps 512 MiB of decoded chunks")
     return []

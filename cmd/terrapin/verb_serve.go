@@ -72,9 +72,17 @@ There is no access control yet, so only loopback addresses are taken; any other 
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow addresses that other machines can reach, without access control")
 	cmd.Flags().BoolVar(&f.compact, "compact", false, "compact cubes in the background when there is nothing else to do")
 	cmd.Flags().StringVar(&f.throttle, "compact-throttle", "20MiB", "read no more than this per second for it, and write as much")
-	cmd.Flags().StringVar(&f.cache, "cache", "512MiB", "decoded chunks kept in memory for all readers, at least 1MiB")
+	cmd.Flags().StringVar(&f.cache, "cache", "512MiB", "decoded chunks kept in memory for all readers, at least 1MiB; 0 keeps none")
 	cmd.Flags().StringVar(&f.batches, "batch-memory", "4GiB", "batches on their way to clients: this much in shared memory, and this much beside it, at least 16MiB")
 	return cmd
+}
+
+// cacheBytes is the budget of decoded chunks; negative keeps none.
+func (f serveFlags) cacheBytes() (int64, error) {
+	if f.cache == "0" {
+		return -1, nil
+	}
+	return memory("cache", f.cache, "1MiB")
 }
 
 // memory is how much a flag gives, which must be a certain least.
@@ -132,7 +140,7 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	if err != nil {
 		return fault.New(fault.Invalid, "--compact-throttle: %w", err).WithCure("%s", fault.CureOf(err))
 	}
-	cache, err := memory("cache", f.cache, "1MiB")
+	cache, err := f.cacheBytes()
 	if err != nil {
 		return err
 	}

@@ -54,8 +54,11 @@ func TestSizesOfMemory(t *testing.T) {
 	n, err := memory("cache", "2GiB", "1MiB")
 	require.NoError(t, err)
 	assert.Equal(t, int64(2<<30), n)
-	for _, bad := range []string{"", "0", "1KiB", "much"} {
-		_, err := memory("cache", bad, "1MiB")
+	n, err = serveFlags{cache: "0"}.cacheBytes()
+	require.NoError(t, err)
+	assert.Negative(t, n)
+	for _, bad := range []string{"", "-1", "1KiB", "much"} {
+		_, err := serveFlags{cache: bad}.cacheBytes()
 		assert.ErrorContains(t, err, "--cache", bad)
 		assert.NotEmpty(t, fault.CureOf(err), bad)
 	}
