@@ -33,6 +33,8 @@ type Config struct {
 	// BatchBytes bounds the batches of all runs that are on their way, but for those in memory of their transport; 0 means
 	// 4 GiB.
 	BatchBytes int64
+	// Observers are told of every run.
+	Observers []Observer
 }
 
 // Engine opens runs. It is safe for concurrent use.
@@ -41,6 +43,8 @@ type Engine struct {
 	versions *versions
 	heap     *heap
 	choices  *selection.Cache
+	// transport is what runs leave by.
+	transport string
 }
 
 // New makes an engine.
@@ -79,7 +83,7 @@ func (e *Engine) openSampleRun(ctx context.Context, given SampleTicket) (*Run, e
 	if err != nil {
 		return nil, err
 	}
-	run.ledger = e.cfg.Receipts
+	run.ledger, run.watched = e.cfg.Receipts, watched{observers: e.cfg.Observers, transport: e.transport}
 	run.info.Facts, err = marshal(src.facts(t, run.info))
 	return run, err
 }
@@ -99,6 +103,7 @@ func (e *Engine) openWindowRun(ctx context.Context, given WindowTicket) (*Run, e
 	if err != nil {
 		return nil, err
 	}
+	run.watched = watched{observers: e.cfg.Observers, transport: e.transport}
 	run.info.Facts, err = marshal(src.facts(t, run.info))
 	return run, err
 }

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -59,11 +61,16 @@ type Run struct {
 	results chan chan result // of messages under way, in order
 	reading sync.WaitGroup
 	err     error
+
+	watched watched
+	expired atomic.Bool
 }
 
 type result struct {
 	batch *Batch
 	err   error
+	// taking and room are when a block was asked for and when it was there.
+	taking, room time.Time
 }
 
 func newRun(info Info, src source, plan order.Plan, rank, messageBytes int, memory Memory) (*Run, error) {
@@ -120,7 +127,10 @@ func (r *Run) Use(m Memory) { r.memory = m }
 // called once at most, from any goroutine, and must not wait. Without it the run keeps what it has. It comes before the first Next.
 func (r *Run) OnStall(end func()) {
 	if s, ok := r.memory.(*share); ok {
-		s.stalled = end
+		s.stalled = func() {
+			r.Expire()
+			end()
+		}
 	}
 }
 
@@ -134,6 +144,7 @@ func (r *Run) Next(ctx context.Context) (*Batch, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	asked := r.watched.now()
 	var res result
 	select {
 	case under, ok := <-r.results:
@@ -149,8 +160,12 @@ func (r *Run) Next(ctx context.Context) (*Batch, error) {
 		r.stop() // what is read further on is not wanted
 	}
 	r.delivered(res.batch)
+	r.watched.delivered(res, asked)
 	return res.batch, res.err
 }
+
+// Expire notes that the run is given up because its client takes nothing. It may be called from any goroutine.
+func (r *Run) Expire() { r.expired.Store(true) }
 
 // Close gives up what has not been asked for and waits until nothing of the run is under way.
 func (r *Run) Close() {
@@ -161,6 +176,7 @@ func (r *Run) Close() {
 	if r.stop == nil {
 		return
 	}
+	defer func() { r.watched.ended(r.err, r.expired.Load()) }()
 	r.stop()
 	for under := range r.results {
 		if res := <-under; res.batch != nil {
@@ -171,7 +187,7 @@ func (r *Run) Close() {
 }
 
 func (r *Run) begin(ctx context.Context) {
-	ctx, r.stop = context.WithCancel(ctx)
+	ctx, r.stop = context.WithCancel(r.watched.begin(ctx, r.info))
 	r.results = make(chan chan result, lookAhead)
 	go func() {
 		defer close(r.results)
@@ -194,14 +210,22 @@ func (r *Run) produce(ctx context.Context) error {
 	ahead := horizonOf(r)
 	defer ahead.close()
 	return r.messages(func(m message) error {
+		taking := r.watched.now()
 		block, err := r.memory.Take(ctx, r.info.Shape.BlockBytes(m.rows))
 		if err != nil {
+			if fault.Is(err, fault.Unavailable) {
+				r.Expire()
+			}
 			return err
 		}
+		room := r.watched.now()
 		under, done := make(chan result, 1), make(chan struct{})
 		r.reading.Go(func() {
 			defer close(done)
-			under <- r.read(ctx, m, block)
+			res := r.read(ctx, m, block)
+			res.taking, res.room = taking, room
+			under <- res
+			r.watched.assembled(m, room)
 		})
 		ahead.advance(ctx, m.step)
 		select {

@@ -26,14 +26,14 @@ type batchServers struct {
 func (w *workspace) batchServers(urls endpoints) batchServers {
 	s := batchServers{engine: w.engine(), elsewhere: map[string]string{"batches": urls.HTTP + frame.Prefix}}
 	key := rand.Text()
-	s.rings = ring.New(ring.Config{Engine: s.engine, Key: key, Bytes: w.batchBytes, Log: w.log})
+	s.rings = ring.New(ring.Config{Engine: s.engine.Over("ring"), Key: key, Bytes: w.batchBytes, Log: w.log})
 	if at, err := ring.Listen(); err == nil {
 		s.ringAt, s.elsewhere["ring"] = at, ring.URL(at, key)
 	} else {
 		w.log.Warn("no batches in shared memory: clients on this machine read over HTTP", "error", err)
 	}
 	s.flight = flight.New(flight.Config{
-		Engine:      s.engine,
+		Engine:      s.engine.Over("flight"),
 		Predictions: predictions.Config{Root: w.root},
 		Receipts:    w.ledger,
 		Published:   func(ctx context.Context, _ predictions.Item) error { return w.catchUp(ctx) },

@@ -28,6 +28,7 @@ import (
 	runsserve "github.com/terrapin-eo/terrapin/serve/runs"
 	zarrserve "github.com/terrapin-eo/terrapin/serve/zarr"
 	"github.com/terrapin-eo/terrapin/stream"
+	observedruns "github.com/terrapin-eo/terrapin/stream/observed"
 )
 
 // drainTime is how long a stopping server lets requests finish.
@@ -51,7 +52,7 @@ func (c *cli) serveCommand() *cobra.Command {
 
 Over HTTP there are the STAC API, its assets, and every branch, tag and snapshot of each cube as plain Zarr
 v3 at /zarr/ (docs/guides/zarr.md). /healthz tells that the server is there, /readyz whether its database is, and
-/metrics what it does, for Prometheus (docs/guides/catalog.md).
+/metrics what it does, for Prometheus (docs/guides/catalog.md, docs/guides/streaming.md).
 
 With --compact the server does what cube compact does by itself, when no job has committed for a minute, no faster
 than --compact-throttle, and it stands aside while jobs run. It is off by default: what was moved takes its
@@ -178,8 +179,10 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + announced(f.http, httpListener.Addr()),
 		Flight: "grpc://" + announced(f.flight, flightListener.Addr())}
 	urls.STAC = urls.HTTP + "/"
+	reg := newRegistry()
+	w.observers = append(w.observers, observedruns.New(reg, w.reader))
 	batches := w.batchServers(urls)
-	web := w.httpServer(urls, batches)
+	web := w.httpServer(urls, batches, reg)
 	failed := make(chan error, 3)
 	go func() { failed <- web.Serve(httpListener) }()
 	go func() { failed <- batches.flight.Serve(flightListener) }()
@@ -236,7 +239,7 @@ func (c *cli) sayReady(urls endpoints, where string) error {
 	return json.NewEncoder(c.out).Encode(urls)
 }
 
-func (w *workspace) httpServer(urls endpoints, batches batchServers) *http.Server {
+func (w *workspace) httpServer(urls endpoints, batches batchServers, reg *prometheus.Registry) *http.Server {
 	info := func() map[string]any {
 		doc := map[string]any{"http": urls.HTTP, "flight": urls.Flight, "stac": urls.STAC, "version": version, "receipts": true}
 		for transport, at := range batches.elsewhere {
@@ -244,9 +247,8 @@ func (w *workspace) httpServer(urls endpoints, batches batchServers) *http.Serve
 		}
 		return doc
 	}
-	reg := newRegistry()
 	below := map[string]http.Handler{
-		zarrserve.Prefix: w.zarrView(), frame.Prefix: frame.Handler(frame.Config{Engine: batches.engine, Log: w.log}),
+		zarrserve.Prefix: w.zarrView(), frame.Prefix: frame.Handler(frame.Config{Engine: batches.engine.Over("http"), Log: w.log}),
 		"/metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 	}
 	for _, at := range runsserve.Prefixes() {
@@ -286,5 +288,7 @@ func (w *workspace) zarrView() http.Handler {
 
 // engine reads batches of this directory.
 func (w *workspace) engine() *stream.Engine {
-	return stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader, Receipts: w.ledger, BatchBytes: w.batchBytes})
+	return stream.New(stream.Config{
+		Root: w.root, Cubes: w.cube, Reader: w.reader, Receipts: w.ledger, BatchBytes: w.batchBytes, Observers: w.observers,
+	})
 }

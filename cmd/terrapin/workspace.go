@@ -16,6 +16,7 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 	"github.com/terrapin-eo/terrapin/store/probe"
+	"github.com/terrapin-eo/terrapin/stream"
 	"github.com/terrapin-eo/terrapin/stream/receipts"
 )
 
@@ -41,6 +42,8 @@ type workspace struct {
 	batchBytes int64
 	// ledger is open in a server only.
 	ledger *receipts.Ledger
+	// observers are told of every run of batches.
+	observers []stream.Observer
 
 	// committing is shared by verbs that commit, and held alone by those that compare the bucket with the
 	// catalog; indexing serialises catching up, which reads what it wrote before.

@@ -67,6 +67,7 @@ type shard struct {
 	used        int64
 	entries     map[key]*entry
 	small, main queue
+	evicted     int64
 	// ghosts are the hashes of what left the small queue last, in the order they did.
 	ghosts map[uint64]int
 	gone   []uint64
@@ -207,6 +208,18 @@ func (c *cache) bytes() int64 {
 		s := &c.shards[i]
 		s.mu.Lock()
 		n += s.used
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// evictions is how many chunks made room for others.
+func (c *cache) evictions() int64 {
+	n := int64(0)
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		n += s.evicted
 		s.mu.Unlock()
 	}
 	return n

@@ -72,6 +72,7 @@ func (s *shard) evict() {
 				s.remember(e.hash)
 			}
 			s.drop(e)
+			s.evicted++
 			return
 		}
 	}

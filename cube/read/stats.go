@@ -19,8 +19,8 @@ type Cost struct {
 // Stats is the cost of all reads since the reader was made.
 type Stats struct {
 	Cost
-	// Bytes are the decoded bytes kept now.
-	Bytes int64
+	// Bytes are the decoded bytes kept now; Evictions counts the chunks that made room for others.
+	Bytes, Evictions int64
 }
 
 // Report is what one batch did.
@@ -31,7 +31,9 @@ type Report struct {
 }
 
 // Stats returns the counts so far.
-func (r *Reader) Stats() Stats { return Stats{Cost: r.total.cost(), Bytes: r.cache.bytes()} }
+func (r *Reader) Stats() Stats {
+	return Stats{Cost: r.total.cost(), Bytes: r.cache.bytes(), Evictions: r.cache.evictions()}
+}
 
 // Full reports whether the kept chunks fill most of their budget, so that some are dropped for others.
 func (r *Reader) Full() bool { return r.cache.full() }

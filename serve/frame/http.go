@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -117,6 +118,9 @@ func (p *plane) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case out.err != nil:
+		if errors.Is(out.err, os.ErrDeadlineExceeded) {
+			run.Expire()
+		}
 		p.Log.DebugContext(r.Context(), "a stream was not taken", "err", out.err)
 	case errors.Is(err, io.EOF):
 		out.send(Header{Kind: End}.Append(nil))

@@ -21,12 +21,19 @@ import (
 // Engine reads a cube "s2" of two scenes of random pixels.
 func Engine(t testing.TB) *stream.Engine {
 	t.Helper()
+	return EngineOf(t, stream.Config{})
+}
+
+// EngineOf is Engine with a configuration, whose root and cubes it sets.
+func EngineOf(t testing.TB, cfg stream.Config) *stream.Engine {
+	t.Helper()
 	bucket := layouttest.Bucket()
 	spec := layouttest.Spec(cube.Uint16, nil)
 	c, err := layout.Create(t.Context(), bucket, spec)
 	require.NoError(t, err)
 	layouttest.Commit(t, c, layouttest.Random(spec, 1, "a.tif", layouttest.Date(1, 2, 0)), layouttest.Random(spec, 2, "b.tif", layouttest.Date(3, 4, 0)))
-	return stream.New(stream.Config{Root: store.New(mem.New(), "mem://data"), Cubes: func(context.Context, string) (*layout.Cube, error) { return c, nil }})
+	cfg.Root, cfg.Cubes = store.New(mem.New(), "mem://data"), func(context.Context, string) (*layout.Cube, error) { return c, nil }
+	return stream.New(cfg)
 }
 
 // Ticket reads the whole cube in windows, some to a batch.
