@@ -29,6 +29,7 @@ import (
 	zarrserve "github.com/terrapin-eo/terrapin/serve/zarr"
 	"github.com/terrapin-eo/terrapin/stream"
 	observedruns "github.com/terrapin-eo/terrapin/stream/observed"
+	"github.com/terrapin-eo/terrapin/stream/trace"
 )
 
 // drainTime is how long a stopping server lets requests finish.
@@ -42,6 +43,7 @@ type serveFlags struct {
 	throttle     string
 	cache        string
 	batches      string
+	trace        string
 }
 
 func (c *cli) serveCommand() *cobra.Command {
@@ -60,6 +62,9 @@ space twice until store gc --expire-before gives up the old snapshots, which nob
 
 Port 0 takes a free port. When ready, one line says where: with --json {"http", "flight", "stac"}. Where
 another server holds the place, this one is refused, and "served" beside the error says where that is.
+With --trace FILE what every run of batches spends its time on is written to a new file, which https://ui.perfetto.dev
+shows; it grows by about a kilobyte for each chunk read, to 1 GiB at most.
+
 There is no access control yet, so only loopback addresses are taken; any other needs --insecure.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.server != "" {
@@ -75,6 +80,7 @@ There is no access control yet, so only loopback addresses are taken; any other 
 	cmd.Flags().StringVar(&f.throttle, "compact-throttle", "20MiB", "read no more than this per second for it, and write as much")
 	cmd.Flags().StringVar(&f.cache, "cache", "512MiB", "decoded chunks kept in memory for all readers, at least 1MiB; 0 keeps none")
 	cmd.Flags().StringVar(&f.batches, "batch-memory", "4GiB", "batches on their way to clients: this much in shared memory, and this much beside it, at least 16MiB")
+	cmd.Flags().StringVar(&f.trace, "trace", "", "write what runs spend their time on to this new file, as Chrome trace events")
 	return cmd
 }
 
@@ -181,6 +187,11 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	urls.STAC = urls.HTTP + "/"
 	reg := newRegistry()
 	w.observers = append(w.observers, observedruns.New(reg, w.reader))
+	traced, err := w.trace(f.trace)
+	if err != nil {
+		return err
+	}
+	defer traced()
 	batches := w.batchServers(urls)
 	web := w.httpServer(urls, batches, reg)
 	failed := make(chan error, 3)
@@ -272,6 +283,23 @@ func newRegistry() *prometheus.Registry {
 	build.Set(1)
 	reg.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
+}
+
+// trace writes what runs spend their time on to a file, if one is named; the function returned ends it.
+func (w *workspace) trace(path string) (end func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	file, err := trace.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	w.observers = append(w.observers, file)
+	return func() {
+		if err := file.Close(); err != nil {
+			w.log.Warn("the trace is not whole", "file", path, "error", err)
+		}
+	}, nil
 }
 
 // zarrView shows the cubes as plain Zarr.

@@ -43,6 +43,7 @@ func (c *cli) streamCommand() *cobra.Command {
 	var seed, epoch uint64
 	var batch int
 	var ordered, bench, explain bool
+	var trace string
 	cmd := &cobra.Command{
 		Use: "stream NAME[@VERSION]", Short: "read one epoch of a split as a trainer would, and say how fast", Args: cobra.ExactArgs(1),
 		Long: `Reads every batch of an epoch in this process, without a network, and reports samples per second and the
@@ -50,7 +51,7 @@ SHA-256 of everything a trainer would have been given, in order: ids, positions,
 label of each batch. Two runs with the same version, split, seed, epoch and batch size agree.
 
 --bench leaves the SHA-256 out, which takes longer than reading, and says besides how many chunks were decoded and
-how many were at hand. --explain reads nothing: it says in which order how many batches come, and how many chunks,
+how many were at hand. --trace FILE writes down what takes how long, for https://ui.perfetto.dev. --explain reads nothing: it says in which order how many batches come, and how many chunks,
 ranges and bytes a batch needs.
 
 With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}, of --bench
@@ -79,7 +80,7 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 			if bench && explain {
 				return usagef("--bench and --explain exclude each other")
 			}
-			return c.stream(cmd.Context(), ticket, bench, explain)
+			return c.stream(cmd.Context(), ticket, streamFlags{bench: bench, explain: explain, trace: trace})
 		},
 	}
 	f := cmd.Flags()
@@ -93,10 +94,17 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 	f.StringVar(&weights, "weights", "", "class_balanced, or a number of samples by which they come more often")
 	f.BoolVar(&bench, "bench", false, "read as fast as can be: no SHA-256")
 	f.BoolVar(&explain, "explain", false, "say what would be read, and read nothing")
+	f.StringVar(&trace, "trace", "", "write what takes how long to this new file, as Chrome trace events")
 	return cmd
 }
 
-func (c *cli) stream(ctx context.Context, raw []byte, bench, explain bool) error {
+// streamFlags say what `stream` does besides reading.
+type streamFlags struct {
+	bench, explain bool
+	trace          string
+}
+
+func (c *cli) stream(ctx context.Context, raw []byte, f streamFlags) error {
 	ticket, err := stream.ParseTicket(raw)
 	if err != nil {
 		return err
@@ -106,12 +114,17 @@ func (c *cli) stream(ctx context.Context, raw []byte, bench, explain bool) error
 		return err
 	}
 	defer w.close()
+	traced, err := w.trace(f.trace)
+	if err != nil {
+		return err
+	}
+	defer traced()
 	run, err := w.engine().Open(ctx, ticket)
 	if err != nil {
 		return err
 	}
 	defer run.Close()
-	if explain {
+	if f.explain {
 		return c.explain(ctx, run)
 	}
 	report := streamReport{Dataset: ticket.Samples.Dataset, Split: ticket.Samples.Split}
@@ -127,7 +140,7 @@ func (c *cli) stream(ctx context.Context, raw []byte, bench, explain bool) error
 		report.Batches++
 		report.Samples += len(batch.IDs)
 		report.Bytes += int64(len(batch.Image) + len(batch.Valid) + len(batch.Label))
-		if !bench {
+		if !f.bench {
 			hashBatch(sum, batch)
 		}
 		batch.Release()
@@ -135,7 +148,7 @@ func (c *cli) stream(ctx context.Context, raw []byte, bench, explain bool) error
 	report.Seconds = time.Since(started).Seconds()
 	report.SamplesPerSecond = float64(report.Samples) / max(report.Seconds, 1e-9)
 	how := ""
-	if bench {
+	if f.bench {
 		cost := w.reader.Stats()
 		report.streamCost = &streamCost{cost.Misses, cost.Hits, cost.BytesRead}
 		how = fmt.Sprintf("%d chunks decoded, %d at hand, %.1f MB read", cost.Misses, cost.Hits, float64(cost.BytesRead)/1e6)

@@ -19,6 +19,7 @@ type batch struct {
 	layers layers
 	dry    bool   // nothing is filled, only foreseen
 	loans  *Loans // nil where everything is copied
+	timed  Spans  // or nil
 
 	windows []window
 	places  []place
@@ -96,7 +97,7 @@ func (b *batch) recycle() {
 	}
 	b.clear()
 	b.windows, b.places, b.parts, b.units = b.windows[:0], b.places[:0], b.parts[:0], b.units[:0]
-	b.reader, b.view, b.dry, b.loans = nil, nil, false, nil
+	b.reader, b.view, b.dry, b.loans, b.timed = nil, nil, false, nil, nil
 	r.batches.Put(b)
 }
 

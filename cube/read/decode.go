@@ -85,7 +85,10 @@ func (b *batch) decodeInto(ctx context.Context, a arrived, dst []byte) (made *su
 		}
 	}()
 	start := time.Now()
-	defer func() { b.count.decoding.Add(int64(time.Since(start))) }()
+	defer func() {
+		b.count.decoding.Add(int64(time.Since(start)))
+		b.span("decode", start, len(dst))
+	}()
 	b.count.misses.Add(1)
 	seen := b.reader.bytesOf(a)
 	if b.reader.cfg.Unverified || a.sure && b.reader.known.has(seen) {
@@ -161,7 +164,9 @@ func (b *batch) copyOut(ctx context.Context, j job, c *chunk) {
 		b.failUnit(j, err)
 		return
 	}
+	begin := b.now()
 	b.gather(j.unit, int(j.layer), c)
+	b.span("gather", begin, int(j.key.length))
 }
 
 // panicked is a defect met on a goroutine where no transport could turn it into an error.

@@ -115,7 +115,7 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 		return 0, err
 	}
 	defer leave()
-	from := mine[0].key.offset
+	from, begin := mine[0].key.offset, b.now()
 	b.count.ranges.Add(1)
 	b.count.bytesRead.Add(int64(end - from))
 	s, err := b.view.Cube().Repo().StreamObject(ctx, mine[0].key.object, from, end-from)
@@ -134,7 +134,9 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 			}
 			return i, fmt.Errorf("read chunk object %s: %w", a.key.object, unlessGone(ctx, err))
 		}
+		b.span("read", begin, len(a.data))
 		hand(a)
+		begin = b.now()
 	}
 	return len(mine), nil
 }
@@ -145,7 +147,9 @@ func (b *batch) readVirtual(ctx context.Context, j job) ([]byte, error) {
 		return nil, err
 	}
 	defer leave()
+	begin := b.now()
 	data, err := b.view.Cube().Repo().ReadChunk(ctx, b.found[j.layer][j.unit].Ref)
+	b.span("read", begin, len(data))
 	b.count.ranges.Add(1)
 	b.count.bytesRead.Add(int64(len(data)))
 	return data, unlessGone(ctx, err)

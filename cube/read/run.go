@@ -14,6 +14,7 @@ func (b *batch) run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return b.stopped(err)
 	}
+	b.timed = spansOf(ctx)
 	b.unite()
 	b.lookUp(ctx)
 	b.sift()

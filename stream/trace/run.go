@@ -1,0 +1,108 @@
+package trace
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/stream"
+)
+
+// Rows of a run: the run, its client, and what several goroutines do, each kind with as many rows as there is of it at
+// a time.
+const (
+	wholeRow  = 0
+	clientRow = 1
+	lanesOf   = 100 // rows of a kind
+)
+
+// firstRow is that of a kind.
+var firstRow = map[string]int{"batch": lanesOf, "read": 2 * lanesOf, "decode": 3 * lanesOf, "gather": 4 * lanesOf}
+
+// run is one run being traced. What it has is under the file's lock.
+type run struct {
+	file  *File
+	id    int
+	begun time.Time
+	// lanes are the rows of each kind, by when the last of each ends.
+	lanes map[string][]time.Time
+}
+
+var (
+	_ stream.Watch = (*run)(nil)
+	_ read.Spans   = (*run)(nil)
+)
+
+// title names a run, as JSON.
+func title(id int, info stream.Info, transport string) string {
+	what := "windows"
+	switch t := info.Ticket; {
+	case t.Samples != nil:
+		what = fmt.Sprintf("%s %s, epoch %d, rank %d of %d", t.Samples.Dataset, t.Samples.Split, t.Samples.Epoch, t.Samples.Rank, t.Samples.WorldSize)
+	case t.Windows != nil:
+		what = "windows of " + t.Windows.Cube
+	}
+	if transport != "" {
+		what += " over " + transport
+	}
+	text, err := json.Marshal(fmt.Sprintf("run %d: %s", id, what))
+	if err != nil {
+		return strconv.Quote("run")
+	}
+	return string(text)
+}
+
+// row finds one of a kind in which nothing is going on at a time.
+func (r *run) row(kind string, begin, end time.Time) int {
+	lanes := r.lanes[kind]
+	for i := range lanes {
+		if !lanes[i].After(begin) || i == lanesOf-1 {
+			lanes[i] = end
+			return firstRow[kind] + i
+		}
+	}
+	r.lanes[kind] = append(lanes, end)
+	tid := firstRow[kind] + len(lanes)
+	r.file.call("thread_name", strconv.Quote(kind), r.id, tid)
+	return tid
+}
+
+// Span is part of read.Spans.
+func (r *run) Span(what string, begin time.Time, bytes int) {
+	end := time.Now()
+	r.file.mu.Lock()
+	defer r.file.mu.Unlock()
+	r.file.event(what, begin, end, r.id, r.row(what, begin, end), arg{"bytes", int64(bytes)})
+}
+
+// Assembled is part of stream.Watch.
+func (r *run) Assembled(a stream.Assembly) {
+	r.file.mu.Lock()
+	defer r.file.mu.Unlock()
+	r.file.event("batch", a.Begin, a.End, r.id, r.row("batch", a.Begin, a.End), arg{"step", int64(a.Step)}, arg{"part", int64(a.Part)})
+}
+
+// Delivered is part of stream.Watch.
+func (r *run) Delivered(d stream.Delivery) {
+	r.file.mu.Lock()
+	defer r.file.mu.Unlock()
+	step := arg{"step", int64(d.Step)}
+	if !d.Last.IsZero() {
+		r.file.event("send", d.Last, d.Asked, r.id, clientRow, arg{"before_step", int64(d.Step)})
+	}
+	room := d.Asked.Add(d.NoRoom)
+	if d.NoRoom > 0 {
+		r.file.event("no room", d.Asked, room, r.id, clientRow, step)
+	}
+	r.file.event("wait", room, d.Given, r.id, clientRow, step, arg{"samples", int64(d.Samples)}, arg{"bytes", int64(d.Bytes)})
+}
+
+// Ended is part of stream.Watch.
+func (r *run) Ended(stream.Outcome) {
+	r.file.mu.Lock()
+	defer r.file.mu.Unlock()
+	r.file.event("run", r.begun, time.Now(), r.id, wholeRow)
+	r.file.flush()
+}
