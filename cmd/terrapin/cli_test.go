@@ -234,7 +234,7 @@ func TestEveryVerbKeepsItsPromise(t *testing.T) {
 		{[]string{"dataset", "verify", "crops@v1"}, []string{"ok", "digest"}},
 		{[]string{"dataset", "diff", "crops@v1", "crops@v1"}, nil},
 		{[]string{"stream", "crops@v1", "--batch-size", "4"}, []string{"samples", "batches", "sha256", "samples_per_second"}},
-		{[]string{"stream", "crops@v1", "--bench"}, []string{"samples", "batches", "samples_per_second", "chunks_decoded", "chunks_kept", "bytes_read"}},
+		{[]string{"stream", "crops@v1", "--bench"}, []string{"samples", "batches", "samples_per_second", "chunks_decoded", "chunks_kept", "bytes_read", "first_batch_seconds", "stall", "mixing"}},
 		{[]string{"stream", "crops@v1", "--explain"}, []string{"samples", "steps", "order", "shuffle", "chunks_per_batch", "read_bytes_per_batch"}},
 		{[]string{"model", "register", "net", "--facts", facts, "--dataset", "crops@v1"}, []string{"id", "digest", "document"}},
 		{[]string{"model", "show", "net"}, []string{"id", "framework", "dataset_digest"}},

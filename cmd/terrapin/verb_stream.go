@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/stream"
 )
 
@@ -35,6 +37,14 @@ type streamCost struct {
 	Decoded   int64 `json:"chunks_decoded"`
 	Kept      int64 `json:"chunks_kept"`
 	BytesRead int64 `json:"bytes_read"`
+	// FirstBatch is how long the first batch took, and Stalled how long was waited for the others; Stall is its share of
+	// the time after the first.
+	FirstBatch float64        `json:"first_batch_seconds"`
+	Stalled    float64        `json:"stall_seconds"`
+	Stall      float64        `json:"stall"`
+	Mixing     *stream.Mixing `json:"mixing,omitempty"`
+	// Unmeasured is why there is no Mixing.
+	Unmeasured string `json:"mixing_unmeasured,omitempty"`
 }
 
 func (c *cli) streamCommand() *cobra.Command {
@@ -44,6 +54,7 @@ func (c *cli) streamCommand() *cobra.Command {
 	var batch int
 	var ordered, bench, explain bool
 	var trace string
+	var step time.Duration
 	cmd := &cobra.Command{
 		Use: "stream NAME[@VERSION]", Short: "read one epoch of a split as a trainer would, and say how fast", Args: cobra.ExactArgs(1),
 		Long: `Reads every batch of an epoch in this process, without a network, and reports samples per second and the
@@ -51,11 +62,14 @@ SHA-256 of everything a trainer would have been given, in order: ids, positions,
 label of each batch. Two runs with the same version, split, seed, epoch and batch size agree.
 
 --bench leaves the SHA-256 out, which takes longer than reading, and says besides how many chunks were decoded and
-how many were at hand. --trace FILE writes down what takes how long, for https://ui.perfetto.dev. --explain reads nothing: it says in which order how many batches come, and how many chunks,
+how many were at hand; how long the first batch took, and which share of the time after it was spent waiting (with --step 50ms
+as if training took so long for each batch); and how well the order mixes, by six measures (docs/spec/order.md), beside
+those of a uniform order. --trace FILE writes down what takes how long, for https://ui.perfetto.dev. --explain reads nothing: it says in which order how many batches come, and how many chunks,
 ranges and bytes a batch needs.
 
 With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}, of --bench
-{…, "chunks_decoded", "chunks_kept", "bytes_read"}, of --explain {"samples", "steps", "rows", "order", "shuffle", "batch_bytes",
+{…, "chunks_decoded", "chunks_kept", "bytes_read", "first_batch_seconds", "stall_seconds", "stall", "mixing": {"distinct_chunks",
+"distinct_scenes", "largest_chunk_share", "delta_entropy", "spearman", "label_chi2", "epoch_overlap", "uniform": {…}}}, of --explain {"samples", "steps", "rows", "order", "shuffle", "batch_bytes",
 "looked_at_steps", "chunks_per_batch", "reads_per_batch", "read_bytes_per_batch"}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.server != "" {
@@ -80,7 +94,10 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 			if bench && explain {
 				return usagef("--bench and --explain exclude each other")
 			}
-			return c.stream(cmd.Context(), ticket, streamFlags{bench: bench, explain: explain, trace: trace})
+			if step < 0 || step > 0 && !bench {
+				return usagef("--step is a time that --bench spends on each batch")
+			}
+			return c.stream(cmd.Context(), ticket, streamFlags{bench: bench, explain: explain, trace: trace, step: step})
 		},
 	}
 	f := cmd.Flags()
@@ -93,6 +110,7 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 	f.StringVar(&filter, "filter", "", "CQL2 that samples have to pass, such as \"labelled > 0.5\"")
 	f.StringVar(&weights, "weights", "", "class_balanced, or a number of samples by which they come more often")
 	f.BoolVar(&bench, "bench", false, "read as fast as can be: no SHA-256")
+	f.DurationVar(&step, "step", 0, "with --bench: spend so long on each batch, as training would, such as 50ms")
 	f.BoolVar(&explain, "explain", false, "say what would be read, and read nothing")
 	f.StringVar(&trace, "trace", "", "write what takes how long to this new file, as Chrome trace events")
 	return cmd
@@ -102,6 +120,7 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 type streamFlags struct {
 	bench, explain bool
 	trace          string
+	step           time.Duration
 }
 
 func (c *cli) stream(ctx context.Context, raw []byte, f streamFlags) error {
@@ -119,7 +138,8 @@ func (c *cli) stream(ctx context.Context, raw []byte, f streamFlags) error {
 		return err
 	}
 	defer traced()
-	run, err := w.engine().Open(ctx, ticket)
+	engine := w.engine()
+	run, err := engine.Open(ctx, ticket)
 	if err != nil {
 		return err
 	}
@@ -128,41 +148,108 @@ func (c *cli) stream(ctx context.Context, raw []byte, f streamFlags) error {
 		return c.explain(ctx, run)
 	}
 	report := streamReport{Dataset: ticket.Samples.Dataset, Split: ticket.Samples.Split}
-	sum, started := sha256.New(), time.Now()
+	sum := sha256.New()
+	take := func(b *stream.Batch) { hashBatch(sum, b) }
+	if f.bench {
+		take = func(*stream.Batch) { time.Sleep(f.step) }
+	}
+	waits, err := report.read(ctx, run, take)
+	if err != nil {
+		return err
+	}
+	if !f.bench {
+		report.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		return c.sayStreamed(report, "sha256 "+report.SHA256)
+	}
+	cost := w.reader.Stats()
+	report.streamCost = &streamCost{Decoded: cost.Misses, Kept: cost.Hits, BytesRead: cost.BytesRead}
+	report.stalls(waits)
+	how := fmt.Sprintf("%d chunks decoded, %d at hand, %.1f MB read\n  first batch after %.2f s, then %.1f %% of the time waiting for pixels",
+		cost.Misses, cost.Hits, float64(cost.BytesRead)/1e6, report.FirstBatch, 100*report.Stall)
+	mixing, err := engine.Mixing(ctx, *ticket.Samples)
+	switch {
+	case fault.Is(err, fault.TooLarge):
+		report.Unmeasured = err.Error()
+		how += "\n  mixing    " + report.Unmeasured
+	case err != nil:
+		return err
+	default:
+		report.Mixing = &mixing
+		how += sayMixing(mixing)
+	}
+	return c.sayStreamed(report, how)
+}
+
+// read takes all batches and returns how long each was waited for.
+func (r *streamReport) read(ctx context.Context, run *stream.Run, take func(*stream.Batch)) (waits []time.Duration, err error) {
+	started := time.Now()
 	for {
+		asked := time.Now()
 		batch, err := run.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		report.Batches++
-		report.Samples += len(batch.IDs)
-		report.Bytes += int64(len(batch.Image) + len(batch.Valid) + len(batch.Label))
-		if !f.bench {
-			hashBatch(sum, batch)
-		}
+		waits = append(waits, time.Since(asked))
+		r.Batches++
+		r.Samples += len(batch.IDs)
+		r.Bytes += int64(len(batch.Image) + len(batch.Valid) + len(batch.Label))
+		take(batch)
 		batch.Release()
 	}
-	report.Seconds = time.Since(started).Seconds()
-	report.SamplesPerSecond = float64(report.Samples) / max(report.Seconds, 1e-9)
-	how := ""
-	if f.bench {
-		cost := w.reader.Stats()
-		report.streamCost = &streamCost{cost.Misses, cost.Hits, cost.BytesRead}
-		how = fmt.Sprintf("%d chunks decoded, %d at hand, %.1f MB read", cost.Misses, cost.Hits, float64(cost.BytesRead)/1e6)
-	} else {
-		report.SHA256 = hex.EncodeToString(sum.Sum(nil))
-		how = "sha256 " + report.SHA256
+	r.Seconds = time.Since(started).Seconds()
+	r.SamplesPerSecond = float64(r.Samples) / max(r.Seconds, 1e-9)
+	return waits, nil
+}
+
+// stalls sums up how long was waited.
+func (r *streamReport) stalls(waits []time.Duration) {
+	for i, w := range waits {
+		if i == 0 {
+			r.FirstBatch = w.Seconds()
+		} else {
+			r.Stalled += w.Seconds()
+		}
 	}
+	r.Stall = r.Stalled / max(r.Seconds-r.FirstBatch, 1e-9)
+}
+
+func (c *cli) sayStreamed(r streamReport, how string) error {
 	if c.json {
-		c.printJSON(report)
+		c.printJSON(r)
 		return nil
 	}
-	fmt.Fprintf(c.out, "%s %s: %d samples in %d batches, %.1f MB in %.2f s, %.0f samples/s\n  %s\n", report.Dataset, report.Split,
-		report.Samples, report.Batches, float64(report.Bytes)/1e6, report.Seconds, report.SamplesPerSecond, how)
+	fmt.Fprintf(c.out, "%s %s: %d samples in %d batches, %.1f MB in %.2f s, %.0f samples/s\n  %s\n", r.Dataset, r.Split,
+		r.Samples, r.Batches, float64(r.Bytes)/1e6, r.Seconds, r.SamplesPerSecond, how)
 	return nil
+}
+
+// sayMixing shows the measures beside those of a uniform order.
+func sayMixing(m stream.Mixing) string {
+	number := func(v *float64) string {
+		if v == nil {
+			return "-"
+		}
+		return strconv.FormatFloat(*v, 'f', 3, 64)
+	}
+	out := "\n  mixing                        this order   a uniform one"
+	for _, line := range []struct {
+		name          string
+		this, uniform *float64
+	}{
+		{"distinct chunks, of expected", &m.DistinctChunks, &m.Uniform.DistinctChunks},
+		{"distinct scenes, of expected", &m.DistinctScenes, &m.Uniform.DistinctScenes},
+		{"share of the largest chunk", &m.LargestChunkShare, &m.Uniform.LargestChunkShare},
+		{"entropy of distances", m.DeltaEntropy, m.Uniform.DeltaEntropy},
+		{"correlation with storage", m.Spearman, m.Uniform.Spearman},
+		{"chi2 of classes, of expected", m.LabelChi2, m.Uniform.LabelChi2},
+		{"pairs met again next epoch", m.EpochOverlap, m.Uniform.EpochOverlap},
+	} {
+		out += fmt.Sprintf("\n    %-28s %9s %15s", line.name, number(line.this), number(line.uniform))
+	}
+	return out
 }
 
 // explain says what a run would read.

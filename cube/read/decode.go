@@ -166,7 +166,7 @@ func (b *batch) copyOut(ctx context.Context, j job, c *chunk) {
 	}
 	begin := b.now()
 	b.gather(j.unit, int(j.layer), c)
-	b.span("gather", begin, int(j.key.length))
+	b.span("gather", begin, b.array(j).bytes)
 }
 
 // panicked is a defect met on a goroutine where no transport could turn it into an error.

@@ -8,7 +8,7 @@ import (
 // Spans is told what reading spends its time on.
 type Spans interface {
 	// Span says that something of so many bytes began then and ends now: "read", a chunk's bytes coming from an object;
-	// "decode", a chunk; "gather", copying from one to where it is wanted. It is called from any goroutine and may not wait.
+	// "decode", a chunk; "gather", copying from a decoded one to where it is wanted. It is called from any goroutine and may not wait.
 	Span(what string, begin time.Time, bytes int)
 }
 
