@@ -122,18 +122,15 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		}
 		send.batch = b
 		if err := w.Write(recordOf(schema, b)); err != nil {
-			return sendError(err)
+			return fault.New(fault.KindOf(err), "send step %d: %w", b.Step, err)
 		}
 	}
 	// A stream without a batch still has its schema.
 	if err := w.Close(); err != nil {
-		return sendError(err)
+		return fault.New(fault.KindOf(err), "end the stream: %w", err)
 	}
 	return nil
 }
-
-// sendError is why a message could not be sent: the client or the connection is gone.
-func sendError(err error) error { return fault.New(fault.Canceled, "send a batch: %w", err) }
 
 // sender puts encoded messages on the wire. The first is the schema, which carries no step.
 type sender struct {
@@ -164,7 +161,10 @@ func (s *sender) WritePayload(p ipc.Payload) error {
 		m.metadata = aligned(s.metadata, len(m.header), m.size)
 	}
 	s.begun = true
-	return s.out.SendMsg(&m)
+	if err := s.out.SendMsg(&m); err != nil {
+		return fault.New(fault.Canceled, "the client or the connection is gone: %w", err)
+	}
+	return nil
 }
 
 // pyarrow uses a message where gRPC received it: at a multiple of 16, and where it is large, on Linux,
