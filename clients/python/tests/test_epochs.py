@@ -101,6 +101,11 @@ def test_a_loop_that_stops_at_the_last_batch_has_had_the_epoch(client: terrapin.
         next(iterator)
     assert next(newer)["ids"] == expected(double, 0, 3)[:10]
     assert loader.epoch == 3
+    for batch in newer:
+        if batch["position"][-1] == 49:
+            break
+    loader.set_epoch(3)
+    assert [i for b in loader for i in b["ids"]] == expected(double, 0, 3)
 
 
 def test_a_state_at_the_end_of_an_epoch_has_nothing_left_of_it(client: terrapin.Client, double: Double) -> None:
@@ -108,6 +113,22 @@ def test_a_state_at_the_end_of_an_epoch_has_nothing_left_of_it(client: terrapin.
     loader.load_state_dict({**loader.state_dict(), "position": 50})
     assert list(loader) == []
     assert [i for b in loader for i in b["ids"]] == expected(double, 0, 1)
+
+
+def test_what_an_iteration_reads_is_settled_when_it_is_asked_first(client: terrapin.Client, double: Double) -> None:
+    loader = client.loader("crops@v1", batch_size=10, tensors="numpy")
+    iterator = iter(loader)
+    loader.set_epoch(2)
+    assert [i for b in iterator for i in b["ids"]] == expected(double, 0, 2)
+    iterator = iter(loader)
+    loader.load_state_dict({**loader.state_dict(), "epoch": 5, "position": 30})
+    loader.set_epoch(5)
+    assert [i for b in iterator for i in b["ids"]] == expected(double, 0, 5)[30:]
+    iterator = iter(loader)
+    next(iterator)
+    loader.set_epoch(8)
+    with pytest.raises(terrapin.CanceledError):
+        next(iterator)
 
 
 def test_a_newer_iteration_ends_the_older(client: terrapin.Client) -> None:

@@ -18,29 +18,41 @@ Batch = dict[str, Any]
 
 
 class Iteration(Iterator[Batch]):
-    """One run through the rest of an epoch; its thread ends with it, however it ends."""
+    """One run through the rest of an epoch; its thread ends with it, however it ends.
+
+    What is read is settled when the first batch is asked for: Lightning makes an iteration before it says of which
+    epoch, as a sampler's begins no sooner.
+    """
 
     def __init__(self, loader: "Loader") -> None:
+        self.begun = False
+        self._over = False
         self._prefetch: Prefetch | None = None
         self._reading: Reading | None = None
         self._progress: Progress | None = None
         self._superseded = False
         self._loader = loader
-        self._plan = loader._steps_from(loader._start)
         self._step = 0
+
+    def _begin(self) -> Prefetch:
+        loader = self._loader
+        self.begun = True
+        self._plan = loader._steps_from(loader._start)
         self._progress = loader._progress(self._plan)
         self._prefetch, self._reading = loader._prefetch(self._plan)
         loader._meter.begin()
+        return self._prefetch
 
     def __next__(self) -> Batch:
         if self._superseded:
             raise cancelled()
-        if self._prefetch is None:
+        if self._over:
             raise StopIteration
         asked = time.perf_counter()
+        prefetch = self._prefetch or self._begin()
         self.taken()
         try:
-            arrays = self._prefetch.next()
+            arrays = prefetch.next()
             batch = None if arrays is None else _batch(arrays, self._loader._convert)
             size = sum(a.nbytes for a in (arrays or {}).values() if not isinstance(a, list))
         except BaseException:
@@ -51,7 +63,7 @@ class Iteration(Iterator[Batch]):
             self.end()
             self._loader._finished()
             raise StopIteration
-        self._delivered(size, asked, self._prefetch.steps)
+        self._delivered(size, asked, prefetch.steps)
         return batch
 
     def _delivered(self, size: int, asked: float, steps: Steps) -> None:
@@ -75,7 +87,8 @@ class Iteration(Iterator[Batch]):
 
     def end(self, superseded: bool = False) -> None:
         """Stop reading; a superseded iteration says so when it is asked again."""
-        self._superseded = self._superseded or (superseded and self._prefetch is not None)
+        self._superseded = self._superseded or (superseded and not self._over)
+        self._over = True
         prefetch, self._prefetch = self._prefetch, None
         if prefetch is not None:
             if self._progress is not None:

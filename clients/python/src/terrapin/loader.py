@@ -50,7 +50,7 @@ class Loader:
     read-only. Batches are read ahead, by the server in shared memory or by a thread here; there are no
     worker processes.
 
-    A loader has one position. ``iter(loader)`` begins where it stands: at the start of its epoch, or at the position
+    A loader has one position. An iteration begins where it stands: at the start of its epoch, or at the position
     of the state it was given. An iteration that is broken off does not move that beginning; after one that has handed
     out its last batch, the next is that of the next epoch. A newer iteration ends an older one, whose next step raises
     CanceledError.
@@ -96,13 +96,11 @@ class Loader:
             None if world_size is None else whole("world_size", world_size),
         )
         self._seed = whole("seed", seed)
-        self._epoch = whole("epoch", epoch)
-        self._shuffle = shuffle
-        self._start = 0
-        self._position = 0
-        self._patience = patience
         self._live: weakref.ref[Iteration] | None = None
         self._handed: tuple[Reading, int] | None = None
+        self._begin(whole("epoch", epoch), 0)
+        self._shuffle = shuffle
+        self._patience = patience
         self._meter = Meter()
         self._shows = progress
         self._convert = converter(tensors)
@@ -136,9 +134,9 @@ class Loader:
         """Go to the beginning of an epoch; setting the epoch the loader is in keeps its position."""
         refuse_sharding(caller())
         epoch = self._checked_epoch(epoch)
+        self._settle()
         if epoch != self._epoch:
-            self._end_live()
-            self._epoch, self._start, self._position = epoch, 0, 0
+            self._begin(epoch, 0)
 
     def __len__(self) -> int:
         """Steps of a whole epoch, the same on every rank."""
@@ -146,13 +144,8 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         refuse_workers()
-        # A loop may have had the last batch and not have asked whether there is another, as Lightning does not.
-        complete = self._position > self._start and not self._steps_from(self._position).steps
-        if complete:
-            self._take()
+        self._settle()
         self._end_live()
-        if complete:
-            self._finished()
         for reading in self._readings:
             reading.flush()  # so that what was broken off is over before this begins
         self._position = self._start
@@ -215,9 +208,8 @@ class Loader:
         InvalidError for something that is no state.
         """
         numbers = checked(state, self._state(), self.spec.samples, self.spec.dataset)
-        self._end_live()
-        self._seed, self._epoch = numbers["seed"], numbers["epoch"]
-        self._start = self._position = numbers["position"]
+        self._seed = numbers["seed"]
+        self._begin(numbers["epoch"], numbers["position"])
 
     def verify_epoch(
         self, epoch: int | None = None, *, pixels: int = 0, partial: bool = False, raises: bool = False
@@ -240,7 +232,7 @@ class Loader:
             raise PreconditionError("this loader keeps no receipts")
         if epoch is None:
             epoch = int(self._readings[-1].facts["epoch"]) if self._readings else self._epoch
-        live = self._live() if self._live else None
+        running = self._running()
         if not self._steps_from(self._position).steps:
             self._take()
         for reading in self._readings:
@@ -248,7 +240,7 @@ class Loader:
         ticket = {**self._version(), "seed": self._seed, "epoch": epoch}
         rank = self.rank if self._own_run else None
         readings = [r for r in self._readings if r.facts["epoch"] == epoch and r.facts["seed"] == self._seed]
-        report = self._receipts.verify(self.run, ticket, rank, readings, pixels, partial or live is not None)
+        report = self._receipts.verify(self.run, ticket, rank, readings, pixels, partial or running)
         if raises:
             raised(report)
         return report
@@ -355,15 +347,32 @@ class Loader:
             reading.take(steps)
             reading.flush(self._patience)
 
+    def _settle(self) -> None:
+        """A loop may have had the last batch and not have asked whether there is another, as Lightning does not."""
+        if self._position > self._start and not self._steps_from(self._position).steps:
+            self._take()
+            self._end_live()
+            self._finished()
+
     def _finished(self) -> None:
-        self._live = self._handed = None
-        self._epoch, self._start, self._position = self._epoch + 1, 0, 0
+        self._live = None
+        self._begin(self._epoch + 1, 0)
+
+    def _begin(self, epoch: int, position: int) -> None:
+        if self._running():
+            self._end_live()
+        self._handed = None
+        self._epoch, self._start, self._position = epoch, position, position
 
     def _end_live(self) -> None:
         live = self._live() if self._live else None
         self._live = self._handed = None
         if live is not None:
             live.end(superseded=True)
+
+    def _running(self) -> bool:
+        live = self._live() if self._live else None
+        return live is not None and live.begun
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ from torch.utils.dlpack import from_dlpack
 from ._frames import Arrays
 from .loader import Batch, Loader
 
-__all__ = ["TorchLoader", "pinned", "tensor", "unpinnable"]
+__all__ = ["EpochSetter", "TorchLoader", "pinned", "tensor", "unpinnable"]
 
 
 def tensor(array: npt.NDArray[Any]) -> torch.Tensor:
@@ -46,3 +46,16 @@ class TorchLoader(Loader, IterableDataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         """One sample of the base order; see :meth:`terrapin.Loader.__getitem__`."""
         return Loader.__getitem__(self, index)
+
+    @property
+    def batch_sampler(self) -> "EpochSetter":
+        """What Lightning looks for to say which epoch begins, as it restores no state between two epochs."""
+        return EpochSetter(self)
+
+
+class EpochSetter:
+    """Stands where a DataLoader has its sampler: ``sampler.set_epoch(n)`` is the loader's."""
+
+    def __init__(self, loader: TorchLoader) -> None:
+        """Set the epoch of a loader."""
+        self.sampler = loader
