@@ -26,7 +26,8 @@ demo-serve: build ## serve what the demo made, until Ctrl-C (HTTP=127.0.0.1:8080
 test: build ## every test: Go with -race, Python, the official readers, S3 servers, PostgreSQL, the demo; ends with a table of skips
 	@python=$$(.ci/setup python); servers=$$(.ci/setup servers) || echo 'no S3 servers: their tests are skipped' >&2; \
 		postgres=$$(.ci/setup postgres) || echo 'no PostgreSQL: its tests are skipped' >&2; \
-		env $$servers $$postgres TERRAPIN_PYTHON=$$python "$$python" .ci/suite.py --binary $(BIN)
+		frameworks=$$(.ci/setup frameworks) || echo 'no Lightning, accelerate, torchdata, JAX: loaders are not tested in them' >&2; \
+		env $$servers $$postgres TERRAPIN_PYTHON=$$python "$$python" .ci/suite.py --binary $(BIN) --frameworks "$$frameworks"
 
 N ?= 2000
 SEED ?= 1

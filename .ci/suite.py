@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
+FRAMEWORKS = "clients/python/tests/integration/frameworks"
 # Skips that keep no referee from judging, by a part of their reason.
 HARMLESS = (
     "root may write everywhere",  # permissions bind nobody then
@@ -105,14 +106,14 @@ def finish_go(tally: Tally, key: tuple[str, str], action: str, lines: list[str],
         print("".join(lines))
 
 
-def run_pytest(tally: Tally, binary: Path, where: str, *flags: str) -> None:
-    """Run the Python tests below a folder in the same environment, against the built binary."""
+def run_pytest(tally: Tally, binary: Path, where: str, *flags: str, python: str = sys.executable) -> None:
+    """Run the Python tests below a folder, in this environment unless another is named, against the built binary."""
     report = Path(tempfile.mkdtemp()) / "pytest.xml"
     environment = os.environ | {
         "TERRAPIN_BIN": str(binary),
         "PYTHONPATH": str(TOP / "clients/python/src"),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "--junit-xml", str(report), *flags, where]
+    command = [python, "-m", "pytest", "-q", "--junit-xml", str(report), *flags, where]
     status = subprocess.run(command, cwd=TOP, env=environment, check=False).returncode
     if status < 0:
         print(f"the interpreter was killed by signal {-status}; its tests are run again")
@@ -133,6 +134,15 @@ def run_pytest(tally: Tally, binary: Path, where: str, *flags: str) -> None:
         tally.failed += 1
 
 
+def run_client(tally: Tally, binary: Path, frameworks: str) -> None:
+    """Run the tests of the Python client; those in other people's frameworks where an environment has them."""
+    run_pytest(tally, binary, "clients/python", f"--ignore={FRAMEWORKS}")
+    if frameworks:
+        run_pytest(tally, binary, FRAMEWORKS, python=frameworks)
+    else:
+        tally.add(FRAMEWORKS, "*", "no environment with the frameworks: .ci/setup frameworks")
+
+
 def run_demo(tally: Tally, binary: Path) -> None:
     """Run the demo twice in one folder, the second like the first, and then on a folder of scenes."""
     with tempfile.TemporaryDirectory() as folder:
@@ -151,6 +161,7 @@ def run_demo(tally: Tally, binary: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", type=Path, required=True)
+    parser.add_argument("--frameworks", default="", help="the interpreter of .ci/setup frameworks")
     parser.add_argument("--only", choices=("go", "python", "demo"), help="run one part")
     options = parser.parse_args()
     binary = options.binary.resolve()
@@ -160,7 +171,7 @@ def main() -> int:
         run_libzstd(tally)
         run_catalogs(tally)
     if options.only in (None, "python"):
-        run_pytest(tally, binary, "clients/python")
+        run_client(tally, binary, options.frameworks)
         run_pytest(tally, binary, "benchmarks", "--import-mode=importlib")
     if options.only in (None, "demo"):
         run_demo(tally, binary)
