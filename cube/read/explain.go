@@ -1,6 +1,7 @@
 package read
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
@@ -37,5 +38,26 @@ func (b *batch) explain(p part, layer int8, ref icechunk.Ref, err error) error {
 	if kind == fault.NotFound { // the cube says that it is there
 		kind = fault.Corrupt
 	}
-	return fault.New(kind, "read chunk %s of %s/%s in %s (%s): %w", at, b.places[p.place].Path, b.layers[layer].name, b.view.Cube().URL(), where, err)
+	out := fault.New(kind, "read chunk %s of %s/%s in %s (%s): %w", at, b.places[p.place].Path, b.layers[layer].name, b.view.Cube().URL(), where, err)
+	if around := (around{}); kind != fault.Corrupt || errors.As(err, &around) {
+		return out
+	}
+	return damage{out}
 }
+
+// Damaged reports whether an error of a window says that one of its chunks is missing, or is not what the cube recorded. A
+// store that cannot be reached is no damage, nor is what is wrong with the cube's account of its chunks.
+func Damaged(err error) bool {
+	var d damage
+	return errors.As(err, &d)
+}
+
+// damage is an error of a chunk itself.
+type damage struct{ error }
+
+func (d damage) Unwrap() error { return d.error }
+
+// around is an error of what the cube tells about a chunk: where it is, and its digest.
+type around struct{ error }
+
+func (a around) Unwrap() error { return a.error }

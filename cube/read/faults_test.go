@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
+	"github.com/terrapin-eo/terrapin/store/mem"
 )
 
 // flaky fails some reads of chunk objects: not at all there for now, torn, held up, or with a bit flipped.
@@ -76,7 +79,7 @@ func (f *flaky) Get(ctx context.Context, key string, r store.Range) (io.ReadClos
 // check demands that a window is right or says why it is not.
 func (w tiled) check(t testing.TB, q read.Request, group int, image, valid []byte, err error) bool {
 	if err != nil {
-		return assert.True(t, fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Canceled), "%v", err)
+		return assert.False(t, read.Damaged(err)) && assert.True(t, fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Canceled), "%v", err)
 	}
 	wantImage, wantValid, _ := w.want(t, q, group)
 	return assert.True(t, bytes.Equal(wantImage, image), "%+v", q) && assert.True(t, bytes.Equal(wantValid, valid), "%+v", q)
@@ -169,6 +172,7 @@ func TestOneBadChunkFailsItsWindowsOnly(t *testing.T) {
 		for k, q := range qs {
 			if k == 5 {
 				assert.Equal(t, fault.Corrupt, fault.KindOf(report.Errs[k]))
+				assert.True(t, read.Damaged(report.Errs[k]))
 				assert.ErrorContains(t, report.Errs[k], "chunk [")
 				assert.ErrorContains(t, report.Errs[k], "1 1] of r0c0/10m/image in mem://data/cubes/s2 (object chunks/"+ref.Object.String())
 				continue
@@ -204,5 +208,64 @@ func TestAShortObjectFailsWhatIsMissing(t *testing.T) {
 	require.NoError(t, report.Errs[0])
 	assert.True(t, w.check(t, qs[0], 0, i0, v0, nil))
 	assert.Equal(t, fault.Corrupt, fault.KindOf(report.Errs[1]))
+	assert.True(t, read.Damaged(report.Errs[1]))
 	assert.False(t, errors.Is(report.Errs[1], store.ErrNotFound))
+}
+
+// losing has no object of some name, and remembers what it was asked for.
+type losing struct {
+	store.Driver
+	mu   sync.Mutex
+	lost string
+	keys map[string]bool
+}
+
+func (l *losing) Get(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Info, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keys[key] = true
+	if key == l.lost {
+		return nil, store.Info{}, store.ErrNotFound
+	}
+	return l.Driver.Get(ctx, key, r)
+}
+
+// Whatever object is lost, it is an error; damage of the data it is where pixels lie in it, and no digests.
+func TestOnlyLostPixelsAreDamage(t *testing.T) {
+	driver := &losing{Driver: mem.New(), keys: map[string]bool{}}
+	bucket := store.New(driver, "mem://data").Sub("cubes/s2")
+	w := newTiled(t, bucket)
+	index, _, _ := w.view.Slice("r0c0/10m", w.ids[0])
+	ref, _, err := w.view.Ref(t.Context(), "r0c0/10m", layout.Image, index, 1, 1)
+	require.NoError(t, err)
+	q := read.Request{Cell: "r0c0/10m", Slices: w.ids[:1]}
+	q.Window.Row, q.Window.Col, q.Window.Height, q.Window.Width = 16, 16, 16, 16
+	once := func() error {
+		image, valid := w.buffers(q, 0)
+		c, err := layout.Open(t.Context(), bucket)
+		if err != nil {
+			return err
+		}
+		v, err := c.At(t.Context(), w.view.Snapshot())
+		if err != nil {
+			return err
+		}
+		return read.New(read.Config{}).Read(t.Context(), v, q, image, valid)
+	}
+	clear(driver.keys)
+	require.NoError(t, once())
+	needed := slices.Collect(maps.Keys(driver.keys))
+	require.Greater(t, len(needed), 3)
+	pixels := 0
+	for _, key := range needed {
+		driver.lost = key
+		err := once()
+		require.Error(t, err, key)
+		of := strings.HasSuffix(key, ref.Object.String())
+		require.Equal(t, of, read.Damaged(err), "%s: %v", key, err)
+		if of {
+			pixels++
+		}
+	}
+	require.Equal(t, 1, pixels)
 }

@@ -79,8 +79,10 @@ func (b *batch) sift() {
 func (b *batch) sort(u int32, l int, f *icechunk.Found) {
 	j := job{unit: u, layer: int8(l), absent: !f.OK, inline: f.Ref.Inline != nil}
 	a := b.array(j)
-	err := f.Err
-	if err == nil && f.OK && !j.inline {
+	var err error
+	if f.Err != nil {
+		err = around{f.Err}
+	} else if f.OK && !j.inline {
 		err = plausible(f.Ref, a)
 	}
 	switch {

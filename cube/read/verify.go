@@ -218,7 +218,7 @@ func (b *batch) compare(ctx context.Context, j job, got *sum) error {
 	}
 	all, err := load()
 	if err != nil {
-		return fault.New(fault.KindOf(err), "its digest: %w", err)
+		return fault.New(fault.KindOf(err), "its digest: %w", around{err})
 	}
 	p := b.parts[b.units[j.unit].from]
 	at := (int(p.cy)*b.places[p.place].ChunkCols + int(p.cx)) * sha256.Size
