@@ -22,17 +22,19 @@ func (l *Ledger) replay(e entry) error {
 			ticket, run := s.rec.Ticket, s.rec.Run
 			s.rec = *e.Ack
 			s.rec.Ticket, s.rec.Run = ticket, run
+			l.count(s, s.rec.size())
 		}
 	}
 	return nil
 }
 
-// touch notes that the file does not know a session as it is.
-func (l *Ledger) touch(s *Session) {
+// touch notes that the file does not know a session as it is, and its size.
+func (l *Ledger) touch(s *Session, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.sessions[s.rec.ID] == s {
 		l.dirty[s] = true
+		l.count(s, size)
 	}
 }
 
@@ -94,7 +96,8 @@ func (l *Ledger) flush() error {
 	err := l.write(entries)
 	if err != nil {
 		for _, s := range changed {
-			l.touch(s)
+			r := s.Record()
+			l.touch(s, r.size())
 		}
 	}
 	return err

@@ -178,7 +178,13 @@ func (l *Ledger) add(s *Session) {
 		l.runs[s.rec.Run] = r
 	}
 	r.sessions = append(r.sessions, s)
-	l.size += s.rec.size()
+	l.count(s, s.rec.size())
+}
+
+// count takes the size of a session's record into that of all; l.mu is held.
+func (l *Ledger) count(s *Session, size int) {
+	l.size += size - s.counted
+	s.counted = size
 }
 
 // find returns a session by its id.
@@ -274,5 +280,5 @@ func (l *Ledger) drop(name string) {
 func (l *Ledger) forget(s *Session) {
 	delete(l.sessions, s.rec.ID)
 	delete(l.dirty, s)
-	l.size -= s.rec.size()
+	l.count(s, 0)
 }

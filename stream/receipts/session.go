@@ -30,6 +30,8 @@ type Record struct {
 	// steps they were the same.
 	Agreed   uint64 `json:"agreed"`
 	Disputed *Seen  `json:"disputed,omitempty"`
+	// Masked are the rows of the acknowledged steps whose pixels could not be read, by reason.
+	Masked []Masked `json:"masked,omitempty"`
 }
 
 // Seen is the client's own chain over its first Steps steps.
@@ -47,7 +49,7 @@ func (r *Record) Acknowledged() uint64 {
 }
 
 // size is about what a record takes.
-func (r *Record) size() int { return 2048 + len(r.Ticket) + len(r.Actor) }
+func (r *Record) size() int { return 2048 + len(r.Ticket) + len(r.Actor) + maskedSize(r.Masked) }
 
 // Session is one stream of one rank. It is safe for concurrent use, but that steps are delivered in order.
 type Session struct {
@@ -63,6 +65,11 @@ type Session struct {
 	sent    Proof
 	now     step
 	pending []Proof // after each step that was delivered and not acknowledged
+	masked  int     // rows that were masked
+	unseen  []lost  // those of them that are not acknowledged, by step
+
+	// counted is the size of the record in the ledger's, and guarded by the ledger.
+	counted int
 }
 
 // ID is the session's name, 32 hex digits.
@@ -106,7 +113,7 @@ func (s *Session) Delivered(positions []int64, ids []string, last bool) {
 // giveUp remembers nothing more of what is delivered; s.mu is held.
 func (s *Session) giveUp() {
 	s.ledger.pending.Add(-int64(len(s.pending)))
-	s.lost, s.pending, s.now = true, nil, step{}
+	s.lost, s.pending, s.now, s.unseen = true, nil, step{}, nil
 }
 
 // Acknowledge tells that the client has taken its first steps steps.
@@ -115,9 +122,10 @@ func (s *Session) Acknowledge(steps uint64) error { return s.acknowledge(steps, 
 func (s *Session) acknowledge(steps uint64, seen *Hash) error {
 	s.mu.Lock()
 	changed, err := s.take(steps, seen)
+	size := s.rec.size()
 	s.mu.Unlock()
 	if changed {
-		s.ledger.touch(s)
+		s.ledger.touch(s, size)
 	}
 	return err
 }
@@ -159,6 +167,7 @@ func (s *Session) advance(steps uint64) {
 		s.rec.Marks = marked(s.rec.Marks, p.Steps, p.Chain)
 	}
 	s.pending = s.pending[n:]
+	s.tellMasked()
 	s.ledger.pending.Add(-int64(n))
 }
 
