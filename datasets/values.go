@@ -13,6 +13,15 @@ func physical(dn float64, c cube.Contract) float32 {
 	return float32(scaled + float32(c.Offset))
 }
 
+// CheckRaw refuses raw values of a version whose slices have several radiometric contracts, as a commit does.
+func (v *Version) CheckRaw() error {
+	slices := make([]cube.Slice, len(v.Slices))
+	for i, s := range v.Slices {
+		slices[i] = cube.Slice{Item: s.Item, Contract: s.Contract}
+	}
+	return oneContract(slices)
+}
+
 // moments gathers count, mean and the sum of squared deviations. Products are rounded by explicit
 // conversions, as above, so that the result is the same on every processor.
 type moments struct {

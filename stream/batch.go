@@ -19,6 +19,8 @@ type Shape struct {
 	DType, Label cube.DType
 	// Weighted rows carry a weight (tail "pad").
 	Weighted bool
+	// Turned rows say by which symmetry they are laid.
+	Turned bool
 	// Placed rows say where they and their cores lie (window runs).
 	Placed bool
 }
@@ -61,6 +63,9 @@ type Batch struct {
 	// Positions in the order of the epoch; -1 is padding, whose weight is 0.
 	Positions []int64
 	Weights   []float32 // nil unless the run is weighted
+	// Lost says of each row why it is masked: nil for those that are not, and altogether unless the run masks.
+	Lost       []error
+	Symmetries []byte // order.Symmetry of each row; nil unless they are turned
 	// Places of window runs; nil otherwise.
 	Places []Place
 
@@ -116,6 +121,8 @@ func newBatch(s Shape, rows int, block *Block) *Batch {
 			b.Positions = numbers[int64](part)
 		case weightColumn:
 			b.Weights = numbers[float32](part)
+		case symmetryColumn:
+			b.Symmetries = part
 		case placeColumn:
 			b.Places = numbers[Place](part)
 		}
@@ -123,8 +130,8 @@ func newBatch(s Shape, rows int, block *Block) *Batch {
 	return b
 }
 
-// numbers are the bytes of an array, which lies at a multiple of Align, as what they hold.
-func numbers[T int64 | float32 | Place](b []byte) []T {
+// numbers are the bytes of an array as what they hold; they lie at a multiple of its size.
+func numbers[T any](b []byte) []T {
 	var one T
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(one)))
 }
@@ -147,6 +154,7 @@ type row struct {
 	times               []int64
 	id                  *string
 	place               *Place
+	lost                *error // nil where a row that cannot be read is an error
 }
 
 func (b *Batch) row(s Shape, i int) row {
@@ -158,6 +166,9 @@ func (b *Batch) row(s Shape, i int) row {
 	}
 	if b.Label != nil {
 		r.label = b.Label[i*s.labelBytes() : (i+1)*s.labelBytes()]
+	}
+	if b.Lost != nil {
+		r.lost = &b.Lost[i]
 	}
 	if b.Places != nil {
 		r.place = &b.Places[i]

@@ -83,6 +83,10 @@ func (e *Engine) openSampleRun(ctx context.Context, given SampleTicket) (*Run, e
 	if err != nil {
 		return nil, err
 	}
+	if err := run.turnBy(t); err != nil {
+		return nil, err
+	}
+	run.maskBy(t)
 	run.ledger, run.watched = e.cfg.Receipts, watched{observers: e.cfg.Observers, transport: e.transport}
 	run.info.Facts, err = marshal(src.facts(t, run.info))
 	return run, err

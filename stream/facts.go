@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -78,6 +79,9 @@ type sampleFacts struct {
 	Shuffle any     `json:"shuffle"`
 	Filter  *string `json:"filter"`
 	Weights *string `json:"weights"`
+	Augment *string `json:"augment"`
+	// OnError is "refuse" or "mask".
+	OnError string `json:"on_error"`
 	// Chunk is the edge of a chunk in pixels, GroupBytes what the samples of one decode to.
 	Chunk      int    `json:"chunk"`
 	GroupBytes uint64 `json:"group_bytes"`
@@ -124,10 +128,10 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 			Bands: v.Bands, DType: info.Shape.DType, CubeDType: v.DType, Nodata: cube.NumberOf(v.Nodata),
 			Contracts: make([]contractFacts, 0, len(v.Slices)), Slots: v.Slots, Size: v.Size,
 		},
-		Values: v.Values, Normalise: v.Normalise, Statistics: make([]statFacts, 0, len(v.Stats)),
+		Values: s.values.kind(), Normalise: s.values.normalise, Statistics: make([]statFacts, 0, len(v.Stats)),
 		Classes: []datasets.Class{},
 		Order:   t.Order, Split: t.Split, Seed: t.Seed, Epoch: t.Epoch, Shuffle: mixed(t.Shuffle.of(v)),
-		Filter: given(t.Filter), Weights: given(t.Weights),
+		Filter: given(t.Filter), Weights: given(t.Weights), Augment: given(string(t.Augment)), OnError: cmp.Or(t.OnError, "refuse"),
 		BatchSize: t.BatchSize, Rank: t.Rank, WorldSize: t.WorldSize, Start: t.Start, Tail: t.Tail,
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}

@@ -18,6 +18,12 @@ type heap struct {
 // keptBytes bounds what waits to be used again.
 const keptBytes = 512 << 20
 
+// borrow gives memory that holds anything, until it is released; no budget counts it.
+func (h *heap) borrow(size int) (b []byte, release func()) {
+	b = h.pop(size)
+	return b[:size], func() { h.push(b) }
+}
+
 // pop finds a block that fits and is not much too large.
 func (h *heap) pop(size int) []byte {
 	h.mu.Lock()

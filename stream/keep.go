@@ -32,6 +32,11 @@ func (r *Run) Keep(actor string) error {
 // delivered tells the session, if there is one, what leaves.
 func (r *Run) delivered(b *Batch) {
 	if r.session != nil && b != nil {
+		for i, why := range b.Lost {
+			if why != nil {
+				r.session.Masked(b.Positions[i], b.IDs[i], why.Error())
+			}
+		}
 		r.session.Delivered(b.Positions, b.IDs, b.Part == b.Parts-1)
 	}
 }
@@ -50,6 +55,8 @@ type Row struct {
 	Step     uint64 `json:"step"`
 	Position uint64 `json:"position"`
 	ID       string `json:"id"`
+	// Masked rows came with weight 0, as their pixels could not be read; the session's record says why.
+	Masked bool `json:"masked,omitempty"`
 }
 
 // MaxRows bounds the rows of one call of Rows.

@@ -38,6 +38,7 @@ const (
 	idColumn       = "id"
 	positionColumn = "position"
 	weightColumn   = "weight"
+	symmetryColumn = "symmetry"
 	placeColumn    = "place"
 )
 
@@ -55,6 +56,9 @@ func (s Shape) Columns() []Column {
 	out = append(out, Column{idColumn, ascii, []int{IDBytes}}, Column{positionColumn, string(cube.Int64), []int{}})
 	if s.Weighted {
 		out = append(out, Column{weightColumn, string(cube.Float32), []int{}})
+	}
+	if s.Turned {
+		out = append(out, Column{symmetryColumn, string(cube.Uint8), []int{}})
 	}
 	if s.Placed {
 		// row, col, height and width of the window, then of its core.

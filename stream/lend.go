@@ -17,13 +17,13 @@ type lender interface {
 }
 
 // Lend spares the copy of images that are whole chunks in the cache: they stay there until the batch is released, and its
-// block holds anything instead. Who asks for it reads Batch.Pieces and never Batch.Image. It comes before the first Next.
+// block holds anything instead. Windows that are laid by symmetries are copied all the same. Who asks for it reads Batch.Pieces and never Batch.Image. It comes before the first Next.
 func (r *Run) Lend() { r.lends = true }
 
 // fill reads rows of a batch by position, or borrows them.
 func (r *Run) fill(ctx context.Context, first uint64, dst []row, b *Batch) error {
 	l, ok := r.src.(lender)
-	if !ok || !r.lends {
+	if !ok || !r.lends || r.turns != nil {
 		return r.src.fill(ctx, first, dst)
 	}
 	loans, err := l.lend(ctx, first, dst)
@@ -32,6 +32,9 @@ func (r *Run) fill(ctx context.Context, first uint64, dst []row, b *Batch) error
 	}
 	b.loans = loans
 	for _, loan := range loans.All() {
+		if dst[loan.Request].isLost() {
+			continue
+		}
 		b.lent = append(b.lent, piece{b.place(dst[loan.Request].image) + loan.At, loan.Bytes})
 	}
 	slices.SortFunc(b.lent, func(x, y piece) int { return cmp.Compare(x.at, y.at) })

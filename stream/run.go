@@ -52,6 +52,9 @@ type Run struct {
 	rows   int // of a message, at most
 	memory Memory
 	lends  bool
+	turns  *order.Symmetries // nil lays no window otherwise
+	masks  bool              // rows whose pixels are damaged
+	masked int               // rows so far
 
 	ledger  *receipts.Ledger  // nil keeps nothing
 	session *receipts.Session // nil before Keep, and where nothing is kept
@@ -156,12 +159,16 @@ func (r *Run) Next(ctx context.Context) (*Batch, error) {
 	case <-ctx.Done():
 		return nil, fault.New(fault.Canceled, "read batches: %w", ctx.Err())
 	}
-	if r.err = res.err; r.err != nil {
+	if r.err = res.err; r.err == nil {
+		r.err = r.tooMany(res.batch)
+	}
+	if r.err != nil {
 		r.stop() // what is read further on is not wanted
+		return nil, r.err
 	}
 	r.delivered(res.batch)
 	r.watched.delivered(res, asked)
-	return res.batch, res.err
+	return res.batch, nil
 }
 
 // Expire notes that the run is given up because its client takes nothing. It may be called from any goroutine.
@@ -249,6 +256,9 @@ func (r *Run) read(ctx context.Context, m message, block *Block) result {
 	err := guarded(func() error {
 		b = newBatch(r.info.Shape, m.rows, block)
 		b.Step, b.Part, b.Parts = m.step, m.part, m.parts
+		if r.masks {
+			b.Lost = make([]error, m.rows)
+		}
 		return r.assemble(ctx, r.plan.Part(m.step, r.rank), m.first, b)
 	})
 	if err != nil {
@@ -272,16 +282,14 @@ func (r *Run) assemble(ctx context.Context, part order.Part, first int, b *Batch
 		b.Positions[i] = int64(part.First + uint64(first+i))
 		wanted = append(wanted, dst)
 	}
-	for i := range b.Weights {
-		b.Weights[i] = 1
-		if b.Positions[i] < 0 {
-			b.Weights[i] = 0
-		}
-	}
 	if len(wanted) > 0 {
 		if err := r.fill(ctx, part.First+uint64(first), wanted, b); err != nil {
 			return err
 		}
+	}
+	b.weigh()
+	if err := r.turn(ctx, b); err != nil {
+		return err
 	}
 	return b.write()
 }

@@ -24,6 +24,7 @@ type sampleSource struct {
 	order   order.Sequence
 	label   *labels.Revision // nil without labels
 	values  values
+	spare   *heap // for stored numbers that are longer than what leaves
 	pinned  map[cube.SliceID]datasets.PinnedSlice
 }
 
@@ -36,7 +37,10 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 		return nil, t, err
 	}
 	t.Dataset, t.Digest = v.Ref(), v.Digest
-	s := &sampleSource{reader: e.cfg.Reader, version: v, values: valuesOf(v), pinned: map[cube.SliceID]datasets.PinnedSlice{}}
+	s := &sampleSource{reader: e.cfg.Reader, version: v, spare: e.heap, pinned: map[cube.SliceID]datasets.PinnedSlice{}}
+	if s.values, err = t.valuesOf(v); err != nil {
+		return nil, t, err
+	}
 	for _, p := range v.Slices {
 		s.pinned[p.ID] = p
 	}
@@ -81,19 +85,6 @@ func checkVersion(v *datasets.Version, t SampleTicket) error {
 	return nil
 }
 
-// valuesOf says how a version's stored numbers leave. A standard deviation of 0 divides by 1.
-func valuesOf(v *datasets.Version) values {
-	out := values{stored: v.DType, physical: v.Values == datasets.Physical, normalise: v.Normalise}
-	for _, s := range v.Stats {
-		std := float32(s.Std)
-		if std == 0 {
-			std = 1
-		}
-		out.mean, out.std = append(out.mean, float32(s.Mean)), append(out.std, std)
-	}
-	return out
-}
-
 func (s *sampleSource) shape() Shape {
 	v := s.version
 	shape := Shape{Slots: v.Slots, Bands: len(v.Bands), Height: v.Size, Width: v.Size, DType: s.values.dtype()}
@@ -119,25 +110,24 @@ func (s *sampleSource) fillBy(ctx context.Context, first uint64, dst []row, many
 		}
 		contracts[i] = s.describe(samples[i], dst[i])
 	}
+	unlabelled := make([]error, len(dst)) // by damage
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return guarded(func() error { return s.images(gctx, first, samples, contracts, dst, many) })
 	})
 	if s.label != nil {
 		g.Go(func() error {
-			return inParallel(gctx, len(dst), func(ctx context.Context, i int) error {
-				w, err := s.region.From(samples[i].Cell, samples[i].Window) // the raster's grid is the frame
-				if err == nil {
-					err = s.label.Read(ctx, w, dst[i].label)
-				}
-				if err != nil {
-					return fault.New(fault.KindOf(err), "read the label of sample %s (position %d): %w", samples[i].ID, first+uint64(i), err)
-				}
-				return nil
+			return inParallel(gctx, len(dst), func(ctx context.Context, i int) (err error) {
+				unlabelled[i], err = s.labelOf(ctx, samples[i], first+uint64(i), dst[i])
+				return err
 			})
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	s.void(unlabelled, dst)
+	return nil
 }
 
 // room is part of expecter: while everything fits, nothing is dropped.
@@ -201,22 +191,28 @@ func (s *sampleSource) images(ctx context.Context, first uint64, samples []datas
 	}
 	image, valid := imagesOf(dst)
 	if s.values.float32s() {
-		n := len(dst[0].image) / 4 * s.version.DType.Size()
-		stored := make([]byte, len(dst)*n)
-		for i := range image {
-			image[i] = stored[i*n : (i+1)*n]
-		}
+		stored, release := s.values.under(image, s.spare)
+		defer release()
+		image = stored
 	}
 	report, err := many(ctx, s.view, requests, image, valid)
 	for i, why := range report.Errs {
-		if why != nil {
-			return fault.New(fault.KindOf(why), "read sample %s (position %d): %w", samples[i].ID, first+uint64(i), why)
+		if why == nil {
+			continue
 		}
+		err = fault.New(fault.KindOf(why), "read sample %s (position %d): %w", samples[i].ID, first+uint64(i), why)
+		if !read.Damaged(why) || !dst[i].lose(err) {
+			return err
+		}
+		err = nil
 	}
 	if err != nil || !s.values.float32s() {
 		return err
 	}
 	return inParallel(ctx, len(dst), func(_ context.Context, i int) error {
+		if dst[i].isLost() {
+			return nil
+		}
 		s.values.convert(dst[i].image, image[i], valid[i], contracts[i], len(s.version.Bands), s.version.Size*s.version.Size)
 		return nil
 	})
@@ -229,19 +225,4 @@ func imagesOf(rows []row) (image, valid [][]byte) {
 		image[i], valid[i] = r.image, r.valid
 	}
 	return image, valid
-}
-
-// pad looks like a sample of which nothing was observed.
-func (s *sampleSource) pad(dst row) {
-	fill := 0.0
-	if s.version.Nodata != nil && !s.values.normalise {
-		fill = *s.version.Nodata
-	}
-	fillValues(dst.image, s.values.dtype(), fill)
-	for i := range dst.times {
-		dst.times[i] = NoTime
-	}
-	if s.version.Labels != nil {
-		fillValues(dst.label, s.version.Labels.DType, s.version.Labels.Ignore)
-	}
 }

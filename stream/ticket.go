@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/stream/receipts"
 	"github.com/terrapin-eo/terrapin/stream/strict"
@@ -41,6 +42,12 @@ type SampleTicket struct {
 	Filter string `json:"filter,omitempty"`
 	// Weights is "class_balanced" or a number that samples have, by which they come more or less often; "" is each once.
 	Weights string `json:"weights,omitempty"`
+	// Conversion is what the numbers of images become where it is not what the version fixes.
+	Conversion
+	// Augment names the symmetries by which windows are laid, each as its position says; "" lays none.
+	Augment order.Augment `json:"augment,omitempty"`
+	// OnError says what a sample is whose pixels are damaged: "refuse", or "", makes an error of it, "mask" a row of weight 0.
+	OnError string `json:"on_error,omitempty"`
 	// Order, where given, must be the algorithm of the order.
 	Order     string `json:"order,omitempty"`
 	BatchSize int    `json:"batch_size"`
@@ -104,7 +111,7 @@ func (t Ticket) JSON() []byte {
 
 func parseSamples(data []byte) (*SampleTicket, error) {
 	t := &SampleTicket{Split: "train", Shuffle: ByVersion, BatchSize: 32, WorldSize: 1}
-	seen, err := strict.Object("ticket", data, []strict.Key{
+	seen, err := strict.Object("ticket", data, append([]strict.Key{
 		strict.Text("dataset", &t.Dataset),
 		strict.Text("digest", &t.Digest),
 		strict.Text("split", &t.Split),
@@ -121,7 +128,9 @@ func parseSamples(data []byte) (*SampleTicket, error) {
 		strict.Text("run", &t.Run),
 		filterKey(&t.Filter),
 		strict.OptionalText("weights", &t.Weights),
-	})
+		strict.Choice("augment", (*string)(&t.Augment), order.Augments()...),
+		strict.Choice("on_error", &t.OnError, "refuse", mask),
+	}, t.Conversion.keys()...))
 	if err != nil {
 		return nil, err
 	}

@@ -1,17 +1,19 @@
 package stream
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/datasets"
 )
 
 // values turns stored numbers into what a trainer gets. Every float32 operation stands in an explicit
 // conversion: without it Go may fuse a multiplication and an addition on some processors, and the
 // bits would no longer be NumPy's.
 type values struct {
-	stored    cube.DType
+	stored cube.DType
+	// floats: rows leave as float32 even where nothing else is done to them.
+	floats    bool
 	physical  bool
 	normalise bool
 	// mean and std by band, when normalise.
@@ -19,7 +21,7 @@ type values struct {
 }
 
 // float32s reports whether rows leave as float32; otherwise they are the stored numbers.
-func (v values) float32s() bool { return v.physical || v.normalise }
+func (v values) float32s() bool { return v.floats || v.physical || v.normalise }
 
 // dtype is the type in which rows leave.
 func (v values) dtype() cube.DType {
@@ -29,94 +31,130 @@ func (v values) dtype() cube.DType {
 	return v.stored
 }
 
-// convert turns src [slot, band, y, x] in the stored type into dst of float32. contracts holds one
-// contract per slot; valid is [slot, y, x].
-func (v values) convert(dst, src, valid []byte, contracts []cube.Contract, bands, pixels int) {
+// kind is what is said of the numbers.
+func (v values) kind() datasets.Values {
+	if v.physical {
+		return datasets.Physical
+	}
+	return datasets.Raw
+}
+
+// under is where the stored numbers of rows go whose float32 fill image: the end of the same memory, which convert
+// then fills from its beginning without overtaking what it reads. Numbers longer than float32 get memory of their
+// own from spare, which release gives back.
+func (v values) under(image [][]byte, spare *heap) (stored [][]byte, release func()) {
 	size := v.stored.Size()
+	stored, release = make([][]byte, len(image)), func() {}
+	var own []byte
+	if size > 4 && len(image) > 0 {
+		own, release = spare.borrow(len(image) * len(image[0]) / 4 * size)
+	}
+	for i, row := range image {
+		n := len(row) / 4 * size
+		if own != nil {
+			stored[i], own = own[:n:n], own[n:]
+		} else {
+			stored[i] = row[len(row)-n:]
+		}
+	}
+	return stored, release
+}
+
+// convert turns src [slot, band, y, x] in the stored type into dst of float32, one plane after another; src may be
+// the end of dst. contracts holds one contract per slot; valid is [slot, y, x].
+func (v values) convert(dst, src, valid []byte, contracts []cube.Contract, bands, pixels int) {
+	if v.stored == cube.Float32 && !v.physical && !v.normalise {
+		copy(dst, src)
+		return
+	}
+	p := plane{physical: v.physical, normalise: v.normalise, dst: numbers[float32](dst)}
 	for t, c := range contracts {
-		seen := valid[t*pixels : (t+1)*pixels]
+		p.scale, p.offset = float32(c.Scale), float32(c.Offset)
+		p.seen = valid[t*pixels : (t+1)*pixels]
 		for b := range bands {
-			k := t*bands + b
-			plane := dst[k*pixels*4 : (k+1)*pixels*4]
-			toFloat32(plane, src[k*pixels*size:(k+1)*pixels*size], v.stored)
-			if v.physical {
-				scalePlane(plane, float32(c.Scale), float32(c.Offset))
-			}
+			p.first = (t*bands + b) * pixels
 			if v.normalise {
-				normalisePlane(plane, seen, v.mean[b], v.std[b])
+				p.mean, p.std = v.mean[b], v.std[b]
 			}
+			p.of(src, v.stored)
 		}
 	}
 }
 
-func at(plane []byte, i int) float32 {
-	return math.Float32frombits(binary.LittleEndian.Uint32(plane[4*i:]))
+// plane is one slot and band of a row on its way: dst from first on, as many numbers as seen has.
+type plane struct {
+	dst                 []float32
+	first               int
+	seen                []byte // 0 where nothing was observed
+	physical, normalise bool
+	scale, offset       float32
+	mean, std           float32
 }
 
-func set(plane []byte, i int, x float32) {
-	binary.LittleEndian.PutUint32(plane[4*i:], math.Float32bits(x))
-}
-
-func scalePlane(plane []byte, scale, offset float32) {
-	for i := range len(plane) / 4 {
-		product := float32(at(plane, i) * scale)
-		set(plane, i, float32(product+offset))
-	}
-}
-
-func normalisePlane(plane, seen []byte, mean, std float32) {
-	for i := range len(plane) / 4 {
-		if seen[i] == 0 {
-			set(plane, i, 0)
-			continue
-		}
-		centred := float32(at(plane, i) - mean)
-		set(plane, i, float32(centred/std))
-	}
-}
-
-// toFloat32 rounds stored numbers to the nearest float32, ties to even, as NumPy's astype does.
-func toFloat32(dst, src []byte, d cube.DType) {
-	le := binary.LittleEndian
-	n := len(dst) / 4
+// of fills a plane with the numbers that stand at the same place of src.
+func (p plane) of(src []byte, d cube.DType) {
 	switch d {
 	case cube.Int8:
-		for i := range n {
-			set(dst, i, float32(int8(src[i])))
-		}
+		fill(p, numbers[int8](src))
 	case cube.Uint8:
-		for i := range n {
-			set(dst, i, float32(src[i]))
-		}
+		fill(p, numbers[uint8](src))
 	case cube.Int16:
-		for i := range n {
-			set(dst, i, float32(int16(le.Uint16(src[2*i:]))))
-		}
+		fill(p, numbers[int16](src))
 	case cube.Uint16:
-		for i := range n {
-			set(dst, i, float32(le.Uint16(src[2*i:])))
-		}
+		fill(p, numbers[uint16](src))
 	case cube.Int32:
-		for i := range n {
-			set(dst, i, float32(int32(le.Uint32(src[4*i:]))))
-		}
+		fill(p, numbers[int32](src))
 	case cube.Uint32:
-		for i := range n {
-			set(dst, i, float32(le.Uint32(src[4*i:])))
-		}
+		fill(p, numbers[uint32](src))
 	case cube.Int64:
-		for i := range n {
-			set(dst, i, float32(int64(le.Uint64(src[8*i:]))))
-		}
+		fill(p, numbers[int64](src))
 	case cube.Uint64:
-		for i := range n {
-			set(dst, i, float32(le.Uint64(src[8*i:])))
-		}
+		fill(p, numbers[uint64](src))
 	case cube.Float32:
-		copy(dst, src)
+		fill(p, numbers[float32](src))
 	default:
-		for i := range n {
-			set(dst, i, float32(math.Float64frombits(le.Uint64(src[8*i:]))))
+		fill(p, numbers[float64](src))
+	}
+}
+
+// number is what a cube stores.
+type number interface {
+	int8 | uint8 | int16 | uint16 | int32 | uint32 | int64 | uint64 | float32 | float64
+}
+
+// fill rounds stored numbers to the nearest float32, ties to even, as NumPy's astype does, and does the rest in the
+// same pass. No number is written before those that lie in its place were read.
+func fill[T number](p plane, all []T) {
+	n := len(p.seen)
+	src := all[p.first : p.first+n]
+	dst, seen := p.dst[p.first : p.first+n][:len(src)], p.seen[:len(src)]
+	scale, offset, mean, std := p.scale, p.offset, p.mean, p.std
+	switch {
+	case p.physical && p.normalise:
+		for i, x := range src {
+			scaled := float32(float32(x) * scale)
+			centred := float32(float32(scaled+offset) - mean)
+			dst[i] = kept(float32(centred/std), seen[i])
+		}
+	case p.physical:
+		for i, x := range src {
+			scaled := float32(float32(x) * scale)
+			dst[i] = float32(scaled + offset)
+		}
+	case p.normalise:
+		for i, x := range src {
+			centred := float32(float32(x) - mean)
+			dst[i] = kept(float32(centred/std), seen[i])
+		}
+	default:
+		for i, x := range src {
+			dst[i] = float32(x)
 		}
 	}
+}
+
+// kept is x, or 0 where nothing was seen; it does not branch, as clouds are everywhere.
+func kept(x float32, seen byte) float32 {
+	mask := -((uint32(seen) + 0xFF) >> 8)
+	return math.Float32frombits(math.Float32bits(x) & mask)
 }

@@ -3,11 +3,13 @@ package stream
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -30,7 +32,7 @@ with np.errstate(all="ignore"):
     physical = raw * scale.astype(f32)[:, None, None] + offset.astype(f32)[:, None, None]
     def norm(x):
         return np.where(valid == 1, (x - mean[None, :, None]) / std[None, :, None], f32(0))
-    for name, x in {"physical": physical, "raw-norm": norm(raw), "physical-norm": norm(physical)}.items():
+    for name, x in {"float32": raw, "physical": physical, "raw-norm": norm(raw), "physical-norm": norm(physical)}.items():
         assert x.dtype == f32
         x.tofile(folder + "/" + name)
 `
@@ -74,13 +76,23 @@ func TestConvertEqualsNumPyBitForBit(t *testing.T) {
 				strconv.Itoa(slots), strconv.Itoa(bands), strconv.Itoa(pixels)).CombinedOutput()
 			require.NoError(t, err, string(out))
 
-			for name, how := range map[string][2]bool{"physical": {true, false}, "raw-norm": {false, true}, "physical-norm": {true, true}} {
+			for name, how := range map[string][2]bool{"float32": {}, "physical": {true, false}, "raw-norm": {false, true}, "physical-norm": {true, true}} {
 				want, err := os.ReadFile(filepath.Join(dir, name))
 				require.NoError(t, err)
-				v.physical, v.normalise = how[0], how[1]
+				v.floats, v.physical, v.normalise = true, how[0], how[1]
 				got := make([]byte, len(want))
 				v.convert(got, src, valid, contracts, bands, pixels)
 				require.Equal(t, -1, firstDifference(got, want), "%s: first value that differs", name)
+
+				rows := [][]byte{make([]byte, len(want)), make([]byte, len(want))}
+				stored, release := v.under(rows, &heap{})
+				for i, row := range rows {
+					copy(stored[i], src)
+					v.convert(row, stored[i], valid, contracts, bands, pixels)
+				}
+				release()
+				require.Equal(t, got, rows[0], "%s: in the memory that is filled", name)
+				require.Equal(t, got, rows[1], "%s: in the memory that is filled", name)
 			}
 		})
 	}
@@ -98,3 +110,28 @@ func firstDifference(got, want []byte) int {
 }
 
 func isNaN(bits uint32) bool { f := math.Float32frombits(bits); return f != f }
+
+// BenchmarkConvert converts samples of 13 bands of 256 by 256 pixels, the bytes are those that leave.
+func BenchmarkConvert(b *testing.B) {
+	const bands, pixels = 13, 256 * 256
+	for _, d := range []cube.DType{cube.Uint8, cube.Uint16, cube.Float32} {
+		src, valid := make([]byte, bands*pixels*d.Size()), make([]byte, pixels)
+		r := rand.New(rand.NewPCG(1, 2))
+		for i := range src {
+			src[i] = byte(r.Uint32())
+		}
+		for i := range valid {
+			valid[i] = byte(r.IntN(2))
+		}
+		dst := make([]byte, bands*pixels*4)
+		for name, v := range map[string]values{"float32": {}, "physical": {physical: true}, "normalised": {normalise: true}, "both": {physical: true, normalise: true}} {
+			v.stored, v.mean, v.std = d, make([]float32, bands), slices.Repeat([]float32{2.5}, bands)
+			b.Run(fmt.Sprintf("%s/%s", d, name), func(b *testing.B) {
+				b.SetBytes(int64(len(dst)))
+				for b.Loop() {
+					v.convert(dst, src, valid, []cube.Contract{{Scale: 1e-4, Offset: -0.1}}, bands, pixels)
+				}
+			})
+		}
+	}
+}

@@ -20,10 +20,11 @@ import (
 	"github.com/terrapin-eo/terrapin/store/mem"
 )
 
-// counting counts what is read of datasets.
+// counting counts what is read of datasets, and may fail.
 type counting struct {
 	store.Driver
 	commits, indexes atomic.Int64
+	fail             func(key string) error // nil never fails
 }
 
 func (c *counting) Get(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Info, error) {
@@ -32,6 +33,11 @@ func (c *counting) Get(ctx context.Context, key string, r store.Range) (io.ReadC
 		c.commits.Add(1)
 	case strings.HasSuffix(key, "/samples.idx"):
 		c.indexes.Add(1)
+	}
+	if c.fail != nil {
+		if err := c.fail(key); err != nil {
+			return nil, store.Info{}, err
+		}
 	}
 	return c.Driver.Get(ctx, key, r)
 }
@@ -43,13 +49,17 @@ type shelf struct {
 	engine *Engine
 }
 
-func newShelf(t *testing.T, versions int) *shelf {
+// newShelf has one scene, or those that are given.
+func newShelf(t *testing.T, versions int, scenes ...layouttest.Scene) *shelf {
 	t.Helper()
 	w := &shelf{driver: &counting{Driver: mem.New()}}
 	root := store.New(w.driver, "mem://data")
 	c, err := layout.Create(t.Context(), root.Sub("cubes/s2"), layouttest.Spec(cube.Uint16, nil))
 	require.NoError(t, err)
-	layouttest.Commit(t, c, layouttest.Random(c.Spec(), 1, "a", layouttest.Date(3, 1, 0)))
+	if scenes == nil {
+		scenes = append(scenes, layouttest.Random(c.Spec(), 1, "a", layouttest.Date(3, 1, 0)))
+	}
+	layouttest.Commit(t, c, scenes...)
 	cubes := func(context.Context, string) (*layout.Cube, error) { return c, nil }
 	w.cfg = datasets.Config{Root: root, Cube: cubes}
 	w.engine = New(Config{Root: root, Cubes: cubes})

@@ -22,6 +22,15 @@ type Ticket struct {
 	Filter  string `json:"filter,omitempty"`
 	Weights string `json:"weights,omitempty"`
 	Order   string `json:"order,omitempty"`
+	// DType is "float32" for images of float32, Values "raw" or "physical" instead of what the version fixes, and so
+	// Normalise.
+	DType     string `json:"dtype,omitempty"`
+	Values    string `json:"values,omitempty"`
+	Normalise *bool  `json:"normalise,omitempty"`
+	// Augment is "flips" or "d4": the column symmetry says how a window is laid.
+	Augment string `json:"augment,omitempty"`
+	// OnError is "mask" for rows of weight 0 where a chunk is damaged, instead of an error.
+	OnError string `json:"on_error,omitempty"`
 	// BatchSize is the samples of a rank in a step.
 	BatchSize int `json:"batch_size,omitempty"`
 	Rank      int `json:"rank"`

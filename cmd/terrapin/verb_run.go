@@ -110,21 +110,31 @@ func (c *cli) runShowCommand() *cobra.Command {
 		Long: `Shows the sessions of a run, oldest first: what each stream was opened with, how many steps its client has
 acknowledged, and the proof that verify_epoch() of the Python client compares with the order. With --samples
 it lists the rows that were acknowledged, as the order has them: step, position, sample id; at most --limit
-of each session, from --first on.
+of each session, from --first on. Rows that were masked, as some of their pixels are damaged, are listed with the reason.
 
-With --json: {"run", "sessions": [{"session", "ticket", "steps", "rows", "chain", …}],
-"samples": [{"session", "first", "total", "samples": [{"step", "position", "id"}]}]}.`,
+With --json: {"run", "sessions": [{"session", "ticket", "steps", "rows", "chain", "masked": [{"why", "rows": [{"step",
+"position", "id"}]}], …}], "samples": [{"session", "first", "total", "samples": [{"step", "position", "id", "masked"}]}]}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.Run = args[0]
 			return c.invoke(cmd.Context(), runShowVerb, a, nil, func(doc json.RawMessage) {
 				d := decoded[runDocument](doc)
 				for _, s := range d.Sessions {
 					fmt.Fprintf(c.out, "%s  %s  %d of %d steps, %s\n", s.ID, s.Opened.Format(time.DateTime), s.Acknowledged(), s.Planned, ticketLine(s))
+					for _, m := range s.Masked {
+						fmt.Fprintf(c.out, "  masked: %s\n", m.Why)
+						for _, r := range m.Rows {
+							fmt.Fprintf(c.out, "%10d %10d  %s\n", r.Step, r.Position, r.ID)
+						}
+					}
 				}
 				for _, p := range d.Samples {
 					fmt.Fprintf(c.out, "session %s, rows %d to %d of %d\n", p.Session, p.First, p.First+uint64(len(p.Samples)), p.Total)
 					for _, r := range p.Samples {
-						fmt.Fprintf(c.out, "%10d %10d  %s\n", r.Step, r.Position, r.ID)
+						note := ""
+						if r.Masked {
+							note = "  masked"
+						}
+						fmt.Fprintf(c.out, "%10d %10d  %s%s\n", r.Step, r.Position, r.ID, note)
 					}
 				}
 			})

@@ -25,6 +25,7 @@ type streamReport struct {
 	Split            string  `json:"split"`
 	Batches          int     `json:"batches"`
 	Samples          int     `json:"samples"`
+	Masked           int     `json:"masked,omitempty"`
 	Bytes            int64   `json:"bytes"`
 	SHA256           string  `json:"sha256,omitempty"`
 	Seconds          float64 `json:"seconds"`
@@ -49,7 +50,7 @@ type streamCost struct {
 
 func (c *cli) streamCommand() *cobra.Command {
 	t := map[string]any{}
-	var split, filter, weights, shuffle string
+	var split, filter, weights, shuffle, dtype, values, augment, onError string
 	var seed, epoch uint64
 	var batch int
 	var ordered, bench, explain bool
@@ -59,7 +60,7 @@ func (c *cli) streamCommand() *cobra.Command {
 		Use: "stream NAME[@VERSION]", Short: "read one epoch of a split as a trainer would, and say how fast", Args: cobra.ExactArgs(1),
 		Long: `Reads every batch of an epoch in this process, without a network, and reports samples per second and the
 SHA-256 of everything a trainer would have been given, in order: ids, positions, image, valid, times and
-label of each batch. Two runs with the same version, split, seed, epoch and batch size agree.
+label of each batch, and symmetry where there is one. Two runs with the same version, split, seed, epoch and batch size agree.
 
 --bench leaves the SHA-256 out, which takes longer than reading, and says besides how many chunks were decoded and
 how many were at hand; how long the first batch took, and which share of the time after it was spent waiting (with --step 50ms
@@ -67,8 +68,8 @@ as if training took so long for each batch); and how well the order mixes, by si
 those of a uniform order. --trace FILE writes down what takes how long, for https://ui.perfetto.dev. --explain reads nothing: it says in which order how many batches come, and how many chunks,
 ranges and bytes a batch needs.
 
-With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}, of --bench
-{…, "chunks_decoded", "chunks_kept", "bytes_read", "first_batch_seconds", "stall_seconds", "stall", "mixing": {"distinct_chunks",
+With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}, with "masked" where
+samples are; of --bench {…, "chunks_decoded", "chunks_kept", "bytes_read", "first_batch_seconds", "stall_seconds", "stall", "mixing": {"distinct_chunks",
 "distinct_scenes", "largest_chunk_share", "delta_entropy", "spearman", "label_chi2", "epoch_overlap", "uniform": {…}}}, of --explain {"samples", "steps", "rows", "order", "shuffle", "batch_bytes",
 "looked_at_steps", "chunks_per_batch", "reads_per_batch", "read_bytes_per_batch"}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -76,7 +77,9 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 				return usagef("stream reads --data; use the Python client or any Arrow Flight client with a server")
 			}
 			t["dataset"], t["split"], t["seed"], t["epoch"], t["batch_size"], t["shuffle"] = args[0], split, seed, epoch, batch, !ordered
-			for key, value := range map[string]string{"filter": filter, "weights": weights} {
+			for key, value := range map[string]string{
+				"filter": filter, "weights": weights, "dtype": dtype, "values": values, "augment": augment, "on_error": onError,
+			} {
 				if value != "" {
 					t[key] = value
 				}
@@ -109,6 +112,10 @@ With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seco
 	f.StringVar(&shuffle, "shuffle", "", "uniform or window:BYTES, such as window:2GiB, instead of what the version fixes")
 	f.StringVar(&filter, "filter", "", "CQL2 that samples have to pass, such as \"labelled > 0.5\"")
 	f.StringVar(&weights, "weights", "", "class_balanced, or a number of samples by which they come more often")
+	f.StringVar(&dtype, "dtype", "", "float32 converts images to it")
+	f.StringVar(&values, "values", "", "raw or physical, instead of what the version fixes")
+	f.StringVar(&augment, "augment", "", "flips or d4: lay windows by symmetries of the square")
+	f.StringVar(&onError, "on-error", "", "mask: damaged samples get weight 0, instead of ending the epoch")
 	f.BoolVar(&bench, "bench", false, "read as fast as can be: no SHA-256")
 	f.DurationVar(&step, "step", 0, "with --bench: spend so long on each batch, as training would, such as 50ms")
 	f.BoolVar(&explain, "explain", false, "say what would be read, and read nothing")
@@ -195,6 +202,7 @@ func (r *streamReport) read(ctx context.Context, run *stream.Run, take func(*str
 		waits = append(waits, time.Since(asked))
 		r.Batches++
 		r.Samples += len(batch.IDs)
+		r.Masked += batch.Masked()
 		r.Bytes += int64(len(batch.Image) + len(batch.Valid) + len(batch.Label))
 		take(batch)
 		batch.Release()
@@ -217,6 +225,9 @@ func (r *streamReport) stalls(waits []time.Duration) {
 }
 
 func (c *cli) sayStreamed(r streamReport, how string) error {
+	if r.Masked > 0 {
+		how += fmt.Sprintf("\n  %d samples masked: some of their pixels are damaged; `terrapin store fsck --full` names them", r.Masked)
+	}
 	if c.json {
 		c.printJSON(r)
 		return nil
@@ -275,7 +286,7 @@ func hashBatch(sum hash.Hash, b *stream.Batch) {
 	for _, t := range b.Times {
 		_ = binary.Write(sum, binary.LittleEndian, t) // a hash takes everything
 	}
-	for _, values := range [][]byte{b.Image, b.Valid, b.Label} {
+	for _, values := range [][]byte{b.Image, b.Valid, b.Label, b.Symmetries} {
 		sum.Write(values)
 	}
 }

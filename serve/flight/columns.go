@@ -62,6 +62,9 @@ func schemaOf(info stream.Info) *arrow.Schema {
 	if s.Weighted {
 		fields = append(fields, arrow.Field{Name: "weight", Type: arrow.PrimitiveTypes.Float32})
 	}
+	if s.Turned {
+		fields = append(fields, arrow.Field{Name: "symmetry", Type: arrow.PrimitiveTypes.Uint8})
+	}
 	if s.Placed {
 		for _, name := range placeColumns {
 			fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64})
@@ -84,6 +87,9 @@ func recordOf(schema *arrow.Schema, b *stream.Batch) arrow.Record {
 	w.plain(arrow.Int64Traits.CastToBytes(b.Positions))
 	if b.Weights != nil {
 		w.plain(arrow.Float32Traits.CastToBytes(b.Weights))
+	}
+	if b.Symmetries != nil {
+		w.plain(b.Symmetries)
 	}
 	if b.Places != nil {
 		w.places(b.Places)

@@ -136,6 +136,10 @@ func PageOf(ctx context.Context, rows func(ctx context.Context, t stream.SampleT
 		return Page{}, fault.New(fault.Corrupt, "the ticket of session %s does not read: %v", rec.ID, err)
 	}
 	list, total, err := rows(ctx, *t.Samples, rec.Acknowledged(), first, n)
+	masked := rec.MaskedPositions()
+	for i := range list {
+		list[i].Masked = masked[list[i].Position]
+	}
 	return Page{Session: rec.ID, First: first, Total: total, Samples: list}, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,6 +122,21 @@ func OptionalText(name string, dst *string) Key {
 		case raw[0] != '"' || json.Unmarshal(raw, dst) != nil || *dst == "":
 			return wrong("a text that is not empty", raw)
 		}
+		return nil
+	}}
+}
+
+// Choice sets a string to one of several words; null leaves it as it is.
+func Choice(name string, dst *string, words ...string) Key {
+	return Key{name, func(raw json.RawMessage) error {
+		var word string
+		switch {
+		case string(raw) == "null":
+			return nil
+		case raw[0] != '"' || json.Unmarshal(raw, &word) != nil || !slices.Contains(words, word):
+			return wrong(`"`+strings.Join(words, `" or "`)+`"`, raw)
+		}
+		*dst = word
 		return nil
 	}}
 }

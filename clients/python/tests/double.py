@@ -153,7 +153,8 @@ class _Run:
     def _samples(self) -> None:
         t = self.ticket
         known = {"dataset", "digest", "split", "seed", "epoch", "shuffle", "order", "batch_size", "rank", "world_size"}
-        if unknown := set(t) - known - {"start", "tail", "message_bytes", "filter", "weights"}:
+        known |= {"start", "tail", "message_bytes", "filter", "weights", "dtype", "augment", "on_error"}
+        if unknown := set(t) - known:
             raise pa.ArrowInvalid(f"ticket: unknown key {sorted(unknown)[0]!r}")
         if t["dataset"] not in ("crops", "crops@v1"):
             raise pa.ArrowKeyError(f"dataset {t['dataset']!r} does not exist\n  cure: there are: crops@v1")

@@ -32,6 +32,18 @@ def test_numpy_batches_lie_on_the_received_memory(client: terrapin.Client) -> No
     assert image.flags.c_contiguous
 
 
+def test_what_is_asked_of_images_is_in_every_ticket(client: terrapin.Client, double: Double) -> None:
+    asked = {"dtype": "float32", "augment": "d4", "on_error": "mask"}
+    loader = client.loader("crops@v1", batch_size=20, tensors="numpy", **asked)
+    assert len(list(loader)) == 3
+    assert all(asked.items() <= ticket.items() for ticket in double.tickets)
+    assert double.tickets
+    loader[3]
+    assert double.tickets[-1]["dtype"] == "float32"
+    assert "augment" not in double.tickets[-1]
+    assert set(loader.state_dict()) == {*client.loader("crops@v1").state_dict()}
+
+
 def test_whole_numbers_of_numpy_are_numbers(client: terrapin.Client, double: Double) -> None:
     loader = client.loader(
         "crops@v1", batch_size=np.int32(7), seed=np.uint64(5), rank=np.int64(0), world_size=np.int8(1), tensors="numpy"

@@ -29,7 +29,7 @@ from .models import Models
 from .predictions import Predictions
 from .stats import Counts, Stats
 from .types import Area, Planned, Spec, State, Window
-from .verify import Problem, Report, Span
+from .verify import Masked, Problem, Report, Span
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ __all__ = [
     "InternalError",
     "InvalidError",
     "Loader",
+    "Masked",
     "Models",
     "NotFoundError",
     "Planned",

@@ -1,6 +1,6 @@
 """Whether the sessions of an epoch, laid over its positions, cover each once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,12 @@ class Session:
         """The positions of the first steps, in order."""
         parts = [np.arange(first, first + count) for first, count in map(self.rows, range(steps))]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def masked(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The rows that came without their pixels, each with the reason."""
+        for group in self.record.get("masked") or ():
+            for row in group["rows"]:
+                yield group["why"], row
 
     def holding(self, position: int) -> int | None:
         """The planned step that has a position, None where none of this rank does."""

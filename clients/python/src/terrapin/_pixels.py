@@ -11,6 +11,7 @@ from ._coverage import Session
 from ._prefetch import joined
 from ._receipts import Reading, checksums
 from .errors import CorruptError, UnsupportedError
+from .symmetry import Symmetries, undone
 from .verify import Problem, Report
 
 if TYPE_CHECKING:
@@ -30,17 +31,24 @@ def compare(
     for s, step in random.sample(seen, min(count, len(seen))):
         facts, arrays = _served(client, s, step)
         first = s.rows(step)[0]
+        lay = _symmetries(facts)
+        lost = _lost(arrays)
         for r, sample in enumerate(arrays["ids"]):
-            if not sample:
+            if not sample or first + r in lost:
                 continue
             row = {name: table[name][where[sample]] for name in _COLUMNS}
             image, valid = _gathered(client, facts, row, cells)
             report.pixels += 1
-            wrong = _wrong(facts, row, image, valid, arrays["image"][r], arrays["valid"][r])
+            by = lay[first + r] if lay else 0
+            served = [undone(arrays[name][r], by) for name in ("image", "valid")]
+            wrong = _wrong(facts, row, image, valid, *served)
+            if lay and arrays["symmetry"][r] != by:
+                wrong = f"symmetry {arrays['symmetry'][r]}, not {by}"
             if wrong:
-                says = f"sample {sample}: the server serves {wrong} than cube {facts['cube']} holds"
+                says = f"sample {sample}: the server serves {wrong}"
                 report.problems.append(Problem("pixels", says, s.rank, step, first + r, s.id))
-        for reading in readings:
+        before = {row["position"] for _, row in s.masked() if s.holding(row["position"]) == step}
+        for reading in readings if before == lost else ():
             at = reading.sessions.get(s.id, -1)
             if at < 0 or at + step >= len(reading.checksums):
                 continue
@@ -48,6 +56,20 @@ def compare(
             if changed := [name for name, crc in then.items() if now.get(name) != crc]:
                 says = f"{', '.join(changed)} delivered then is not what the server serves now"
                 report.problems.append(Problem("pixels", says, s.rank, step, first, s.id))
+
+
+def _lost(arrays: Mapping[str, Any]) -> set[int]:
+    """The positions that come without their pixels now."""
+    if "weight" not in arrays:
+        return set()
+    return {int(p) for p in arrays["position"][(arrays["weight"] == 0) & (arrays["position"] >= 0)]}
+
+
+def _symmetries(facts: Mapping[str, Any]) -> Symmetries | None:
+    """How the windows of a stream are laid; None for as they lie on the ground."""
+    if not facts.get("augment"):
+        return None
+    return Symmetries(facts["augment"], facts["digest"], facts["split"], seed=facts["seed"], epoch=facts["epoch"])
 
 
 def _served(client: "Client", s: Session, step: int) -> tuple[Mapping[str, Any], dict[str, Any]]:
@@ -109,7 +131,7 @@ def _wrong(
     top, left = max(-row["row"], 0), max(-row["col"], 0)
     inside = (slice(0, image.shape[0]), slice(top, top + image.shape[2]), slice(left, left + image.shape[3]))
     if not np.array_equal(served_valid[inside] != 0, valid != 0):
-        return "another validity"
+        return f"another validity than cube {facts['cube']} holds"
     if facts["values"] == "physical":
         contracts = {c["slice"]: c for c in facts["contracts"]}
         own = [contracts[i] for i in row["slots"] if i]
@@ -120,6 +142,9 @@ def _wrong(
         mean = np.array([float(s["mean"]) for s in facts["statistics"]], np.float32)[None, :, None, None]
         std = np.array([float(s["std"]) for s in facts["statistics"]], np.float32)[None, :, None, None]
         image = (image.astype(np.float32) - mean) / np.where(std == 0, np.float32(1), std)
+    if facts["dtype"] == "float32":
+        image = image.astype(np.float32)
     mask = np.broadcast_to((valid != 0)[:, None], image.shape)
+    other = f"other pixels than cube {facts['cube']} holds"
     there = np.moveaxis(np.moveaxis(served, 1, -1)[inside], -1, 1)
-    return "" if np.array_equal(there[mask], image[mask], equal_nan=image.dtype.kind == "f") else "other pixels"
+    return "" if np.array_equal(there[mask], image[mask], equal_nan=image.dtype.kind == "f") else other

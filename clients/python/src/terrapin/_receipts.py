@@ -18,6 +18,7 @@ from .errors import TerrapinError, UnavailableError
 _EVERY = 0.2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.5
 _MOST_STEPS = 1 << 20
+_MOST_MASKED = 1000
 
 Send = Callable[[str, dict[str, Any], float], int]
 """Sends an acknowledgement of a session and returns how many steps are acknowledged; raises TerrapinError."""
@@ -64,6 +65,8 @@ class Reading:
         """For each step received, eight bytes that stand for its samples; as long as there is room for them."""
         self.checksums: list[dict[str, int]] = []
         """With audit, the CRC-32 of each array of each step received, as long as there is room."""
+        self.masked: dict[int, str] = {}
+        """Position and id of samples that came without their pixels."""
         self.problems: list[str] = []
         """What went wrong with the receipts or the order of what arrived."""
         self._send = send
@@ -95,6 +98,9 @@ class Reading:
         real = positions >= 0
         if not real.all():
             positions, ids = positions[real], [i for i, there in zip(ids, real, strict=True) if there]
+        if "weight" in arrays:
+            for row in np.flatnonzero((arrays["weight"] == 0) & real)[: _MOST_MASKED - len(self.masked)]:
+                self.masked[int(arrays["position"][row])] = arrays["ids"][row]
         if self.steps < _MOST_STEPS:
             self.contents += content(ids)
             if self.audit:

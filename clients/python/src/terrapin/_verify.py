@@ -11,7 +11,7 @@ from ._explain import Cause, explain, explain_contents
 from ._receipts import Reading, chained, content
 from ._sums import parsed
 from .errors import InvalidError, NotFoundError
-from .verify import Problem, Report
+from .verify import Masked, Problem, Report
 
 if TYPE_CHECKING:
     from .client import Client
@@ -46,9 +46,26 @@ def verify(
         report.claimed += s.taken - s.proved
         report.problems += _check(s, expected, next((r for r in readings if s.id in r.sessions), None))
     cover(report, sessions, rank, partial)
+    report.masked = _masked(sessions, readings)
     for r in readings:
         report.problems += [Problem("refused", p, rank=r.facts["rank"]) for p in r.problems]
     return report, sessions
+
+
+def _masked(sessions: Sequence[Session], readings: Sequence[Reading]) -> list[Masked]:
+    """What was seen without its pixels; of what was read again, the last time counts."""
+    found: dict[int, Masked] = {}
+    for s in sessions:
+        for position in np.intersect1d(s.positions(s.taken), list(found)):
+            del found[int(position)]
+        if s.taken > s.proved:  # the server that knew why was killed
+            mine = {p: i for r in readings if s.id in r.sessions for p, i in r.masked.items()}
+            for p, sample in mine.items():
+                step = s.holding(p)
+                if step is not None and step < s.taken:
+                    found[p] = Masked(p, sample, "the server that knew why was killed")
+        found |= {row["position"]: Masked(row["position"], row["id"], why) for why, row in s.masked()}
+    return [found[p] for p in sorted(found)]
 
 
 def _sessions(client: "Client", run: str, wanted: Mapping[str, Any]) -> list[Session]:

@@ -23,6 +23,7 @@ from .models import Models
 from .order import Tail
 from .predictions import Predictions
 from .runs import Ledger
+from .symmetry import Augment
 from .verify import Report, raised
 
 __all__ = ["Client", "connect", "open"]
@@ -108,6 +109,11 @@ class Client:
         filter: str | Mapping[str, Any] | None = None,
         weights: str | None = None,
         tail: Tail | None = None,
+        dtype: Literal["float32"] | None = None,
+        values: Literal["raw", "physical"] | None = None,
+        normalise: bool | None = None,
+        augment: Augment | None = None,
+        on_error: Literal["refuse", "mask"] | None = None,
         tensors: Literal["torch", "numpy"] | None = None,
         patience: float = 5.0,
         run: str | None = None,
@@ -130,6 +136,15 @@ class Client:
                          as many positions as there are samples kept
         ``tail``         the last samples that do not fill a step: ``short`` (a smaller batch; default for one rank),
                          ``drop`` (default for several) or ``pad`` (full batches with ``weight`` 0)
+        ``dtype``        ``float32``: the server converts images, whatever else is done to their numbers
+        ``values``       ``raw`` (the stored numbers) or ``physical`` (scale and offset of each scene applied), instead
+                         of what the version fixes
+        ``normalise``    whether mean and standard deviation of the training split are applied, instead of what the
+                         version fixes; they are statistics of the version's own ``values``
+        ``augment``      ``flips`` (mirror images) or ``d4`` (also rotations): each position of each epoch has its own,
+                         done alike to images, ``valid`` and ``label``, and told in ``symmetry``
+        ``on_error``     ``refuse``: a damaged chunk ends the iteration with CorruptError. ``mask``: its samples come
+                         with ``weight`` 0 and ``valid`` 0, up to 1,000 of them, and are told by ``verify_epoch``
         ``tensors``      default: ``torch`` where the program has imported it already, else ``numpy``
         ``patience``     seconds to wait for a server that went away before giving up; it goes on exactly where it was
 
@@ -142,7 +157,8 @@ class Client:
                          ``.to("cuda", non_blocking=True)`` does not wait. Without a CUDA device nothing changes, and
                          ``loader.unpinned`` says so
 
-        Raises NotFoundError for an unknown dataset, version or split (it says which exist).
+        Raises NotFoundError for an unknown dataset, version or split (it says which exist), and InvalidError or
+        PreconditionError for values that mean nothing (it says why).
         """
         has_torch = "torch" in sys.modules
         kind: type[Loader] = Loader
@@ -167,6 +183,11 @@ class Client:
             filter=filter,
             weights=weights,
             tail=tail,
+            dtype=dtype,
+            values=values,
+            normalise=normalise,
+            augment=augment,
+            on_error=on_error,
             tensors=tensors or ("torch" if has_torch else "numpy"),
             patience=patience,
             receipts=self._ledger if self._about.get("receipts") else None,

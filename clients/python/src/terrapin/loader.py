@@ -20,6 +20,7 @@ from ._transport import Choice
 from .errors import CorruptError, InvalidError, PreconditionError
 from .order import Plan, Tail
 from .stats import Meter, Stats
+from .symmetry import Augment
 from .types import Planned, Spec, State
 from .verify import Report, raised
 
@@ -38,13 +39,15 @@ class Loader:
 
     Iterating yields dicts. With N samples in the batch, T time slots, C bands and windows of H × W pixels::
 
-        image     [N, T, C, H, W]  dtype of the cube (``values: raw``) or float32
+        image     [N, T, C, H, W]  dtype of the cube, or float32: see ``loader.spec``
         valid     [N, T, H, W]     uint8, 1 where every requested band is observed
         times     [N, T]           int64, µs since 1970 UTC; minimum int64 is padding
         label     [N, H, W]        dtype of the label set; absent without labels
         ids       list of N str    sample ids
         position  [N]              int64 position in the epoch; -1 is padding
-        weight    [N]              float32, only with ``tail="pad"``: 1, or 0 for padding
+        weight    [N]              float32, only with ``tail="pad"`` or ``on_error="mask"``: 1, or 0 for padding and
+                                   for samples that are masked
+        symmetry  [N]              uint8, only with ``augment``: how each is laid, see :mod:`terrapin.symmetry`
 
     Tensors are torch tensors or NumPy arrays on the received memory, without a copy where possible; NumPy arrays are
     read-only. Batches are read ahead, by the server in shared memory or by a thread here; there are no
@@ -71,6 +74,11 @@ class Loader:
         filter: str | Mapping[str, Any] | None = None,
         weights: str | None = None,
         tail: Tail | None = None,
+        dtype: Literal["float32"] | None = None,
+        values: Literal["raw", "physical"] | None = None,
+        normalise: bool | None = None,
+        augment: Augment | None = None,
+        on_error: Literal["refuse", "mask"] | None = None,
         tensors: Literal["torch", "numpy"] = "numpy",
         patience: float = 5.0,
         receipts: "Ledger | None" = None,
@@ -109,7 +117,8 @@ class Loader:
         """Whether batches are handed out in page-locked memory."""
         self.unpinned: str = why
         """Why they are not; empty where they are."""
-        asked = {"dataset": dataset, "split": split, "tail": tail, "filter": filter, "weights": weights}
+        asked: dict[str, Any] = {"dataset": dataset, "split": split, "tail": tail, "filter": filter, "weights": weights}
+        asked |= {"dtype": dtype, "values": values, "normalise": normalise, "augment": augment, "on_error": on_error}
         request = {key: value for key, value in asked.items() if value is not None}
         # One sample per batch: the schema is the same, and no batch size is too large to ask.
         self.spec = Spec.from_metadata(transports.facts({**request, **self._ticket_tail(1)}))
@@ -155,7 +164,7 @@ class Loader:
 
     def __getitem__(self, index: int) -> Batch:
         """One sample of the base order (sorted by id), under the keys of a batch but without its first axis; with a
-        filter, of those that it keeps, each once whatever its weight.
+        filter, of those that it keeps, each once whatever its weight, and as it lies on the ground.
 
         ``ids`` is the sample's id and ``position`` its place; both stand alone, not in a list. Raises IndexError
         beyond the split.
@@ -167,7 +176,8 @@ class Loader:
         if not 0 <= place < n:
             raise IndexError(f"sample {index} of a split of {n}")
         ticket = {**self._request, "tail": "short", "shuffle": False, "batch_size": 1, "start": place}
-        ticket.pop("weights", None)
+        for key in ("weights", "augment"):
+            ticket.pop(key, None)
         stream, _ = self._transports.open(ticket)
         try:
             arrays = stream.read()

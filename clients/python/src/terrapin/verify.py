@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from .errors import CorruptError
 
-__all__ = ["Problem", "Report", "Span"]
+__all__ = ["Masked", "Problem", "Report", "Span"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,19 @@ class Problem:
         return f"{self.kind} ({', '.join(at)}): {self.says}" if at else f"{self.kind}: {self.says}"
 
 
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A sample that came with ``weight`` 0: some of its pixels are damaged, and ``on_error`` is ``mask``."""
+
+    position: int
+    sample: str
+    why: str
+    """What is damaged, in the server's words."""
+
+    def __str__(self) -> str:
+        return f"masked (position {self.position}): sample {self.sample}: {self.why}"
+
+
 @dataclass(slots=True)
 class Report:
     """What :meth:`terrapin.Client.verify_epoch` found."""
@@ -72,6 +85,8 @@ class Report:
     """Positions that were read again later: a resume from an older state, or the epoch read anew. No problem."""
     pixels: int = 0
     """Samples whose pixels were compared."""
+    masked: list[Masked] = field(default_factory=list)
+    """Samples that were seen without their pixels, by position. No problem: the run wants it so."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -89,11 +104,11 @@ class Report:
             (self.read_again, f", {sum(s.last - s.first + 1 for s in self.read_again)} read again"),
             (self.claimed, f", {self.claimed} steps proved by the client alone"),
             (self.pixels, f", pixels of {self.pixels} samples compared"),
+            (self.masked, f", {len(self.masked)} masked"),
         ):
             head += text if more else ""
-        if self.verified:
-            return f"{head}: verified"
-        return "\n  ".join([f"{head}: NOT verified", *map(str, self.problems[:20])])
+        verdict = "verified" if self.verified else "NOT verified"
+        return "\n  ".join([f"{head}: {verdict}", *map(str, self.problems[:20]), *map(str, self.masked[:20])])
 
 
 def raised(report: Report) -> None:

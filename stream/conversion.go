@@ -1,0 +1,72 @@
+package stream
+
+import (
+	"encoding/json"
+
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/datasets"
+	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/stream/strict"
+)
+
+// Conversion is what a ticket wants done to the stored numbers; the zero value is what the version fixes.
+type Conversion struct {
+	// DType is "float32" for float32 whatever is done besides, or "".
+	DType cube.DType `json:"dtype,omitempty"`
+	// Values is "raw" or "physical", or "" for what the version fixes.
+	Values datasets.Values `json:"values,omitempty"`
+	// Normalise says whether the version's statistics are applied; nil is what the version fixes.
+	Normalise *bool `json:"normalise,omitempty"`
+}
+
+// keys are those of a ticket.
+func (c *Conversion) keys() []strict.Key {
+	return []strict.Key{
+		strict.Choice("dtype", (*string)(&c.DType), string(cube.Float32)),
+		strict.Choice("values", (*string)(&c.Values), string(datasets.Raw), string(datasets.Physical)),
+		{Name: "normalise", Set: func(raw json.RawMessage) error {
+			if string(raw) == "null" {
+				return nil
+			}
+			c.Normalise = new(bool)
+			return strict.Bool("normalise", c.Normalise).Set(raw)
+		}},
+	}
+}
+
+// valuesOf says how a version's stored numbers leave. A standard deviation of 0 divides by 1. What would mean nothing
+// is refused: raw numbers of several radiometric contracts, and statistics of other values or of none.
+func (c Conversion) valuesOf(v *datasets.Version) (values, error) {
+	kind, normalise := v.Values, v.Normalise
+	if c.Values != "" {
+		kind = c.Values
+	}
+	if c.Normalise != nil {
+		normalise = *c.Normalise
+	}
+	if kind == datasets.Raw && v.Values != datasets.Raw {
+		if err := v.CheckRaw(); err != nil {
+			return values{}, inKey("values", err)
+		}
+	}
+	out := values{stored: v.DType, floats: c.DType == cube.Float32, physical: kind == datasets.Physical, normalise: normalise}
+	if !normalise {
+		return out, nil
+	}
+	if kind != v.Values {
+		return out, fault.New(fault.Invalid, "ticket: the statistics of %s are of %s values, and normalise none that are %s", v.Ref(), v.Values, kind).
+			WithCure(`say "normalise": false, or leave the key "values" out`)
+	}
+	for _, s := range v.Stats {
+		if s.Count == 0 {
+			return out, fault.New(fault.Invalid, "ticket: key \"normalise\": %s has no statistics of band %s: no pixel of its training split is valid", v.Ref(), s.Band).
+				WithCure(`leave the key out, or commit a version without the band`)
+		}
+		std := float32(s.Std)
+		if std == 0 {
+			std = 1
+		}
+		out.mean, out.std = append(out.mean, float32(s.Mean)), append(out.std, std)
+	}
+	return out, nil
+}
