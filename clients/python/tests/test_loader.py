@@ -86,7 +86,7 @@ def test_an_unknown_name_says_what_exists(client: terrapin.Client) -> None:
         {"tail": "short", "rank": 0, "world_size": 2},
         {"rank": 1},
         {"rank": 2, "world_size": 2},
-        {"tensors": "jax"},
+        {"tensors": "cupy"},
     ],
 )
 def test_bad_options_are_refused_at_once(client: terrapin.Client, options) -> None:

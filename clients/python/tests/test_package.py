@@ -17,7 +17,7 @@ BLOCKED = """
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"torch", "icechunk", "zarr", "xarray", "matplotlib", "pandas", "fsspec"}:
+        if name.split(".")[0] in set("torch jax tensorflow icechunk zarr xarray matplotlib pandas fsspec".split()):
             raise ImportError(f"{name} is blocked")
 sys.meta_path.insert(0, Block())
 import terrapin, terrapin.order
@@ -28,6 +28,13 @@ d = Double()
 tp = terrapin.connect(d.url)
 assert sum(len(b["ids"]) for b in tp.loader("crops@v1")) == 50
 d.answers["dataset.show"] = {"dataset": "crops", "version": "v1", "digest": d.digest}
+for kind in ("jax", "tensorflow"):
+    try:
+        tp.loader("crops@v1", tensors=kind)
+    except terrapin.UnsupportedError as e:
+        assert f"pip install {kind}" in e.cure, e
+    else:
+        raise AssertionError("an extra was found")
 for call in (lambda: tp.loader("crops@v1", tensors="torch"), tp.cube("s2").xarray, tp.dataset("crops@v1").plot):
     try:
         call()
@@ -56,8 +63,14 @@ def test_public_names_are_those_listed() -> None:
 
 @pytest.mark.parametrize("path", sorted((HERE / "src" / "terrapin").glob("*.py")), ids=lambda p: p.stem)
 def test_only_adapters_import_extras(path: Path) -> None:
-    extras = {"torch", "icechunk", "zarr", "xarray", "matplotlib"}
-    adapters = {"torch.py": {"torch"}, "xarray.py": {"icechunk", "xarray"}, "_plot.py": {"matplotlib"}}
+    extras = {"torch", "jax", "tensorflow", "icechunk", "zarr", "xarray", "matplotlib"}
+    adapters = {
+        "torch.py": {"torch"},
+        "jax.py": {"jax"},
+        "tensorflow.py": {"tensorflow"},
+        "xarray.py": {"icechunk", "xarray"},
+        "_plot.py": {"matplotlib"},
+    }
     found = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._frames import Arrays
-from .errors import InvalidError
+from .errors import InvalidError, UnsupportedError
 
 
 def converter(tensors: str) -> Callable[[Any], Any]:
@@ -14,7 +14,21 @@ def converter(tensors: str) -> Callable[[Any], Any]:
         from .torch import tensor
 
         return tensor
-    raise InvalidError(f"tensors={tensors!r} is unknown", 'use "torch" or "numpy"')
+    try:
+        if tensors == "jax":
+            from .jax import array
+
+            return array
+        if tensors == "tensorflow":
+            from .tensorflow import tensor as of_tensorflow
+
+            convert: Callable[[Any], Any] = of_tensorflow
+            return convert
+    except ImportError as e:
+        raise UnsupportedError(
+            f"tensors={tensors!r} needs {tensors}: {e}", f'pip install {tensors}, or use tensors="numpy"'
+        ) from None
+    raise InvalidError(f"tensors={tensors!r} is unknown", 'use "torch", "numpy", "jax" or "tensorflow"')
 
 
 def pinner(tensors: str) -> tuple[Callable[[Arrays], Arrays] | None, str]:

@@ -114,7 +114,7 @@ class Client:
         normalise: bool | None = None,
         augment: Augment | None = None,
         on_error: Literal["refuse", "mask"] | None = None,
-        tensors: Literal["torch", "numpy"] | None = None,
+        tensors: Literal["torch", "numpy", "jax", "tensorflow"] | None = None,
         patience: float = 5.0,
         run: str | None = None,
         audit: bool = False,
@@ -145,7 +145,8 @@ class Client:
                          done alike to images, ``valid`` and ``label``, and told in ``symmetry``
         ``on_error``     ``refuse``: a damaged chunk ends the iteration with CorruptError. ``mask``: its samples come
                          with ``weight`` 0 and ``valid`` 0, up to 1,000 of them, and are told by ``verify_epoch``
-        ``tensors``      default: ``torch`` where the program has imported it already, else ``numpy``
+        ``tensors``      ``torch``, ``numpy``, ``jax`` or ``tensorflow``; default: ``torch`` where the program has
+                         imported it already, else ``numpy``
         ``patience``     seconds to wait for a server that went away before giving up; it goes on exactly where it was
 
         ``run``          name under which the server keeps receipts of what was taken; give all ranks and restarts of

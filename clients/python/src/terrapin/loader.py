@@ -49,9 +49,9 @@ class Loader:
                                    for samples that are masked
         symmetry  [N]              uint8, only with ``augment``: how each is laid, see :mod:`terrapin.symmetry`
 
-    Tensors are torch tensors or NumPy arrays on the received memory, without a copy where possible; NumPy arrays are
-    read-only. Batches are read ahead, by the server in shared memory or by a thread here; there are no
-    worker processes.
+    Tensors are those of torch, JAX or TensorFlow, or NumPy arrays, on the received memory without a copy where
+    possible; NumPy arrays are read-only. Batches are read ahead, by the server in shared memory or by a thread here;
+    there are no worker processes.
 
     A loader has one position. An iteration begins where it stands: at the start of its epoch, or at the position
     of the state it was given. An iteration that is broken off does not move that beginning; after one that has handed
@@ -79,7 +79,7 @@ class Loader:
         normalise: bool | None = None,
         augment: Augment | None = None,
         on_error: Literal["refuse", "mask"] | None = None,
-        tensors: Literal["torch", "numpy"] = "numpy",
+        tensors: Literal["torch", "numpy", "jax", "tensorflow"] = "numpy",
         patience: float = 5.0,
         receipts: "Ledger | None" = None,
         planner: "Planner | None" = None,

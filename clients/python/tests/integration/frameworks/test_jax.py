@@ -14,6 +14,17 @@ def test_arrays_become_jax_arrays_with_the_same_numbers(make) -> None:
             np.testing.assert_array_equal(np.asarray(array), batch[name])
 
 
+def test_batches_come_as_jax_arrays(make) -> None:
+    for plain, batch in zip(make(tensors="numpy"), make(tensors="jax"), strict=True):
+        assert batch["ids"] == plain["ids"]
+        for name in ("image", "valid", "label"):
+            assert isinstance(batch[name], jax.Array)
+            np.testing.assert_array_equal(np.asarray(batch[name]), plain[name])
+        for name in ("times", "position"):
+            np.testing.assert_array_equal(batch[name], plain[name])
+            assert batch[name].dtype == np.int64
+
+
 def test_kept_arrays_stay_as_they_were(make) -> None:
     """JAX holds on to the memory of a batch: a ring does not use it again."""
     kept, want = [], []
