@@ -47,7 +47,7 @@ func TestPlanesAreLaidAsDefined(t *testing.T) {
 		require.Equal(t, bytes.Join([][]byte{want[0][:], want[1][:], want[2][:]}, nil), plane, s)
 	}
 	for s := range order.Symmetry(8) {
-		for _, edge := range [][2]int{{1, 1}, {2, 2}, {7, 7}, {31, 31}, {32, 32}, {33, 33}, {65, 65}, {100, 100}, {1, 5}, {4, 3}, {33, 70}} {
+		for _, edge := range [][2]int{{1, 1}, {2, 2}, {7, 7}, {31, 31}, {32, 32}, {33, 33}, {65, 65}, {100, 100}, {1, 5}, {4, 3}, {33, 70}, {8, 8}, {9, 9}, {64, 64}, {2, 9}} {
 			if s&order.Transposed != 0 && edge[0] != edge[1] {
 				continue
 			}
