@@ -63,7 +63,7 @@ space twice until store gc --expire-before gives up the old snapshots, which nob
 Port 0 takes a free port. When ready, one line says where: with --json {"http", "flight", "stac"}. Where
 another server holds the place, this one is refused, and "served" beside the error says where that is.
 With --trace FILE what every run of batches spends its time on is written to a new file, which https://ui.perfetto.dev
-shows; it grows by about a kilobyte for each chunk read, to 1 GiB at most.
+shows; it grows by a hundred bytes for each chunk that is read, decoded or copied from, to 1 GiB at most.
 
 There is no access control yet, so only loopback addresses are taken; any other needs --insecure.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
