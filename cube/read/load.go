@@ -3,9 +3,11 @@ package read
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"sync/atomic"
 
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/store"
 )
 
 // arrived is a chunk whose bytes are there, or will not come; or one that was found decoded after all.
@@ -14,6 +16,7 @@ type arrived struct {
 	load  *load
 	data  []byte
 	buf   *buffer // that data lies in, or nil
+	print uint64  // of data, where it was taken when that was read; else 0
 	err   error
 	from  *inFlight
 	chunk *chunk
@@ -128,7 +131,7 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 			a.buf = borrow(int(a.key.length))
 			a.data = a.buf.bytes
 		}
-		if err := s.ReadInto(ctx, int64(a.key.offset), a.data); err != nil {
+		if err := b.receive(ctx, s, &a); err != nil {
 			if a.buf != nil {
 				a.buf.free()
 			}
@@ -139,6 +142,28 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 		begin = b.now()
 	}
 	return len(mine), nil
+}
+
+// hotBytes are still in the processor's caches when they have been read.
+const hotBytes = 256 << 10
+
+// receive reads the bytes of a chunk. Of one that is stored as it is nothing more is looked at but the fingerprint, which
+// is taken of each piece as it comes.
+func (b *batch) receive(ctx context.Context, s *store.Stream, a *arrived) error {
+	if !b.array(a.job).raw || b.reader.cfg.Unverified {
+		return s.ReadInto(ctx, int64(a.key.offset), a.data)
+	}
+	var h maphash.Hash
+	h.SetSeed(b.reader.known.seed)
+	for at := 0; at < len(a.data); at += hotBytes {
+		part := a.data[at:min(at+hotBytes, len(a.data))]
+		if err := s.ReadInto(ctx, int64(a.key.offset)+int64(at), part); err != nil {
+			return err
+		}
+		h.Write(part) // a hash takes everything
+	}
+	a.print = h.Sum64()
+	return nil
 }
 
 func (b *batch) readVirtual(ctx context.Context, j job) ([]byte, error) {

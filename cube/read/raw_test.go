@@ -63,3 +63,39 @@ func TestRawChunksAreNotCopied(t *testing.T) {
 		require.Empty(t, r.Idle())
 	}
 }
+
+// The fingerprint of what comes piece by piece is that of the whole.
+func TestFingerprintsOfPieces(t *testing.T) {
+	s := layouttest.Spec(cube.Uint16, nil)
+	s.Codec, s.Chunk, s.Grid.Width, s.Grid.Height = layout.Uncompressed, 512, 600, 512 // 1.5 MiB
+	c, err := layout.Create(t.Context(), layouttest.Bucket(), s)
+	require.NoError(t, err)
+	id := layouttest.Commit(t, c, layouttest.Random(s, 1, "a", layouttest.Date(3, 1, 0))).Outcomes[0].Slice.ID
+	v, err := c.At(t.Context(), "")
+	require.NoError(t, err)
+	q := Request{Cell: "r0c0/10m", Slices: []cube.SliceID{id}, Window: cube.Window{Height: 512, Width: 512}}
+	r := New(Config{CacheBytes: -1})
+	b := r.newBatch(v, pixels)
+	defer b.recycle()
+	b.add(q, make([]byte, 3*512*512*2), make([]byte, 512*512))
+	b.unite()
+	b.lookUp(t.Context())
+	b.sift()
+	met := 0
+	for _, span := range b.spans {
+		for _, j := range span.jobs {
+			b.read(t.Context(), []arrived{{job: j}}, j.end(), func(a arrived) {
+				require.NoError(t, a.err)
+				if a.print == 0 {
+					return
+				}
+				met++
+				once := a
+				once.print = 0
+				require.Greater(t, len(a.data), 2*hotBytes)
+				require.Equal(t, r.bytesOf(once), r.bytesOf(a))
+			})
+		}
+	}
+	require.Equal(t, 1, met)
+}

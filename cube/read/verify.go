@@ -62,7 +62,11 @@ func (r *Reader) bytesOf(a arrived) uint64 {
 	if r.cfg.Unverified {
 		return 0
 	}
-	return maphash.Comparable(r.known.seed, [2]uint64{uint64(a.key.array), maphash.Bytes(r.known.seed, a.data)}) | 1
+	data := a.print
+	if data == 0 {
+		data = maphash.Bytes(r.known.seed, a.data)
+	}
+	return maphash.Comparable(r.known.seed, [2]uint64{uint64(a.key.array), data}) | 1
 }
 
 // placed gives a job the fingerprint of its place and reference.
