@@ -124,9 +124,14 @@ func TestAWrongReferenceIsAnError(t *testing.T) {
 }
 
 // Bytes that change after they were verified are met again with the next read from the store, in all bands
-// and in some.
+// and in some; decoded or stored as they are.
 func TestWhatWasVerifiedIsComparedAgain(t *testing.T) {
-	w := newTiled(t, nil)
+	for _, codec := range []layout.Codec{"", layout.Uncompressed} {
+		t.Run(codec.String(), func(t *testing.T) { verifiedIsComparedAgain(t, newTiledIn(t, nil, codec)) })
+	}
+}
+
+func verifiedIsComparedAgain(t *testing.T, w tiled) {
 	r := read.New(read.Config{CacheBytes: -1})
 	q := read.Request{Cell: "r0c0/10m", Slices: w.ids[:1], Window: cube.Window{Row: 16, Col: 16, Height: 16, Width: 16}}
 	index, _, ok := w.view.Slice(q.Cell, w.ids[0])
