@@ -77,6 +77,19 @@ func TestTheGoClientReadsAnEpoch(t *testing.T) {
 		require.Nil(t, receipt["disputed"])
 		require.Equal(t, "tester", receipt["actor"])
 	}
+	c, err := terrapin.Connect(t.Context(), server.urls.HTTP, terrapin.Options{})
+	require.NoError(t, err)
+	off := false
+	l, err := c.Open(t.Context(), terrapin.Ticket{Dataset: "crops", DType: "float32", Normalise: &off, Augment: "d4", OnError: "mask"})
+	require.NoError(t, err)
+	b := l.NewBatch()
+	require.NoError(t, l.Next(b))
+	_, err = terrapin.Values[float32](b, "image")
+	require.NoError(t, err)
+	laid, err := terrapin.Values[uint8](b, "symmetry")
+	require.NoError(t, err)
+	require.Len(t, laid, b.Rows)
+	require.NoError(t, l.Close())
 	require.NoError(t, server.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, server.cmd.Wait())
 }
