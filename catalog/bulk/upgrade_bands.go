@@ -30,6 +30,13 @@ func upgradeBands(t *tree.Tree, o tree.Node, lift bool) {
 	if eo == tree.None && raster == tree.None || !areBands(t, eo) || !areBands(t, raster) || !areBands(t, now) {
 		return
 	}
+	var known []byte
+	if lift && now == tree.None {
+		if known = bandsKey(t, eo, raster); known != nil && merges.apply(t, o, eo, raster, known) {
+			return
+		}
+	}
+	last := t.Last(o)
 	bands := parts(t, now)
 	at := "bands"
 	for _, list := range []struct {
@@ -42,23 +49,25 @@ func upgradeBands(t *tree.Tree, o tree.Node, lift bool) {
 	}
 	bands = mergedBands(t, bands, renamed(t, eo, bandFields["eo:bands"]))
 	bands = mergedBands(t, bands, renamed(t, raster, bandFields["raster:bands"]))
-	if lift {
-		liftCommon(t, o, bands)
-	}
+	fresh := !lift || liftCommon(t, o, bands)
 	empty := true
 	for _, band := range bands {
 		t.Touch(band)
 		empty = empty && t.First(band) == tree.None
 	}
+	lifted := t.Members(t.Next(last))
 	if empty {
 		t.Drop(o, at)
 	} else {
-		n := t.Get(o, at)
-		t.Rename(n, "bands")
-		t.SetList(n, bands)
+		now = t.Get(o, at)
+		t.Rename(now, "bands")
+		t.SetList(now, bands)
 	}
 	t.Drop(o, "eo:bands")
 	t.Drop(o, "raster:bands")
+	if known != nil && fresh {
+		merges.keep(known, merge{string(t.Raw(now)), lifted})
+	}
 }
 
 // areBands reports whether a member is a list of bands, or missing.
@@ -128,46 +137,47 @@ func mergedBands(t *tree.Tree, bands, more []tree.Node) []tree.Node {
 }
 
 // liftCommon takes what is the same in all bands out of them and into the asset, unless that says otherwise. Names and
-// descriptions are of a band, and several bands are not left without anything.
-func liftCommon(t *tree.Tree, asset tree.Node, bands []tree.Node) {
+// descriptions are of a band, and several bands are not left without anything. It reports whether the asset had none of it.
+func liftCommon(t *tree.Tree, asset tree.Node, bands []tree.Node) (fresh bool) {
 	if len(bands) == 0 {
-		return
+		return true
 	}
-	type lifted struct{ field, own tree.Node }
-	common := make([]lifted, 0, 16)
+	common, had := make([]tree.Node, 0, 16), false
 	for field := t.First(bands[0]); field != tree.None; field = t.Next(field) {
-		name := string(t.Name(field))
-		if name == "name" || name == "description" {
+		if t.Named(field, "name") || t.Named(field, "description") {
 			continue
 		}
+		name := string(t.Name(field))
 		value := t.Raw(field)
 		own := t.Get(asset, name)
+		had = had || own != tree.None
 		same := own == tree.None || sameValue(t.Raw(own), value)
 		for _, band := range bands[1:] {
 			same = same && sameValue(t.Raw(t.Get(band, name)), value)
 		}
 		if same {
-			common = append(common, lifted{field, own})
+			common = append(common, field)
 		}
 	}
 	for _, band := range bands {
 		if len(bands) > 1 && count(t, band) == len(common) {
-			return
+			return !had
 		}
 	}
-	for _, c := range common {
-		name := string(t.Name(c.field))
-		fresh := c.own == tree.None && t.Get(bands[0], name) != tree.None // else it came twice
-		for _, band := range bands {
-			t.Drop(band, name)
-		}
-		if fresh {
-			t.Adopt(asset, c.field)
-			t.Rename(c.field, name)
-		} else {
-			t.Take(t.Member(asset, name), c.field)
+	for _, band := range bands {
+		t.DropAll(band, common)
+	}
+	for _, field := range common {
+		name := string(t.Name(field))
+		if now := t.Get(asset, name); now == tree.None {
+			t.Adopt(asset, field)
+			t.Rename(field, name)
+		} else { // the asset's own, or one that came twice
+			t.Take(now, field)
+			had = true
 		}
 	}
+	return !had
 }
 
 // sameValue reports whether two values are written alike, spaces aside.

@@ -85,7 +85,9 @@ func (t *Tree) Member(in Node, name string) Node {
 
 // Rename gives a member another name.
 func (t *Tree) Rename(n Node, name string) {
-	t.nodes[n].key = t.quoted(name)
+	if key := t.nodes[n].key; t.escaped(key) || !simple(name) || !t.Named(n, name) { // else it is written so already
+		t.nodes[n].key = t.quoted(name)
+	}
 	t.Touch(t.nodes[n].up)
 }
 
@@ -111,6 +113,89 @@ func (t *Tree) Drop(in Node, name string) {
 			to = &t.nodes[n].next
 		}
 	}
+}
+
+// DropAll leaves out every member that has the name of one of some others.
+func (t *Tree) DropAll(in Node, named []Node) {
+	last := None // of those that stay
+	for n := t.nodes[in].first; n != None; {
+		next := t.nodes[n].next
+		gone := false
+		for _, other := range named {
+			gone = gone || n == other || t.namedAlike(n, other)
+		}
+		if gone {
+			if t.Touch(in); last == None {
+				t.nodes[in].first = next
+			} else {
+				t.nodes[last].next = next
+			}
+		} else {
+			last = n
+		}
+		n = next
+	}
+}
+
+// Members are some members of an object as they are written, to be put in other trees.
+type Members struct {
+	text string
+	// keys and values are where they stand in the text.
+	keys, values []extent
+}
+
+// Members takes the members from one on to the last.
+func (t *Tree) Members(from Node) (m Members) {
+	var text []byte
+	for n := from; n != None; n = t.nodes[n].next {
+		begin := uint32(len(text))
+		text = append(text, t.Key(n)...)
+		middle := uint32(len(text))
+		text = t.Append(text, n)
+		m.keys, m.values = append(m.keys, extent{begin, middle}), append(m.values, extent{middle, uint32(len(text))})
+	}
+	m.text = string(text)
+	return m
+}
+
+// Plain reports whether nothing in the members is written with an escape.
+func (m Members) Plain() bool { return strings.IndexByte(m.text, '\\') < 0 }
+
+// HasAny reports whether an object has a member of the name of one of some others, which are Plain.
+func (t *Tree) HasAny(in Node, m Members) bool {
+	for n := t.nodes[in].first; n != None; n = t.nodes[n].next {
+		for _, key := range m.keys {
+			if t.Named(n, m.text[key.from+1:key.to-1]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Add puts members at the end of an object. What is in them is not noted.
+func (t *Tree) Add(in Node, m Members) {
+	if len(m.keys) == 0 {
+		return
+	}
+	at, last := t.put(m.text).from, t.Last(in)
+	for i, key := range m.keys {
+		value := m.values[i]
+		last = t.note(in, last, extent{at + key.from, at + key.to})
+		one := &t.nodes[last]
+		one.value, one.kind = extent{at + value.from, at + value.to}, kindOf(m.text[value.from:])
+		one.opaque = one.kind == List
+	}
+	t.Touch(in)
+}
+
+// Last is the last member of an object or part of a list.
+func (t *Tree) Last(n Node) Node {
+	last := t.nodes[n].first
+	for last != None && t.nodes[last].next != None {
+		last = t.nodes[last].next
+	}
+	return last
 }
 
 // Adopt puts a member at the end of another object. The one that it was of is not to be written any more.

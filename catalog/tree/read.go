@@ -73,6 +73,13 @@ func (t *Tree) peek() byte {
 }
 
 func (t *Tree) space() {
+	if t.at < len(t.text) && t.text[t.at] > ' ' {
+		return // as nearly always
+	}
+	t.spaces()
+}
+
+func (t *Tree) spaces() {
 	for t.at < len(t.text) && t.text[t.at] <= ' ' {
 		switch t.text[t.at] {
 		case ' ', '\t', '\n', '\r':
@@ -86,39 +93,42 @@ func (t *Tree) space() {
 
 // value takes a value. What is in it is noted under its node, unless that is None.
 func (t *Tree) value(as Node) (Kind, error) {
-	switch c := t.peek(); {
-	case c == '"':
+	switch c := t.peek(); c {
+	case '"':
 		return String, t.string()
-	case c == '{':
-		return Object, t.nested(as, t.object)
-	case c == '[':
-		return List, t.nested(as, t.list)
-	case c == '-' || c >= '0' && c <= '9':
-		return Number, t.number()
-	}
-	for _, word := range []string{"null", "true", "false"} {
-		if bytes.HasPrefix(t.text[t.at:], []byte(word)) {
-			t.at += len(word)
-			if word == "null" {
-				return Null, nil
-			}
-			return Bool, nil
+	case '{', '[':
+		if t.depth++; t.depth > t.most {
+			return Missing, ErrDeep
 		}
+		t.deepest = max(t.deepest, t.depth)
+		t.at++
+		t.space()
+		kind, err := Object, error(nil)
+		if c == '{' {
+			err = t.object(as)
+		} else {
+			kind, err = List, t.list(as)
+		}
+		t.depth--
+		return kind, err
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return Number, t.number()
+	case 'n':
+		return Null, t.word("null")
+	case 't':
+		return Bool, t.word("true")
+	case 'f':
+		return Bool, t.word("false")
 	}
 	return Missing, t.unexpected()
 }
 
-// nested takes a list or an object.
-func (t *Tree) nested(as Node, take func(Node) error) error {
-	if t.depth++; t.depth > t.most {
-		return ErrDeep
+func (t *Tree) word(word string) error {
+	if end := t.at + len(word); end <= len(t.text) && string(t.text[t.at:end]) == word {
+		t.at = end
+		return nil
 	}
-	t.deepest = max(t.deepest, t.depth)
-	t.at++
-	t.space()
-	err := take(as)
-	t.depth--
-	return err
+	return t.unexpected()
 }
 
 // note begins a node behind the one that is the last so far.
@@ -146,8 +156,12 @@ func (t *Tree) valueOf(n Node) error {
 
 // another takes what stands behind a member or a part, and reports whether another one comes.
 func (t *Tree) another(end byte) (bool, error) {
-	t.space()
-	switch c := t.peek(); c {
+	c := t.peek()
+	if c <= ' ' {
+		t.spaces()
+		c = t.peek()
+	}
+	switch c {
 	case ',':
 		t.at++
 		t.space()
@@ -201,9 +215,10 @@ func (t *Tree) object(in Node) error {
 			return err
 		}
 		key.to = uint32(t.at)
-		t.space()
 		if t.peek() != ':' {
-			return t.unexpected()
+			if t.spaces(); t.peek() != ':' {
+				return t.unexpected()
+			}
 		}
 		t.at++
 		t.space()

@@ -106,7 +106,23 @@ func (t *Tree) Get(in Node, name string) Node {
 // Named reports whether a member has a name.
 func (t *Tree) Named(n Node, name string) bool {
 	key := t.nodes[n].key
-	return (int(key.to-key.from) == len(name)+len(`""`) || t.escaped(key)) && string(t.said(key)) == name
+	text, from, sure := t.text, int(key.from), t.plain
+	if from >= len(text) {
+		text, from, sure = t.more, from-len(text), !t.odd
+	}
+	if !sure {
+		return string(t.said(key)) == name
+	}
+	return int(key.to-key.from) == len(name)+len(`""`) && string(text[from+1:from+1+len(name)]) == name
+}
+
+// namedAlike reports whether two members have the same name.
+func (t *Tree) namedAlike(n, other Node) bool {
+	a, b := t.nodes[n].key, t.nodes[other].key
+	if t.escaped(a) || t.escaped(b) {
+		return bytes.Equal(t.said(a), t.said(b))
+	}
+	return a.to-a.from == b.to-b.from && bytes.Equal(t.bytes(a), t.bytes(b))
 }
 
 // escaped reports whether a string may be another one than is written.
