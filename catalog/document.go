@@ -41,6 +41,8 @@ type Entry struct {
 	Dated bool
 	// Likeness is equal for entries with the same Traits, and all but never else; it holds in this process.
 	Likeness uint64
+	// Staged is what a Stager made of the entry, for itself; nil before.
+	Staged any
 }
 
 // Moment is a point in time (From equal to To) or a whole day, in microseconds since 1970, both included.
@@ -89,7 +91,7 @@ func ReadItem(t *tree.Tree) (Entry, error) {
 		if err != nil {
 			return refuse("bbox: %w", err)
 		}
-		if e.Shape, err = geo.Parse(t.Raw(g), bbox); err != nil {
+		if e.Shape, err = geo.ParseValid(t.Raw(g), bbox); err != nil {
 			return refuse("%w", err)
 		}
 	}

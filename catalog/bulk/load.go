@@ -2,7 +2,6 @@ package bulk
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"runtime"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -27,7 +25,7 @@ type Load struct {
 	// may be nil.
 	Rejected func(Rejection) error
 	Progress func(Progress)
-	// Batch is how many documents are put at once; 0 means 1,000. Backoff is how long a target that is not there now is
+	// Batch is how many documents are put at once; 0 means what suits the target. Backoff is how long a target that is not there now is
 	// left alone before the second try, doubled for each of the five further ones; 0 means half a second.
 	Batch   int
 	Backoff time.Duration
@@ -68,24 +66,17 @@ type Loaded struct {
 	Empty []string
 }
 
-const (
-	// chunkItems and chunkBytes are what one core reads at a time.
-	chunkItems = 64
-	chunkBytes = 1 << 20
-	// batchBytes bounds a batch of large documents.
-	batchBytes = 16 << 20
-)
-
 // Run loads the sources one after the other. What was put stays put, whatever happens later; an error says what ended the
 // load. A source that is damaged is rejected from there on, and the next one follows.
 func (l Load) Run(ctx context.Context, sources []Source) (Loaded, error) {
+	p := paceOf(l.Target)
 	if l.Batch == 0 {
-		l.Batch = 1000
+		l.Batch = p.items
 	}
 	if l.Backoff == 0 {
 		l.Backoff = 500 * time.Millisecond
 	}
-	r := &loading{Load: l, shelf: map[string]*shelved{}}
+	r := &loading{Load: l, pace: p, shelf: map[string]*shelved{}}
 	for i, s := range sources {
 		err := r.source(ctx, i, s)
 		r.done.Bytes += s.Read()
@@ -107,6 +98,7 @@ func (e errSource) Unwrap() error { return e.error }
 // loading is a load at work. Its fields belong to the goroutine that puts.
 type loading struct {
 	Load
+	pace  pace
 	shelf map[string]*shelved
 	done  Loaded
 	shown time.Time
@@ -117,16 +109,6 @@ func (r *loading) result() Loaded {
 	slices.Sort(r.done.Derived)
 	r.done.Collections, r.done.Derived = slices.Compact(r.done.Collections), slices.Compact(r.done.Derived)
 	return r.done
-}
-
-// chunk is some documents on their way: first as they are in the source, then read. ready is closed when they are.
-type chunk struct {
-	docs  []Document
-	read  []prepared
-	bad   []error
-	ready chan struct{}
-	// end is why there are no more.
-	end error
 }
 
 // source loads one source: one goroutine takes it apart, others read what comes, and this one puts it in its order.
@@ -149,8 +131,9 @@ func (r *loading) source(ctx context.Context, index int, s Source) error {
 	})
 	for range cores {
 		ended.Go(func() {
+			t := &tree.Tree{}
 			for c := range work {
-				r.readChunk(c)
+				r.readChunk(t, c)
 			}
 		})
 	}
@@ -159,23 +142,11 @@ func (r *loading) source(ctx context.Context, index int, s Source) error {
 		defer close(batches)
 		collect(ctx, r.Batch, ordered, batches)
 	})
-	at := from
-	for b := range batches {
-		if b.end != nil {
-			return errSource{b.end}
-		}
-		if err := r.put(ctx, s, b); err != nil {
-			return err
-		}
-		if at.Number = b.at.Number; b.at.Cursor != "" {
-			at.Cursor = b.at.Cursor
-		}
-		if err := r.Journal.save(index, s, at, false); err != nil {
-			return err
-		}
-		r.progress(s, false)
+	at, err := r.putAll(ctx, index, s, from, batches)
+	if err == nil {
+		err = ctx.Err()
 	}
-	if err := ctx.Err(); err != nil {
+	if err != nil {
 		return err
 	}
 	if at.Number == 0 {
@@ -183,134 +154,6 @@ func (r *loading) source(ctx context.Context, index int, s Source) error {
 	}
 	r.progress(s, true)
 	return r.Journal.save(index, s, at, true)
-}
-
-// take cuts a source into chunks.
-func take(ctx context.Context, s Source, from Position, ordered, work chan<- *chunk) {
-	c, size := &chunk{ready: make(chan struct{})}, 0
-	send := func() bool {
-		for _, to := range []chan<- *chunk{ordered, work} {
-			select {
-			case to <- c:
-			case <-ctx.Done():
-				return false
-			}
-		}
-		c, size = &chunk{ready: make(chan struct{})}, 0
-		return true
-	}
-	for doc, err := range s.Documents(ctx, from) {
-		if err != nil {
-			c.end = err
-			break
-		}
-		c.docs = append(c.docs, doc)
-		if size += len(doc.Raw); len(c.docs) == chunkItems || size >= chunkBytes {
-			if !send() {
-				return
-			}
-		}
-	}
-	send()
-}
-
-// readChunk reads the documents of a chunk.
-func (r *loading) readChunk(c *chunk) {
-	defer close(c.ready)
-	c.read, c.bad = make([]prepared, len(c.docs)), make([]error, len(c.docs))
-	t := &tree.Tree{}
-	for i, doc := range c.docs {
-		if c.bad[i] = doc.Err; doc.Err == nil {
-			c.read[i], c.bad[i] = prepare(t, doc.Raw, doc.Base, r.Collection)
-		}
-	}
-}
-
-// batch is what is put at once. A document that comes twice is put as it comes last.
-type batch struct {
-	collections []one
-	items       []one
-	index       map[catalog.ItemRef]int
-	rejected    []one
-	bytes       int
-	at          Position
-	end         error
-}
-
-// one is a document of a batch and where it came from.
-type one struct {
-	Document
-	prepared
-	bad error
-}
-
-func (o one) ref() catalog.ItemRef {
-	if o.isItem {
-		return o.item.Ref
-	}
-	return catalog.ItemRef{Collection: o.collection.ID}
-}
-
-func (b *batch) add(o one) {
-	if b.at.Number = o.Number; o.Cursor != "" {
-		b.at.Cursor = o.Cursor
-	}
-	if o.bad != nil {
-		b.rejected = append(b.rejected, o)
-		return
-	}
-	list := &b.collections
-	if o.isItem {
-		list = &b.items
-		b.bytes += len(o.item.Document)
-	}
-	o.Raw = nil
-	if i, twice := b.index[o.ref()]; twice {
-		(*list)[i] = o
-		return
-	}
-	b.index[o.ref()] = len(*list)
-	*list = append(*list, o)
-}
-
-func (b *batch) len() int { return len(b.collections) + len(b.items) + len(b.rejected) }
-
-// collect makes batches of chunks, in their order.
-func collect(ctx context.Context, size int, ordered <-chan *chunk, batches chan<- *batch) {
-	fresh := func() *batch { return &batch{index: map[catalog.ItemRef]int{}} }
-	b := fresh()
-	send := func() bool {
-		select {
-		case batches <- b:
-			b = fresh()
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
-	for c := range ordered {
-		select {
-		case <-c.ready:
-		case <-ctx.Done():
-			return
-		}
-		for i, doc := range c.docs {
-			b.add(one{Document: doc, prepared: c.read[i], bad: c.bad[i]})
-			if (b.len() >= size || b.bytes >= batchBytes) && !send() {
-				return
-			}
-		}
-		if c.end != nil {
-			if b.len() == 0 || send() {
-				b.end = c.end
-				send()
-			}
-			return
-		}
-	}
-	if b.len() > 0 {
-		send()
-	}
 }
 
 // reject tells of a document that is not taken.
@@ -348,18 +191,4 @@ func ofDocument(err error) bool {
 		return false
 	}
 	return slices.Contains([]fault.Kind{fault.Invalid, fault.Conflict, fault.TooLarge, fault.Unsupported, fault.Precondition, fault.NotFound, fault.Corrupt}, fault.KindOf(err))
-}
-
-func documents(list []one) (out []json.RawMessage) {
-	for _, o := range list {
-		out = append(out, o.collection.Document)
-	}
-	return out
-}
-
-func entries(list []one) (out []catalog.Entry) {
-	for _, o := range list {
-		out = append(out, o.item)
-	}
-	return out
 }

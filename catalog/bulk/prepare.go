@@ -18,6 +18,8 @@ type prepared struct {
 	item       catalog.Entry
 	collection catalog.CollectionEntry
 	isItem     bool
+	// bytes are about what the item takes until it is put.
+	bytes int
 }
 
 // prepare brings a document to STAC 1.1, makes its hrefs whole, puts in what it may leave out, and indexes it. An item
@@ -81,7 +83,7 @@ func complete(t *tree.Tree, collection string) error {
 	case geometry == tree.None:
 		t.SetValue(t.Member(tree.Root, "geometry"), "null")
 	case t.Kind(geometry) == tree.Object && t.Get(tree.Root, "bbox") == tree.None:
-		shape, err := geo.Parse(t.Raw(geometry), nil)
+		shape, err := geo.ParseValid(t.Raw(geometry), nil)
 		if err != nil {
 			return err
 		}

@@ -19,29 +19,6 @@ type shelved struct {
 	derived *extent
 }
 
-// put puts a batch, and rejects what the catalog does not take.
-func (r *loading) put(ctx context.Context, s Source, b *batch) error {
-	for _, o := range b.rejected {
-		if err := r.reject(s, o); err != nil {
-			return err
-		}
-	}
-	items, made, err := r.place(ctx, s, b)
-	if err != nil {
-		return err
-	}
-	err = r.try(ctx, append(documents(b.collections), slices.Collect(maps.Values(made))...), entries(items))
-	if ofDocument(err) {
-		clear(r.shelf) // somebody may have changed what this load knows
-		return r.apart(ctx, s, b, items, made)
-	}
-	if err != nil {
-		return err
-	}
-	r.count(b.collections, items, made)
-	return nil
-}
-
 func (r *loading) count(collections, items []one, made map[string]json.RawMessage) {
 	r.done.Items += len(items)
 	for _, o := range collections {

@@ -17,9 +17,32 @@ type Target interface {
 }
 
 // Into is a catalog as the target of a load: what it brings is posted.
-func Into(c catalog.Catalog) Target { return &into{c} }
+func Into(c catalog.Catalog) Target {
+	stager, _ := c.(catalog.Stager)
+	return &into{c, stager}
+}
 
-type into struct{ catalog.Catalog }
+type into struct {
+	catalog.Catalog
+	stager catalog.Stager // nil where the catalog is none
+}
+
+// pace is how a load is best put in a target.
+type pace struct {
+	// stage makes beforehand what the target stores of an item, and returns how many bytes that takes; nil makes nothing.
+	stage func(*catalog.Entry) int
+	// sets of so many items are put at a time.
+	sets, items int
+}
+
+func paceOf(t Target) pace {
+	if c, ok := t.(*into); ok && c.stager != nil {
+		p := pace{stage: func(e *catalog.Entry) int { return c.stager.Stage(e, catalog.Posted) }}
+		p.sets, p.items = c.stager.Abreast()
+		return p
+	}
+	return pace{sets: 1, items: 1000}
+}
 
 // Collection looks the collection up.
 func (t *into) Collection(ctx context.Context, id string) (json.RawMessage, catalog.Origin, error) {

@@ -25,6 +25,7 @@ func Run(t *testing.T, cfg Config) {
 		"empty":              testEmpty,
 		"apply":              testApply,
 		"entries":            testEntries,
+		"staged":             testStaged,
 		"atomic":             testAtomic,
 		"refused":            testRefused,
 		"delete":             testDelete,

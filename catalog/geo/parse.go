@@ -20,8 +20,16 @@ const maxDepth = 8
 // Parse reads a GeoJSON geometry. bbox is that of its document, or nil: one whose west is greater
 // than its east says that the geometry crosses the antimeridian where its longitudes jump.
 func Parse(geometry json.RawMessage, bbox []float64) (*Shape, error) {
+	if !gjson.ValidBytes(geometry) {
+		return nil, fault.New(fault.Invalid, "geometry: not a GeoJSON object: it is no JSON").WithCure("%s", cure)
+	}
+	return ParseValid(geometry, bbox)
+}
+
+// ParseValid is Parse of what is known to be JSON.
+func ParseValid(geometry json.RawMessage, bbox []float64) (*Shape, error) {
 	r := reader{crossing: (len(bbox) == 4 && bbox[0] > bbox[2]) || (len(bbox) == 6 && bbox[0] > bbox[3])}
-	g, err := r.read(geometry)
+	g, err := r.geometry(gjson.ParseBytes(geometry), 0)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "geometry: %w", err).WithCure("%s", cure)
 	}
@@ -33,13 +41,6 @@ func Parse(geometry json.RawMessage, bbox []float64) (*Shape, error) {
 }
 
 type reader struct{ crossing bool }
-
-func (r *reader) read(data []byte) (orb.Geometry, error) {
-	if !gjson.ValidBytes(data) {
-		return nil, fmt.Errorf("not a GeoJSON object: it is no JSON")
-	}
-	return r.geometry(gjson.ParseBytes(data), 0)
-}
 
 func (r *reader) geometry(g gjson.Result, depth int) (orb.Geometry, error) {
 	if !g.IsObject() {

@@ -62,7 +62,11 @@ func newRecord(e *catalog.Entry, from catalog.Origin) *record {
 func newRecords(entries []catalog.Entry, from catalog.Origin) map[catalog.ItemRef]*record {
 	records := make([]*record, len(entries))
 	_ = catalog.OnEveryCore(len(entries), func(i int) error { // none fails
-		records[i] = newRecord(&entries[i], from)
+		if staged, ready := entries[i].Staged.(record); ready {
+			staged.Entry, records[i] = &entries[i], &staged
+		} else {
+			records[i] = newRecord(&entries[i], from)
+		}
 		return nil
 	})
 	out := make(map[catalog.ItemRef]*record, len(records))
@@ -71,6 +75,16 @@ func newRecords(entries []catalog.Entry, from catalog.Origin) map[catalog.ItemRe
 	}
 	return out
 }
+
+// Stage makes the record of an entry.
+func (c *Catalog) Stage(e *catalog.Entry, from catalog.Origin) (bytes int) {
+	r := newRecord(e, from)
+	r.Entry, e.Staged = nil, *r // as the entry is going to be copied
+	return len(e.Document) + len(r.shape) + len(r.texts) + 1000
+}
+
+// Abreast: while one set is at the server, another one may be at its end, on the disk.
+func (c *Catalog) Abreast() (sets, items int) { return min(3, int(c.write.Config().MaxConns)), 1000 }
 
 // etagOf is a document's ETag as it is stored: equal documents have equal ones.
 func etagOf(document json.RawMessage) []byte {

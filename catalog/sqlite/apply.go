@@ -18,18 +18,20 @@ type transaction struct {
 	kept  map[likeness]struct{}
 	shelf int64
 	// These belong to the job being made: the forms of properties it wrote, its origin, whether it changed something that a
-	// reader sees, whether it changed collections, what it adds to the tally, and the origin of each collection it has looked up,
-	// or absent.
+	// reader sees, whether it changed collections, what it adds to the tally, the origin of each collection it has looked up,
+	// or absent, and the boxes that it has yet to put.
 	fresh            map[likeness]struct{}
 	origin           catalog.Origin
 	changed, shelves bool
 	tally            map[count]int
 	origins          map[string]int64
+	boxes            []boxCell
 }
 
 // make makes the changes of a job and gives it its revision.
 func (t *transaction) make(j *job) (err error) {
 	t.origin, t.changed, t.shelves = j.Origin, false, false
+	t.boxes = t.boxes[:0]
 	t.fresh, t.tally, t.origins = map[likeness]struct{}{}, map[count]int{}, map[string]int64{}
 	if err := t.change(j); err != nil {
 		return err
@@ -90,6 +92,9 @@ func (t *transaction) change(j *job) error {
 		if err := t.putItem(&j.entries[i]); err != nil {
 			return err
 		}
+	}
+	if err := t.settle(); err != nil {
+		return err
 	}
 	return t.putMarks(j.Marks)
 }

@@ -1,11 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"strconv"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 )
@@ -33,45 +32,110 @@ const (
 
 // jsonb is a document that was checked as JSONB.
 func jsonb(document []byte) []byte {
-	return appendJSONB(make([]byte, 0, len(document)+len(document)/8), gjson.ParseBytes(document))
+	r := jsonbReader{text: document}
+	r.space()
+	return r.value(make([]byte, 0, len(document)+len(document)/8))
 }
 
-func appendJSONB(out []byte, v gjson.Result) []byte {
-	switch v.Type {
-	case gjson.True:
-		return append(out, jsonbTrue)
-	case gjson.False:
-		return append(out, jsonbFalse)
-	case gjson.Number:
-		return appendNumber(out, v.Raw)
-	case gjson.String:
-		return appendText(out, v.Raw)
-	case gjson.JSON:
-		kind := byte(jsonbArray)
-		if v.IsObject() {
-			kind = jsonbObject
-		}
-		return nested(out, kind, func(out []byte) []byte {
-			v.ForEach(func(key, child gjson.Result) bool {
-				if kind == jsonbObject {
-					out = appendText(out, key.Raw)
-				}
-				out = appendJSONB(out, child)
-				return true
-			})
-			return out
-		})
+// jsonbReader goes through a JSON text once.
+type jsonbReader struct {
+	text []byte
+	at   int
+}
+
+// space passes what stands between the parts of a text.
+func (r *jsonbReader) space() {
+	for r.text[r.at] <= ' ' {
+		r.at++
 	}
-	return append(out, jsonbNull)
+}
+
+// value appends the value that begins here.
+func (r *jsonbReader) value(out []byte) []byte {
+	switch r.text[r.at] {
+	case '{':
+		return r.nested(out, jsonbObject, '}')
+	case '[':
+		return r.nested(out, jsonbArray, ']')
+	case '"':
+		return r.string(out)
+	case 't':
+		r.at += len("true")
+		return append(out, jsonbTrue)
+	case 'f':
+		r.at += len("false")
+		return append(out, jsonbFalse)
+	case 'n':
+		r.at += len("null")
+		return append(out, jsonbNull)
+	}
+	from := r.at
+	for r.at < len(r.text) && numeric[r.text[r.at]] {
+		r.at++
+	}
+	return appendNumber(out, r.text[from:r.at])
+}
+
+// numeric are the characters of numbers.
+var numeric = func() (is [256]bool) {
+	for _, c := range "+-.0123456789eE" {
+		is[c] = true
+	}
+	return is
+}()
+
+func (r *jsonbReader) nested(out []byte, kind, end byte) []byte {
+	return nested(out, kind, func(out []byte) []byte {
+		r.at++
+		r.space()
+		for r.text[r.at] != end {
+			if r.text[r.at] == ',' {
+				r.at++
+				r.space()
+			}
+			if kind == jsonbObject {
+				out = r.string(out)
+				r.space()
+				r.at++ // the colon
+				r.space()
+			}
+			out = r.value(out)
+			r.space()
+		}
+		r.at++
+		return out
+	})
+}
+
+// string appends the string that begins here.
+func (r *jsonbReader) string(out []byte) []byte {
+	r.at++
+	from, kind := r.at, byte(jsonbText)
+	for {
+		r.at += bytes.IndexByte(r.text[r.at:], '"')
+		before := r.at
+		for r.text[before-1] == '\\' {
+			before--
+		}
+		r.at++
+		if (r.at-before)%2 == 1 { // an even number of \ stands before it
+			break
+		}
+	}
+	raw := r.text[from : r.at-1]
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		kind = jsonbEscaped
+	}
+	return append(head(out, kind, len(raw)), raw...)
 }
 
 // appendNumber takes a number; one of more digits than a double tells apart SQLite reads to the last bit but one.
-func appendNumber(out []byte, raw string) []byte {
+func appendNumber(out, raw []byte) []byte {
 	const exact = 17
 	if len(raw) > exact {
-		if v, err := strconv.ParseFloat(raw, 64); err == nil {
-			if _, err := strconv.ParseInt(raw, 10, 64); err != nil {
-				raw = strconv.FormatFloat(v, 'g', -1, 64)
+		if v, err := strconv.ParseFloat(string(raw), 64); err == nil {
+			if _, err := strconv.ParseInt(string(raw), 10, 64); err != nil {
+				raw = strconv.AppendFloat(nil, v, 'g', -1, 64)
 			}
 		}
 	}
@@ -133,7 +197,7 @@ func moments(of map[string]catalog.Moment) []byte {
 			out = appendText(out, quoted(name))
 			m := of[name]
 			out = nested(out, jsonbArray, func(out []byte) []byte {
-				return appendNumber(appendNumber(out, strconv.FormatInt(m.From, 10)), strconv.FormatInt(m.To, 10))
+				return appendNumber(appendNumber(out, strconv.AppendInt(nil, m.From, 10)), strconv.AppendInt(nil, m.To, 10))
 			})
 		}
 		return out

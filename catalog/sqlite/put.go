@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog"
@@ -9,16 +10,21 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// entry is an item with what its row holds, made before the one connection that writes has to wait for it.
+// entry is an item with what its row holds.
 type entry struct {
 	*catalog.Entry
+	*made
+}
+
+// made is what an item's row holds, made before the one connection that writes has to wait for it.
+type made struct {
 	begins, ends, dated int64
 	shape, moments      any
 	properties, packed  []byte
 }
 
-func prepare(e *catalog.Entry) entry {
-	out := entry{Entry: e, properties: jsonb(e.Properties), packed: pack(e.Document)}
+func prepare(e *catalog.Entry) *made {
+	out := &made{properties: jsonb(e.Properties), packed: pack(e.Document)}
 	out.begins, out.ends = sqlgen.Span(e)
 	if e.Dated {
 		out.dated = 1
@@ -32,15 +38,29 @@ func prepare(e *catalog.Entry) entry {
 	return out
 }
 
-// prepareAll prepares entries on every core.
+// prepareAll prepares on every core those entries that are not yet.
 func prepareAll(entries []catalog.Entry) []entry {
 	out := make([]entry, len(entries))
 	_ = catalog.OnEveryCore(len(out), func(i int) error { // none fails
-		out[i] = prepare(&entries[i])
+		m, ready := entries[i].Staged.(*made)
+		if !ready {
+			m = prepare(&entries[i])
+		}
+		out[i] = entry{&entries[i], m}
 		return nil
 	})
 	return out
 }
+
+// Stage prepares an entry and forgets its document, which takes three times as much.
+func (c *Catalog) Stage(e *catalog.Entry, _ catalog.Origin) (bytes int) {
+	m := prepare(e)
+	e.Staged, e.Document, e.Properties = m, nil, slices.Clone(e.Properties) // a part of the document
+	return len(m.properties) + len(m.packed) + len(e.Properties) + 500
+}
+
+// Abreast: one set waits while another one is written. They are large, as each dirties pages all over the indexes.
+func (c *Catalog) Abreast() (sets, items int) { return 2, 4000 }
 
 // putItem puts an item in the place of the one with its name.
 func (t *transaction) putItem(e *entry) error {
@@ -54,7 +74,7 @@ func (t *transaction) putItem(e *entry) error {
 	}
 	values := []any{e.Sort, e.begins, e.ends, e.dated, int64(t.origin), e.Ref.Collection, e.Ref.ID, e.shape, e.moments, e.properties, e.packed}
 	r, err := t.exec(t.ctx, `INSERT INTO item (sort, begins, ends, dated, origin, collection, id, shape, moments, properties, document)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id, collection) DO NOTHING`, values...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, collection) DO NOTHING`, values...)
 	if err != nil {
 		return err
 	}
@@ -82,7 +102,10 @@ func (t *transaction) replace(e *entry, values []any) (int64, error) {
 	var row, sort, dated int64
 	var old []byte
 	if _, err := t.one(t.ctx, `SELECT row, sort, dated, document FROM item WHERE id = ?1 AND collection = ?2`,
-		[]any{e.Ref.ID, e.Ref.Collection}, &row, &sort, &dated, &old); err != nil || bytes.Equal(old, e.Document) {
+		[]any{e.Ref.ID, e.Ref.Collection}, &row, &sort, &dated, &old); err != nil {
+		return 0, err
+	}
+	if document, err := unpack(e.packed, nil); err != nil || bytes.Equal(old, document) {
 		return 0, err
 	}
 	if err := t.unindex(row); err != nil {
@@ -110,16 +133,38 @@ func (t *transaction) deleteItem(ref catalog.ItemRef) error {
 	return t.run(`DELETE FROM item WHERE row = ?`, row)
 }
 
-// place puts an item's boxes into their table.
-func (t *transaction) place(row int64, e *catalog.Entry) error {
+// place keeps an item's boxes to be put into their table by settle.
+func (t *transaction) place(row int64, e *catalog.Entry) {
 	boxes := nowhere
 	if e.Shape != nil {
 		boxes = e.Shape.Bounds()
 	}
 	since, until := hull(e)
 	for i, b := range boxes {
-		if _, err := t.exec(t.ctx, `INSERT INTO box (id, west, east, south, north, since, until) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			2*row+int64(i), b.Min[0], b.Max[0], b.Min[1], b.Max[1], since, until); err != nil {
+		t.boxes = append(t.boxes, boxCell{2*row + int64(i), outward(b, since, until)})
+	}
+}
+
+// settle puts the boxes that were kept into their table.
+func (t *transaction) settle() error {
+	boxes := t.boxes
+	t.boxes = t.boxes[:0]
+	if len(boxes) >= manyBoxes {
+		tree, err := t.boxTree()
+		if err != nil {
+			return err
+		}
+		for i := range boxes {
+			if err := tree.insert(boxes[i]); err != nil {
+				return err
+			}
+		}
+		return tree.save()
+	}
+	for i := range boxes {
+		b := &boxes[i]
+		if _, err := t.exec(t.ctx, `INSERT INTO box (id, west, east, south, north, since, until) VALUES (?, ?, ?, ?, ?, ?, ?)`, b.id, float64(b.low[0]),
+			float64(b.high[0]), float64(b.low[1]), float64(b.high[1]), float64(b.low[2]), float64(b.high[2])); err != nil {
 			return err
 		}
 	}
@@ -128,8 +173,8 @@ func (t *transaction) place(row int64, e *catalog.Entry) error {
 
 // index puts an item's boxes and words into their tables.
 func (t *transaction) index(row int64, e *catalog.Entry) error {
-	if err := t.place(row, e); err != nil || len(e.Words) == 0 {
-		return err
+	if t.place(row, e); len(e.Words) == 0 {
+		return nil
 	}
 	lines := make([]string, len(e.Words))
 	for i, w := range e.Words {
@@ -141,6 +186,9 @@ func (t *transaction) index(row int64, e *catalog.Entry) error {
 }
 
 func (t *transaction) unindex(row int64) error {
+	if err := t.settle(); err != nil { // the row's own may be among them
+		return err
+	}
 	if _, err := t.exec(t.ctx, `DELETE FROM box WHERE id IN (?, ?)`, 2*row, 2*row+1); err != nil {
 		return err
 	}

@@ -76,7 +76,8 @@ func (t *transaction) reshapeRow(row int64) error {
 	if _, err := t.exec(t.ctx, `DELETE FROM box WHERE id IN (?, ?)`, 2*row, 2*row+1); err != nil {
 		return err
 	}
-	if err := t.place(row, &e); err != nil {
+	t.place(row, &e)
+	if err := t.settle(); err != nil {
 		return err
 	}
 	_, err = t.revision("revision", true)
