@@ -106,15 +106,20 @@ func (p *plan) filledSplits() []string {
 }
 
 func (p *plan) stacBands() []stac.Band {
-	out := make([]stac.Band, 0, len(p.bands))
-	g := p.region.Group
-	for i, name := range p.bands {
-		s := p.stats[i]
-		statistics := map[string]any{"count": s.Count}
-		if s.Count > 0 {
-			statistics = map[string]any{"count": s.Count, "mean": s.Mean, "stddev": s.Std, "minimum": s.Min, "maximum": s.Max}
+	var out []stac.Band
+	for _, of := range p.groups {
+		g := of.region.Group
+		for _, s := range of.stats {
+			statistics := map[string]any{"count": s.Count}
+			if s.Count > 0 {
+				statistics = map[string]any{"count": s.Count, "mean": s.Mean, "stddev": s.Std, "minimum": s.Min, "maximum": s.Max}
+			}
+			fields := stac.Fields{"statistics": statistics}
+			if len(p.groups) > 1 && !p.view.Spec().Geographic {
+				fields["raster:spatial_resolution"] = g.Grid.Transform[0]
+			}
+			out = append(out, stac.Band{Name: s.Band, DataType: string(g.DType), Nodata: g.Nodata, Fields: fields})
 		}
-		out = append(out, stac.Band{Name: name, DataType: string(g.DType), Nodata: g.Nodata, Fields: stac.Fields{"statistics": statistics}})
 	}
 	return out
 }

@@ -28,13 +28,20 @@ type commitDoc struct {
 	Tag         string      `json:"tag"`
 	Definitions definitions `json:"definitions"`
 	// Cell is the path of the cube's only cell, or the resolution whose cells the samples lie in.
-	Cell      string        `json:"cell"`
-	BandIndex []int         `json:"band_index"`
-	Slices    []PinnedSlice `json:"slices"`
-	Labels    *labelPinDoc  `json:"labels"`
+	Cell      string `json:"cell"`
+	BandIndex []int  `json:"band_index"`
+	// Groups are the further resolutions, in the order of Definitions.Groups.
+	Groups []groupPinDoc `json:"groups,omitempty"`
+	Slices []PinnedSlice `json:"slices"`
+	Labels *labelPinDoc  `json:"labels"`
 	// Files are the SHA-256, in hex, of the objects beside this one.
 	Files  map[string]string `json:"files"`
 	Report Report            `json:"report"`
+}
+
+type groupPinDoc struct {
+	Cell      string `json:"cell"`
+	BandIndex []int  `json:"band_index"`
 }
 
 type labelPinDoc struct {
@@ -181,8 +188,11 @@ func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string]
 		Head: commit.Head{
 			Kind: kind, Name: p.recipe.Name, Revision: fmt.Sprintf("v%d", number), Digest: p.digest, Actor: w.actor, Created: now().UTC(),
 		},
-		Description: p.recipe.Description, Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.region.Name, BandIndex: p.index,
+		Description: p.recipe.Description, Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.region.Name, BandIndex: p.groups[0].index,
 		Files: map[string]string{},
+	}
+	for _, g := range p.groups[1:] {
+		doc.Groups = append(doc.Groups, groupPinDoc{Cell: g.region.Name, BandIndex: g.index})
 	}
 	doc.Tag = "datasets/" + doc.Name + "/" + doc.Revision
 	for _, s := range p.line.slices {
@@ -214,7 +224,7 @@ func (w *writer) report(doc commitDoc) Report {
 	r := Report{
 		Dataset: doc.Name, Version: doc.Revision, Created: true, Digest: doc.Digest, Samples: map[string]int{},
 		Leakage: p.leakage, Collection: collectionID(doc.Name, doc.Revision), Cube: doc.Cube, Snapshot: doc.Snapshot,
-		Time: p.line.report, LeftOut: p.leftOut, StatisticsSamples: p.measured, Statistics: p.stats,
+		Time: p.line.report, LeftOut: p.leftOut, StatisticsSamples: p.measured, Statistics: p.statistics(),
 		ReadAmplification: p.amplification(), Shuffle: p.shuffle.String(), Orders: p.orders(),
 	}
 	for _, name := range Splits() {
@@ -231,6 +241,9 @@ func (w *writer) report(doc commitDoc) Report {
 	}
 	if p.line.report.Availability == "ignore" {
 		r.Notes = append(r.Notes, "time.availability is ignore: scenes count from their acquisition, even if they were published later")
+	}
+	if len(p.groups) > 1 {
+		r.Notes = append(r.Notes, p.imagesNote())
 	}
 	r.Notes = append(r.Notes, p.orderNotes(r)...)
 	return r
@@ -261,6 +274,16 @@ func (d commitDoc) version(root *store.Bucket) (*Version, error) {
 	if d.Labels != nil && def.Labels != nil {
 		v.Labels = &LabelPin{Set: d.Labels.Set, Revision: d.Labels.Revision, Digest: d.Labels.Digest,
 			DType: def.Labels.DType, Ignore: float64(def.Labels.Ignore), Classes: def.Labels.Classes}
+	}
+	if len(d.Groups) != len(def.Groups) {
+		return nil, fault.New(fault.Corrupt, "dataset %s: commit.json places %d of its %d further resolutions", v.Ref(), len(d.Groups), len(def.Groups))
+	}
+	for i, g := range def.Groups {
+		of := Group{Name: g.Name, Cell: d.Groups[i].Cell, Grid: g.Grid, DType: g.DType, Nodata: (*float64)(g.Nodata), Bands: g.Bands, BandIndex: d.Groups[i].BandIndex, Stats: g.Statistics}
+		if of.Scale = def.Grid.Width / max(1, g.Grid.Width); of.Scale < 2 || of.Scale*g.Grid.Width != def.Grid.Width || v.Size%of.Scale != 0 {
+			return nil, fault.New(fault.Corrupt, "dataset %s: windows of %d pixels are not whole pixels of %s", v.Ref(), v.Size, g.Name)
+		}
+		v.Groups = append(v.Groups, of)
 	}
 	v.Shuffle = order.Uniform
 	if def.Shuffle != "" {

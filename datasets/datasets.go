@@ -105,10 +105,12 @@ type Version struct {
 	DType  cube.DType // of the cube
 	Nodata *float64   // of the cube; nil if it has none
 
-	Bands     []string // in the recipe's order
-	BandIndex []int    // their places on the cube's band axis
-	Slots     int      // time slots of every sample
-	Size      int      // height and width of a sample in pixels
+	Bands     []string // of the samples' own, the finest, resolution, in the recipe's order
+	BandIndex []int    // their places on its band axis
+	// Groups are the further resolutions of the features, the finer first.
+	Groups    []Group
+	Slots     int // time slots of every sample
+	Size      int // height and width of a sample in pixels of Grid
 	Values    Values
 	Normalise bool
 	Stats     []BandStats // in the order of Bands

@@ -75,9 +75,21 @@ type definitions struct {
 	Contracts  []contractDoc     `json:"contracts"`
 	Labels     *labelDefinitions `json:"labels"`
 	Statistics []BandStats       `json:"statistics"`
-	Order      string            `json:"order"`
+	// Groups are the further resolutions, the finer first; versions of one resolution have none.
+	Groups []groupDefinitions `json:"groups,omitempty"`
+	Order  string             `json:"order"`
 	// Shuffle is the default where it is not uniform; versions that say nothing are shuffled uniformly.
 	Shuffle string `json:"shuffle,omitempty"`
+}
+
+// groupDefinitions are what definitions say of the first resolution, of a further one.
+type groupDefinitions struct {
+	Name       string       `json:"name"`
+	Grid       cube.Grid    `json:"grid"`
+	DType      cube.DType   `json:"dtype"`
+	Nodata     *cube.Number `json:"nodata"`
+	Bands      []string     `json:"bands"`
+	Statistics []BandStats  `json:"statistics"`
 }
 
 // recipeDoc is the resolved recipe: every default filled in, times in UTC, no names.
@@ -163,7 +175,7 @@ func (d definitions) parts() []part {
 	}{
 		{"window", d.Recipe.Window}, {"time", d.Recipe.Time}, {"values", d.Recipe.Values}, {"split", d.Recipe.Split},
 		{"normalise", d.Recipe.Normalise}, {"grid", d.Grid}, {"dtype", d.DType}, {"nodata", d.Nodata}, {"bands", d.Bands}, {"slots", d.Slots},
-		{"contracts", d.Contracts}, {"labels", d.Labels}, {"statistics", d.Statistics}, {"order", d.Order}, {"shuffle", d.Shuffle},
+		{"contracts", d.Contracts}, {"labels", d.Labels}, {"statistics", d.Statistics}, {"groups", d.Groups}, {"order", d.Order}, {"shuffle", d.Shuffle},
 	} {
 		text, err := cube.Canonical(p.value)
 		if err != nil {

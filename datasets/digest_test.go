@@ -45,7 +45,7 @@ func (v *digestVector) compute(t *testing.T) {
 }
 
 func vectorInputs() []digestVector {
-	var out []digestVector
+	var out, further []digestVector
 	for _, n := range []int{0, 1, 2, 3, 5, 8} {
 		v := digestVector{Samples: []leafDoc{}}
 		for i := range n {
@@ -68,8 +68,17 @@ func vectorInputs() []digestVector {
 			Order:      "terrapin-order-1",
 		}
 		out = append(out, v)
+		if n == 3 { // the same with two further resolutions
+			grid := v.Definitions.Grid
+			grid.Transform[0], grid.Transform[4], grid.Width, grid.Height = 20, -20, 50, 50
+			v.Definitions.Groups = []groupDefinitions{
+				{Name: "20m", Grid: grid, DType: cube.Float32, Nodata: &nan, Bands: []string{"B11", "B05"}, Statistics: []BandStats{{"B11", 7, 0.5, 0.25, 0, 1}, {"B05", 0, 0, 0, 0, 0}}},
+				{Name: "50m", Grid: cube.Grid{CRS: grid.CRS, Transform: cube.Affine{50, 0, 664000, 0, -50, 5612120}, Width: 20, Height: 20}, DType: cube.Uint16, Bands: []string{"B01"}, Statistics: []BandStats{{"B01", 3, 2, 1, 1, 3}}},
+			}
+			further = append(further, v)
+		}
 	}
-	return out
+	return append(out, further...)
 }
 
 func TestDigestVectors(t *testing.T) {
@@ -109,6 +118,7 @@ func TestEveryPartOfASampleChangesTheDigest(t *testing.T) {
 		"one less":   func(v *digestVector) { v.Samples = v.Samples[:2] },
 		"bands":      func(v *digestVector) { v.Definitions.Bands = v.Definitions.Bands[:1] },
 		"statistics": func(v *digestVector) { v.Definitions.Statistics[0].Mean = math.Nextafter(1.0/3, 1) },
+		"groups":     func(v *digestVector) { v.Definitions.Groups = []groupDefinitions{{Name: "20m"}} },
 		"class":      func(v *digestVector) { v.Definitions.Labels.Classes[1].Name = "crops" },
 	} {
 		v := vectorInputs()[3]

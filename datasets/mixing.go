@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/terrapin-eo/terrapin/cube/layout"
+	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/datasets/order"
 )
 
@@ -12,11 +12,28 @@ import (
 // better: a sample covers a quarter of the chunks that it reads.
 const mostAmplified = 4
 
-// GroupBytes is what the samples that begin in one chunk are counted with when a window of bytes is filled: a chunk of
-// image and validity, of every band of a sample in every time slot.
-func GroupBytes(slots, bands int, g layout.Group) uint64 {
-	edge := uint64(g.ChunkSize())
-	return uint64(slots) * uint64(bands) * edge * edge * uint64(g.DType.Size()+1)
+// GroupBytes is what the samples that begin in one chunk of an edge are counted with when a window of bytes is filled: a
+// chunk of image and validity, of every band of a sample in every time slot, and of further resolutions what
+// lies on the same ground.
+func (v *Version) GroupBytes(edge int) uint64 {
+	n := stored(v.Slots, edge, 1, len(v.Bands), v.DType)
+	for _, g := range v.Groups {
+		n += stored(v.Slots, edge, g.Scale, len(g.Bands), g.DType)
+	}
+	return n
+}
+
+func (p *plan) groupBytes() (n uint64) {
+	for _, g := range p.groups {
+		n += stored(p.line.slots, p.region.Group.ChunkSize(), g.scale, len(g.bands), g.dtype())
+	}
+	return n
+}
+
+// stored is the bytes of one resolution on the ground of a chunk of the finest.
+func stored(slots, edge, scale, bands int, d cube.DType) uint64 {
+	pixels := uint64((edge + scale - 1) / scale)
+	return uint64(slots) * uint64(bands) * pixels * pixels * uint64(d.Size()+1)
 }
 
 // defaultShuffle is what a version is mixed by where a ticket leaves it open. It follows from windows, chunks and slots
@@ -26,7 +43,7 @@ func (p *plan) defaultShuffle() order.Shuffle {
 		return order.Uniform
 	}
 	groups, _, _ := p.decoded(p.samples)
-	if inHalf := order.DefaultWindow / (2 * GroupBytes(p.line.slots, len(p.bands), p.region.Group)); uint64(groups) <= max(1, inHalf) {
+	if inHalf := order.DefaultWindow / (2 * p.groupBytes()); uint64(groups) <= max(1, inHalf) {
 		return order.Uniform
 	}
 	return order.Window(order.DefaultWindow)
@@ -55,7 +72,7 @@ func (p *plan) orders() []OrderReport {
 		train = p.samples
 	}
 	groups, apart, together := p.decoded(train)
-	inside := 2 * max(1, order.DefaultWindow/max(1, 2*GroupBytes(p.line.slots, len(p.bands), p.region.Group)))
+	inside := 2 * max(1, order.DefaultWindow/max(1, 2*p.groupBytes()))
 	reads := apart
 	if inside >= uint64(groups) {
 		reads = together
@@ -75,36 +92,38 @@ func distinct(groups float64) float64 {
 // decoded counts the groups of some samples, and the pixels decoded for each of theirs if every group reads what its
 // samples touch, and if every chunk is read once.
 func (p *plan) decoded(samples []sample) (groups int, apart, together float64) {
-	type chunk struct{ row, col int }
-	edge, g := p.region.Group.ChunkSize(), p.region.Grid
-	reach := map[chunk]chunk{} // of a group: its last chunk row and column
-	touchedChunks := map[chunk]bool{}
 	wanted := 0.0
-	for _, s := range samples {
-		w := s.window
-		first := chunk{w.Row / edge, w.Col / edge}
-		last := chunk{(w.Row + w.Height - 1) / edge, (w.Col + w.Width - 1) / edge}
-		r := reach[first]
-		reach[first] = chunk{max(r.row, last.row), max(r.col, last.col)}
-		for row := first.row; row <= last.row; row++ {
-			for col := first.col; col <= last.col; col++ {
-				touchedChunks[chunk{row, col}] = true
+	for i := range p.groups {
+		g := &p.groups[i]
+		bands := float64(len(g.bands))
+		reach := map[chunk][2]chunk{} // of a group: its first and last chunk row and column
+		touchedChunks := map[chunk]bool{}
+		for _, s := range samples {
+			key, _ := p.groups[0].span(s.window)
+			first, last := g.span(s.window)
+			r, known := reach[key]
+			if !known {
+				r = [2]chunk{first, last}
 			}
+			reach[key] = [2]chunk{
+				{min(r[0].row, first.row), min(r[0].col, first.col)}, {max(r[1].row, last.row), max(r[1].col, last.col)},
+			}
+			for row := first.row; row <= last.row; row++ {
+				for col := first.col; col <= last.col; col++ {
+					touchedChunks[chunk{row, col}] = true
+				}
+			}
+			wanted += bands * float64(s.window.Height/g.scale*(s.window.Width/g.scale))
 		}
-		wanted += float64(w.Height) * float64(w.Width)
+		for _, r := range reach {
+			apart += bands * g.pixels(r[0], r[1])
+		}
+		for c := range touchedChunks {
+			together += bands * g.pixels(c, c)
+		}
+		groups = len(reach)
 	}
-	pixels := func(first, last chunk) float64 {
-		height := min(g.Height, (last.row+1)*edge) - first.row*edge
-		width := min(g.Width, (last.col+1)*edge) - first.col*edge
-		return float64(height) * float64(width)
-	}
-	for first, last := range reach {
-		apart += pixels(first, last)
-	}
-	for c := range touchedChunks {
-		together += pixels(c, c)
-	}
-	return len(reach), apart / wanted, together / wanted
+	return groups, apart / wanted, together / wanted
 }
 
 // orderNotes say what a user may want to change.

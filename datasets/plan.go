@@ -20,11 +20,11 @@ import (
 type plan struct {
 	recipe Recipe
 	view   *layout.View
-	// region is the frame of the resolution that the features are of.
+	// groups are what samples have of each resolution that the features are of, the finest first.
+	groups []group
+	// region is the frame of the finest, in whose pixels samples are laid.
 	region layout.Region
 	reader *read.Reader
-	bands  []string
-	index  []int
 	// line is what all samples use together, homes where each one lies and what it uses.
 	line   timeline
 	homes  homes
@@ -35,7 +35,6 @@ type plan struct {
 	hashes   []hash
 	leakage  Leakage
 	leftOut  map[string]int
-	stats    []BandStats
 	measured int // training samples behind stats
 	shuffle  order.Shuffle
 	digest   string
@@ -224,8 +223,12 @@ func emptySplits(samples []sample, rule SplitRule) []string {
 func (p *plan) definitions() definitions {
 	g := p.region.Group
 	d := definitions{
-		Format: "td1", Recipe: p.recipe.doc(), Grid: p.region.Grid, DType: g.DType, Bands: p.bands, Slots: p.line.slots,
-		Statistics: p.stats, Order: order.Algorithm, Nodata: cube.NumberOf(g.Nodata),
+		Format: "td1", Recipe: p.recipe.doc(), Grid: p.region.Grid, DType: g.DType, Bands: p.groups[0].bands, Slots: p.line.slots,
+		Statistics: p.groups[0].stats, Order: order.Algorithm, Nodata: cube.NumberOf(g.Nodata),
+	}
+	for _, g := range p.groups[1:] {
+		of := g.region.Group
+		d.Groups = append(d.Groups, groupDefinitions{Name: of.Name, Grid: g.region.Grid, DType: of.DType, Nodata: cube.NumberOf(of.Nodata), Bands: g.bands, Statistics: g.stats})
 	}
 	if p.shuffle != order.Uniform {
 		d.Shuffle = p.shuffle.String()
@@ -259,19 +262,19 @@ func (p *plan) split(index int) []sample {
 	return out
 }
 
-// amplification is how many pixels are decoded for each pixel of a sample if nothing is cached.
+// amplification is how many pixels are decoded for each pixel of a sample if nothing is cached; a pixel counts for each
+// of its resolution's bands.
 func (p *plan) amplification() float64 { return p.amplificationOf(p.samples) }
 
 func (p *plan) amplificationOf(samples []sample) float64 {
-	chunk := p.region.Group.ChunkSize()
 	decoded, wanted := 0.0, 0.0
-	for _, s := range samples {
-		w := s.window
-		span := func(from, n, limit int) int { // pixels of the chunks that [from, from+n) touches
-			return min(limit, (from+n-1)/chunk*chunk+chunk) - from/chunk*chunk
+	for i := range p.groups {
+		g := &p.groups[i]
+		bands := float64(len(g.bands))
+		for _, s := range samples {
+			decoded += bands * g.pixels(g.span(s.window))
+			wanted += bands * float64(s.window.Height/g.scale*(s.window.Width/g.scale))
 		}
-		decoded += float64(span(w.Row, w.Height, p.region.Grid.Height) * span(w.Col, w.Width, p.region.Grid.Width))
-		wanted += float64(w.Height * w.Width)
 	}
 	return decoded / wanted
 }

@@ -20,7 +20,8 @@ type Recipe struct {
 	Name        string
 	Description string
 	Cube        string
-	// Features are the names of bands in the wanted order; none means all bands of the cube.
+	// Features are the names of bands in the wanted order, of one resolution or several; none means all bands of the
+	// cube's first resolution.
 	Features []string
 	// Labels is a label set, or "" for a set without labels.
 	Labels    string
@@ -33,9 +34,10 @@ type Recipe struct {
 	// Where things stand that are looked up later, for errors.
 	features         []place
 	cubeAt, labelsAt place
+	windowAt         [3]place // of size, stride and jitter
 }
 
-// WindowRule says how windows are laid over the grid, in pixels.
+// WindowRule says how windows are laid over the grid, in pixels of the finest resolution of the features.
 type WindowRule struct {
 	Size   int `json:"size"`
 	Stride int `json:"stride"`
@@ -112,7 +114,8 @@ func (d *decoder) recipe(n *yaml.Node) Recipe {
 	d.name(o, "cube", "cube", r.Cube)
 	d.name(o, "labels", "label set", r.Labels)
 	r.Features, r.features = d.featureList(o)
-	r.Window = d.window(o.child("window", "size", "stride", "jitter"))
+	window := o.child("window", "size", "stride", "jitter")
+	r.Window, r.windowAt = d.window(window), [3]place{window.value("size"), window.value("stride"), window.value("jitter")}
 	r.Time = d.time(o.child("time", "policy", "at", "range", "slots", "availability"))
 	r.Values = Values(o.choice("values", string(Raw), string(Physical)))
 	r.Split = d.split(o.child("split", "by", "block_m", "buffer_m", "train", "validate", "test", "salt", "allow_drop"))

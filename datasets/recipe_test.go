@@ -26,7 +26,7 @@ func TestAFullRecipe(t *testing.T) {
 	r, err := ParseRecipe([]byte(full))
 	require.NoError(t, err)
 	assert.Equal(t, [2]place{{2, 7}, {4, 9}}, [2]place{r.cubeAt, r.labelsAt})
-	r.features, r.cubeAt, r.labelsAt = nil, place{}, place{}
+	r.features, r.cubeAt, r.labelsAt, r.windowAt = nil, place{}, place{}, [3]place{}
 	at := time.Date(2021, 10, 1, 10, 0, 0, 0, time.UTC)
 	assert.Equal(t, Recipe{
 		Name: "crops", Cube: "s2-flanders", Features: []string{"B02", "B03", "B04", "B08"}, Labels: "cropland",
@@ -41,7 +41,7 @@ func TestAFullRecipe(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	r, err := ParseRecipe([]byte("name: a\ncube: s2\nwindow: {size: 16}\nsplit: {block_m: 320}\n"))
 	require.NoError(t, err)
-	r.cubeAt, r.labelsAt = place{}, place{}
+	r.cubeAt, r.labelsAt, r.windowAt = place{}, place{}, [3]place{}
 	assert.Equal(t, Recipe{
 		Name: "a", Cube: "s2", Window: WindowRule{Size: 16, Stride: 16}, Time: TimeRule{Policy: All, Strict: true}, Values: Raw,
 		Split: SplitRule{BlockMetres: 320, Fractions: [3]float64{0.7, 0.15, 0.15}, Salt: "1"},

@@ -2,15 +2,16 @@ package datasets
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/terrapin-eo/terrapin/cube"
 )
 
 // seal takes the digests of what every sample touches.
 func (p *plan) seal(ctx context.Context) error {
-	pixels := func(s sample) ([]string, error) {
-		at := p.homes.of(s)
-		return p.view.PixelDigests(ctx, at.cell, at.ids, at.window(s))
+	pixels := func(s sample, g *group) ([]string, error) {
+		at := g.spot(s.window)
+		return p.view.PixelDigests(ctx, at.Cell, p.homes.of(s).ids, at.Window)
 	}
 	var err error
 	p.leaves, p.hashes, err = p.sealBy(pixels, p.labelDigests(ctx))
@@ -39,6 +40,8 @@ func tiles(w cube.Window, edge int) cube.Window {
 type touched struct {
 	home  int32
 	tiles cube.Window
+	// further names the tiles of further resolutions.
+	further string
 }
 
 // once remembers what a look-up gave for samples that touch the same.
@@ -57,10 +60,31 @@ func once(digests lookUp, key func(sample) touched) lookUp {
 	}
 }
 
+// pixelDigests looks up those of all groups, one group after the other.
+func (p *plan) pixelDigests(of func(s sample, g *group) ([]string, error)) lookUp {
+	digests := func(s sample) ([]string, error) {
+		var out []string
+		for i := range p.groups {
+			d, err := of(s, &p.groups[i])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, d...)
+		}
+		return out, nil
+	}
+	return once(digests, func(s sample) touched {
+		t := touched{home: s.home, tiles: tiles(s.window, p.region.Group.ChunkSize())}
+		for _, g := range p.groups[1:] {
+			t.further += fmt.Sprint(tiles(coarser(s.window, g.scale), g.region.Group.ChunkSize()))
+		}
+		return t
+	})
+}
+
 // sealBy makes the leaves of the samples; label may be nil.
-func (p *plan) sealBy(pixels, label lookUp) ([]leafDoc, []hash, error) {
-	edge := p.region.Group.ChunkSize()
-	pixels = once(pixels, func(s sample) touched { return touched{s.home, tiles(s.window, edge)} })
+func (p *plan) sealBy(of func(s sample, g *group) ([]string, error), label lookUp) ([]leafDoc, []hash, error) {
+	pixels := p.pixelDigests(of)
 	leaves, hashes := make([]leafDoc, 0, len(p.samples)), make([]hash, 0, len(p.samples))
 	for _, s := range p.samples {
 		px, err := pixels(s)

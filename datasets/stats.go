@@ -7,7 +7,6 @@ import (
 	"sort"
 
 	"github.com/terrapin-eo/terrapin/cube"
-	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -35,45 +34,53 @@ func measured(train []sample, hashes []hash) []sample {
 	return out
 }
 
-// measure takes the statistics of the training split over valid pixels: sample by sample in the
+// measure takes the statistics of the training split over valid pixels, resolution by resolution: sample by sample in the
 // order of ids, slot by slot, and in a slot row by row, merged one after another.
 func (p *plan) measure(ctx context.Context) error {
 	samples := measured(p.split(0), p.hashes)
 	p.measured = len(samples)
-	size := p.recipe.Window.Size
-	slot := len(p.index) * size * size * p.region.Group.DType.Size()
-	image, valid := make([]byte, p.homes.longest()*slot), make([]byte, p.homes.longest()*size*size)
-	total := make([]moments, len(p.bands))
-	for _, s := range samples {
-		at := p.homes.of(s)
-		q := read.Request{Cell: at.cell, Slices: at.ids, Window: at.window(s), Bands: p.index}
-		image, valid := image[:len(at.ids)*slot], valid[:len(at.ids)*size*size]
-		if err := p.reader.Read(ctx, p.view, q, image, valid); err != nil {
-			return fault.New(fault.KindOf(err), "read sample %s for the statistics: %w", s.id, err)
+	for i := range p.groups {
+		if err := p.measureGroup(ctx, samples, &p.groups[i]); err != nil {
+			return err
 		}
-		p.tally(total, at.slices, image, valid, size*size)
-	}
-	for i, band := range p.bands {
-		p.stats = append(p.stats, total[i].stats(band))
 	}
 	return p.checkStats()
 }
 
+func (p *plan) measureGroup(ctx context.Context, samples []sample, g *group) error {
+	size := p.recipe.Window.Size / g.scale
+	slot := len(g.index) * size * size * g.dtype().Size()
+	image, valid := make([]byte, p.homes.longest()*slot), make([]byte, p.homes.longest()*size*size)
+	total := make([]moments, len(g.bands))
+	for _, s := range samples {
+		at := p.homes.of(s)
+		image, valid := image[:len(at.ids)*slot], valid[:len(at.ids)*size*size]
+		if err := p.reader.Read(ctx, p.view, g.request(at.ids, s.window), image, valid); err != nil {
+			return fault.New(fault.KindOf(err), "read sample %s for the statistics: %w", s.id, err)
+		}
+		g.tally(total, p.recipe.Values, at.slices, image, valid, size*size)
+	}
+	for i, band := range g.bands {
+		g.stats = append(g.stats, total[i].stats(band))
+	}
+	return nil
+}
+
 // tally adds the valid pixels of one sample.
-func (p *plan) tally(total []moments, slices []cube.Slice, image, valid []byte, pixels int) {
-	dtype := p.region.Group.DType
+func (g *group) tally(total []moments, kind Values, slices []cube.Slice, image, valid []byte, pixels int) {
+	dtype := g.dtype()
 	values := make([]float64, 0, pixels)
 	for t, slice := range slices {
 		mask := valid[t*pixels : (t+1)*pixels]
-		for b := range p.bands {
-			plane := image[(t*len(p.bands)+b)*pixels*dtype.Size():]
+		for b := range g.bands {
+			plane := image[(t*len(g.bands)+b)*pixels*dtype.Size():]
 			values = values[:0]
 			for i, ok := range mask {
 				if ok == 0 {
 					continue
 				}
 				v := dtype.Get(plane[i*dtype.Size():])
-				if p.recipe.Values == Physical {
+				if kind == Physical {
 					v = float64(physical(v, slice.Contract))
 				}
 				values = append(values, v)
@@ -85,7 +92,7 @@ func (p *plan) tally(total []moments, slices []cube.Slice, image, valid []byte, 
 
 // checkStats refuses statistics that cannot be used or written down.
 func (p *plan) checkStats() error {
-	for _, s := range p.stats {
+	for _, s := range p.statistics() {
 		if math.IsInf(s.Mean, 0) || math.IsNaN(s.Mean) || math.IsInf(s.Std, 0) || math.IsNaN(s.Std) || math.IsInf(s.Min, 0) || math.IsInf(s.Max, 0) {
 			return fault.New(fault.Corrupt, "band %s holds infinite values in pixels that count as valid", s.Band).
 				WithCure("mend the source, or leave the band out of features")

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/labels"
@@ -93,7 +94,7 @@ func (o *Verification) content(ctx context.Context, cfg Config, v *Version) erro
 	}
 	o.Samples = len(p.samples)
 	proof := prover{plan: p, chunks: map[chunkKey][2]string{}}
-	pixels := func(s sample) ([]string, error) { return proof.digests(ctx, s) }
+	pixels := func(s sample, g *group) ([]string, error) { return proof.digests(ctx, s, g) }
 	if p.leaves, p.hashes, err = p.sealBy(pixels, p.labelDigests(ctx)); err != nil {
 		return err
 	}
@@ -116,14 +117,20 @@ func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{bands: v.Bands, index: v.BandIndex, shuffle: v.Shuffle, reader: read.New(read.Config{})} // a cache of its own: what others decoded proves nothing
+	p := &plan{shuffle: v.Shuffle, reader: read.New(read.Config{})} // a cache of its own: what others decoded proves nothing
 	if p.view, err = c.At(ctx, v.Snapshot); err != nil {
 		return nil, err
 	}
 	p.recipe.Window.Size, p.recipe.Values, p.recipe.Normalise = v.Size, v.Values, v.Normalise
-	if p.region, err = p.view.Region(v.Cell); err != nil {
-		return nil, err
+	groups := append([]Group{{Cell: v.Cell, Scale: 1, Bands: v.Bands, BandIndex: v.BandIndex}}, v.Groups...)
+	for _, g := range groups {
+		r, err := p.view.Region(g.Cell)
+		if err != nil {
+			return nil, err
+		}
+		p.groups = append(p.groups, group{region: r, scale: g.Scale, bands: g.Bands, index: g.BandIndex})
 	}
+	p.region = p.groups[0].region
 	p.homes = homes{plan: p}
 	p.line.slots = v.Slots
 	for _, pinned := range v.Slices {
@@ -173,9 +180,9 @@ type chunkKey struct {
 }
 
 // digests is layout's PixelDigests, from pixels instead of from the records.
-func (p *prover) digests(ctx context.Context, s sample) ([]string, error) {
-	edge := p.plan.region.Group.ChunkSize()
-	parts := p.plan.region.Parts(s.window)
+func (p *prover) digests(ctx context.Context, s sample, g *group) ([]string, error) {
+	edge := g.region.Group.ChunkSize()
+	parts := g.region.Parts(coarser(s.window, g.scale))
 	var out []string
 	for _, id := range p.plan.homes.of(s).ids {
 		for _, part := range parts {
@@ -185,7 +192,7 @@ func (p *prover) digests(ctx context.Context, s sample) ([]string, error) {
 			var image, valid []string
 			for cy := part.Window.Row / edge; cy*edge < part.Window.Row+part.Window.Height; cy++ {
 				for cx := part.Window.Col / edge; cx*edge < part.Window.Col+part.Window.Width; cx++ {
-					d, err := p.chunk(ctx, chunkKey{id, part.Cell, cy, cx}, part.Grid, edge)
+					d, err := p.chunk(ctx, chunkKey{id, part.Cell, cy, cx}, part.Grid, g.region.Group)
 					if err != nil {
 						return nil, err
 					}
@@ -198,11 +205,11 @@ func (p *prover) digests(ctx context.Context, s sample) ([]string, error) {
 	return out, nil
 }
 
-func (p *prover) chunk(ctx context.Context, k chunkKey, g cube.Grid, edge int) ([2]string, error) {
+func (p *prover) chunk(ctx context.Context, k chunkKey, grid cube.Grid, g layout.Group) ([2]string, error) {
 	if d, ok := p.chunks[k]; ok {
 		return d, nil
 	}
-	d, err := p.decode(ctx, k, g, edge)
+	d, err := p.decode(ctx, k, grid, g)
 	if err == nil {
 		p.chunks[k] = d
 	}
@@ -211,8 +218,8 @@ func (p *prover) chunk(ctx context.Context, k chunkKey, g cube.Grid, edge int) (
 
 // decode reads a chunk: the image with all bands at once, the validity band by band, since a read
 // joins the validity of the bands it is asked for.
-func (p *prover) decode(ctx context.Context, k chunkKey, grid cube.Grid, edge int) ([2]string, error) {
-	g := p.plan.region.Group
+func (p *prover) decode(ctx context.Context, k chunkKey, grid cube.Grid, g layout.Group) ([2]string, error) {
+	edge := g.ChunkSize()
 	w := cube.Window{Row: k.cy * edge, Col: k.cx * edge, Height: edge, Width: edge}.Intersect(grid.All())
 	pixels := w.Height * w.Width
 	q := read.Request{Cell: k.cell, Slices: []cube.SliceID{k.slice}, Window: w}

@@ -30,7 +30,7 @@ const maxSamples = 50_000_000
 // no slice reaches are left out where the cube has cells.
 func (p *plan) layWindows() ([]sample, error) {
 	g, rule, tiled := p.region.Grid, p.recipe.Window, p.region.Tiled()
-	rows, cols := fit(g.Height, rule), fit(g.Width, rule)
+	rows, cols, step := fit(g.Height, rule), fit(g.Width, rule), p.step()
 	n := rows * cols
 	tooMany := func() error {
 		return fault.New(fault.TooLarge, "the recipe gives more than %d windows", maxSamples).WithCure("make window.stride larger")
@@ -66,7 +66,7 @@ func (p *plan) layWindows() ([]sample, error) {
 			if err != nil {
 				return nil, err
 			}
-			s := sample{id: id, window: jitter(w, g, rule.Jitter, id, p.recipe.Split.Salt)}
+			s := sample{id: id, window: jitter(w, g, rule.Jitter, step, id, p.recipe.Split.Salt)}
 			ok, err := p.homes.put(&s)
 			if err != nil {
 				return nil, err
@@ -126,14 +126,15 @@ func sampleID(cell string, g cube.Grid, w cube.Window) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// jitter moves a window by up to most pixels each way, drawn from hash(id, salt), and keeps it inside
+// jitter moves a window by up to most pixels each way in whole steps, drawn from hash(id, salt), and keeps it inside
 // the grid.
-func jitter(w cube.Window, g cube.Grid, most int, id, salt string) cube.Window {
+func jitter(w cube.Window, g cube.Grid, most, step int, id, salt string) cube.Window {
 	if most == 0 {
 		return w
 	}
 	sum := sha256.Sum256([]byte("terrapin-jitter-1\x00" + salt + "\x00" + id))
-	draw := func(b []byte) int { return int(binary.BigEndian.Uint64(b)%uint64(2*most+1)) - most }
+	most /= step
+	draw := func(b []byte) int { return step * (int(binary.BigEndian.Uint64(b)%uint64(2*most+1)) - most) }
 	w.Row = min(max(0, w.Row+draw(sum[0:8])), g.Height-w.Height)
 	w.Col = min(max(0, w.Col+draw(sum[8:16])), g.Width-w.Width)
 	return w

@@ -15,6 +15,8 @@ const NoTime = math.MinInt64
 // Shape is that of one row: a sample or a window. All rows of a run have the same.
 type Shape struct {
 	Slots, Bands, Height, Width int
+	// Further are the images of further resolutions.
+	Further []Image
 	// DType is that of Image as it is sent; Label's is "" where there is no label.
 	DType, Label cube.DType
 	// Weighted rows carry a weight (tail "pad").
@@ -25,9 +27,27 @@ type Shape struct {
 	Placed bool
 }
 
-func (s Shape) imageValues() int { return s.Slots * s.Bands * s.Height * s.Width }
-func (s Shape) imageBytes() int  { return s.imageValues() * s.DType.Size() }
-func (s Shape) validBytes() int  { return s.Slots * s.Height * s.Width }
+// Image is what a row has of one resolution: [slot, band, y, x], and validity [slot, y, x].
+type Image struct {
+	// Name is that of a further resolution, such as "20m"; "" is the first.
+	Name                 string
+	Bands, Height, Width int
+	DType                cube.DType
+}
+
+// columns are the names of its columns.
+func (i Image) columns() (image, valid string) {
+	if i.Name == "" {
+		return imageColumn, validColumn
+	}
+	return imageColumn + "_" + i.Name, validColumn + "_" + i.Name
+}
+
+// images are those of all resolutions.
+func (s Shape) images() []Image {
+	return append([]Image{{Bands: s.Bands, Height: s.Height, Width: s.Width, DType: s.DType}}, s.Further...)
+}
+
 func (s Shape) labelBytes() int {
 	if s.Label == "" {
 		return 0
@@ -40,11 +60,13 @@ const rowOverhead = 192
 
 // RowBytes is about what one row takes in a message, as a float64 because absurd tickets overflow.
 func (s Shape) RowBytes() float64 {
-	pixels := float64(s.Height) * float64(s.Width)
 	slots := float64(s.Slots)
-	b := pixels*slots*(float64(s.Bands)*float64(s.DType.Size())+1) + slots*8 + rowOverhead
+	b := slots*8 + rowOverhead
+	for _, i := range s.images() {
+		b += float64(i.Height) * float64(i.Width) * slots * (float64(i.Bands)*float64(i.DType.Size()) + 1)
+	}
 	if s.Label != "" {
-		b += pixels * float64(s.Label.Size())
+		b += float64(s.Height) * float64(s.Width) * float64(s.Label.Size())
 	}
 	return b
 }
@@ -55,11 +77,13 @@ type Batch struct {
 	Step        uint64
 	Part, Parts int
 	Rows        int
-	Image       []byte  // [rows, slot, band, y, x]
-	Valid       []byte  // [rows, slot, y, x]
-	Times       []int64 // [rows, slot], µs since 1970 UTC or NoTime
-	Label       []byte  // [rows, y, x]; nil without labels
-	IDs         []string
+	Image       []byte // [rows, slot, band, y, x]
+	Valid       []byte // [rows, slot, y, x]
+	// Further are the same of further resolutions, in the order of Shape.Further.
+	Further []Pixels
+	Times   []int64 // [rows, slot], µs since 1970 UTC or NoTime
+	Label   []byte  // [rows, y, x]; nil without labels
+	IDs     []string
 	// Positions in the order of the epoch; -1 is padding, whose weight is 0.
 	Positions []int64
 	Weights   []float32 // nil unless the run is weighted
@@ -69,10 +93,11 @@ type Batch struct {
 	// Places of window runs; nil otherwise.
 	Places []Place
 
-	names []byte // the ids again, [rows, IDBytes]
-	block *Block
-	lent  []piece     // instead of parts of the block, by their place
-	loans *read.Loans // that they are of, or nil
+	names  []byte   // the ids again, [rows, IDBytes]
+	arrays [][]byte // all arrays, in the order of Shape.Columns
+	block  *Block
+	lent   []piece     // instead of parts of the block, by their place
+	loans  *read.Loans // that they are of, or nil
 }
 
 // Place is where a window lies in the cell's grid, and which part of it is its own: the cores of all
@@ -81,6 +106,18 @@ type Place struct {
 	Window cube.Window
 	Core   cube.Window
 }
+
+// Pixels are an image and its validity.
+type Pixels struct{ Image, Valid []byte }
+
+// row is the i-th of some rows.
+func (p Pixels) row(i, rows int) Pixels {
+	image, valid := len(p.Image)/rows, len(p.Valid)/rows
+	return Pixels{p.Image[i*image : (i+1)*image], p.Valid[i*valid : (i+1)*valid]}
+}
+
+// Arrays are all arrays as bytes, in the order of Shape.Columns.
+func (b *Batch) Arrays() [][]byte { return b.arrays }
 
 // Block is the memory that holds all arrays of the batch, laid out as Shape.Columns says.
 func (b *Batch) Block() *Block { return b.block }
@@ -99,18 +136,23 @@ func (b *Batch) Release() {
 
 // newBatch lays the arrays of some rows out in a block, which may hold anything.
 func newBatch(s Shape, rows int, block *Block) *Batch {
-	b := &Batch{Rows: rows, IDs: make([]string, rows), block: block}
+	b := &Batch{Rows: rows, IDs: make([]string, rows), Further: make([]Pixels, len(s.Further)), block: block}
+	images := []*[]byte{&b.Image, &b.Valid} // the first columns
+	for i := range b.Further {
+		images = append(images, &b.Further[i].Image, &b.Further[i].Valid)
+	}
 	at := 0
-	for _, c := range s.Columns() {
+	for k, c := range s.Columns() {
 		part := block.Bytes[at : at+rows*c.rowBytes()]
 		at += len(part)
 		clear(block.Bytes[at:aligned(at)]) // the same batch is the same bytes
 		at = aligned(at)
+		b.arrays = append(b.arrays, part)
+		if k < len(images) {
+			*images[k] = part
+			continue
+		}
 		switch c.Name {
-		case imageColumn:
-			b.Image = part
-		case validColumn:
-			b.Valid = part
 		case timesColumn:
 			b.Times = numbers[int64](part)
 		case labelColumn:
@@ -151,6 +193,7 @@ func (b *Batch) write() error {
 // row is the part of a batch that one sample or window fills.
 type row struct {
 	image, valid, label []byte
+	further             []Pixels
 	times               []int64
 	id                  *string
 	place               *Place
@@ -158,11 +201,10 @@ type row struct {
 }
 
 func (b *Batch) row(s Shape, i int) row {
-	r := row{
-		image: b.Image[i*s.imageBytes() : (i+1)*s.imageBytes()],
-		valid: b.Valid[i*s.validBytes() : (i+1)*s.validBytes()],
-		times: b.Times[i*s.Slots : (i+1)*s.Slots],
-		id:    &b.IDs[i],
+	own := Pixels{b.Image, b.Valid}.row(i, b.Rows)
+	r := row{image: own.Image, valid: own.Valid, times: b.Times[i*s.Slots : (i+1)*s.Slots], id: &b.IDs[i]}
+	for _, p := range b.Further {
+		r.further = append(r.further, p.row(i, b.Rows))
 	}
 	if b.Label != nil {
 		r.label = b.Label[i*s.labelBytes() : (i+1)*s.labelBytes()]
@@ -176,10 +218,22 @@ func (b *Batch) row(s Shape, i int) row {
 	return r
 }
 
+// pixels are those of a resolution, the first is 0.
+func (r row) pixels(i int) Pixels {
+	if i == 0 {
+		return Pixels{r.image, r.valid}
+	}
+	return r.further[i-1]
+}
+
 // blank makes everything zero that pad need not set.
 func (r row) blank() {
 	clear(r.image)
 	clear(r.valid)
+	for _, p := range r.further {
+		clear(p.Image)
+		clear(p.Valid)
+	}
 	clear(r.label)
 	clear(r.times)
 	if r.place != nil {

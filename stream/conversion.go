@@ -34,7 +34,7 @@ func (c *Conversion) keys() []strict.Key {
 	}
 }
 
-// valuesOf says how a version's stored numbers leave. A standard deviation of 0 divides by 1. What would mean nothing
+// valuesOf says how a version's stored numbers leave, in whichever resolution. What would mean nothing
 // is refused: raw numbers of several radiometric contracts, and statistics of other values or of none.
 func (c Conversion) valuesOf(v *datasets.Version) (values, error) {
 	kind, normalise := v.Values, v.Normalise
@@ -49,7 +49,7 @@ func (c Conversion) valuesOf(v *datasets.Version) (values, error) {
 			return values{}, inKey("values", err)
 		}
 	}
-	out := values{stored: v.DType, floats: c.DType == cube.Float32, physical: kind == datasets.Physical, normalise: normalise}
+	out := values{floats: c.DType == cube.Float32, physical: kind == datasets.Physical, normalise: normalise}
 	if !normalise {
 		return out, nil
 	}
@@ -57,16 +57,15 @@ func (c Conversion) valuesOf(v *datasets.Version) (values, error) {
 		return out, fault.New(fault.Invalid, "ticket: the statistics of %s are of %s values, and normalise none that are %s", v.Ref(), v.Values, kind).
 			WithCure(`say "normalise": false, or leave the key "values" out`)
 	}
-	for _, s := range v.Stats {
+	stats := v.Stats
+	for _, g := range v.Groups {
+		stats = append(stats[:len(stats):len(stats)], g.Stats...)
+	}
+	for _, s := range stats {
 		if s.Count == 0 {
 			return out, fault.New(fault.Invalid, "ticket: key \"normalise\": %s has no statistics of band %s: no pixel of its training split is valid", v.Ref(), s.Band).
 				WithCure(`leave the key out, or commit a version without the band`)
 		}
-		std := float32(s.Std)
-		if std == 0 {
-			std = 1
-		}
-		out.mean, out.std = append(out.mean, float32(s.Mean)), append(out.std, std)
 	}
 	return out, nil
 }

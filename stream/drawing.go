@@ -122,5 +122,5 @@ func (e *Engine) sequence(ctx context.Context, v *datasets.Version, n int, r lay
 
 // storageOf is how the pixels of a version lie.
 func storageOf(v *datasets.Version, g layout.Group) selection.Storage {
-	return selection.Storage{Edge: g.ChunkSize(), GroupBytes: datasets.GroupBytes(v.Slots, len(v.Bands), g)}
+	return selection.Storage{Edge: g.ChunkSize(), GroupBytes: v.GroupBytes(g.ChunkSize())}
 }

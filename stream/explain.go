@@ -60,7 +60,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 }
 
 func (s *sampleSource) foresee(ctx context.Context, first uint64, n int) (read.Cost, error) {
-	requests, err := s.requests(first, n)
+	requests, err := s.upcoming(first, n)
 	if err != nil {
 		return read.Cost{}, err
 	}

@@ -65,16 +65,18 @@ type sampleFacts struct {
 	Digest  string `json:"digest"`
 	gridFacts
 	imageFacts
-	Values     datasets.Values  `json:"values"`
-	Normalise  bool             `json:"normalise"`
-	Statistics []statFacts      `json:"statistics"`
-	Labels     *labelFacts      `json:"labels"`
-	Classes    []datasets.Class `json:"classes"`
-	Ignore     *cube.Number     `json:"ignore"`
-	Order      string           `json:"order"`
-	Split      string           `json:"split"`
-	Seed       uint64           `json:"seed"`
-	Epoch      uint64           `json:"epoch"`
+	Values     datasets.Values `json:"values"`
+	Normalise  bool            `json:"normalise"`
+	Statistics []statFacts     `json:"statistics"`
+	// Groups are the further resolutions.
+	Groups  []groupFacts     `json:"groups"`
+	Labels  *labelFacts      `json:"labels"`
+	Classes []datasets.Class `json:"classes"`
+	Ignore  *cube.Number     `json:"ignore"`
+	Order   string           `json:"order"`
+	Split   string           `json:"split"`
+	Seed    uint64           `json:"seed"`
+	Epoch   uint64           `json:"epoch"`
 	// Shuffle is false for the base order, true for uniform, else the shuffle's name.
 	Shuffle any     `json:"shuffle"`
 	Filter  *string `json:"filter"`
@@ -128,7 +130,7 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 			Bands: v.Bands, DType: info.Shape.DType, CubeDType: v.DType, Nodata: cube.NumberOf(v.Nodata),
 			Contracts: make([]contractFacts, 0, len(v.Slices)), Slots: v.Slots, Size: v.Size,
 		},
-		Values: s.values.kind(), Normalise: s.values.normalise, Statistics: make([]statFacts, 0, len(v.Stats)),
+		Values: s.layers[0].values.kind(), Normalise: s.layers[0].values.normalise, Statistics: statisticsOf(v.Stats), Groups: []groupFacts{},
 		Classes: []datasets.Class{},
 		Order:   t.Order, Split: t.Split, Seed: t.Seed, Epoch: t.Epoch, Shuffle: mixed(t.Shuffle.of(v)),
 		Filter: given(t.Filter), Weights: given(t.Weights), Augment: given(string(t.Augment)), OnError: cmp.Or(t.OnError, "refuse"),
@@ -140,8 +142,8 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 	for _, p := range v.Slices {
 		f.Contracts = append(f.Contracts, contractOf(p.ID, p.Time, p.Item, p.Contract))
 	}
-	for _, b := range v.Stats {
-		f.Statistics = append(f.Statistics, statFacts{b.Band, b.Count, cube.Number(b.Mean), cube.Number(b.Std), cube.Number(b.Min), cube.Number(b.Max)})
+	for _, l := range s.layers[1:] {
+		f.Groups = append(f.Groups, l.facts())
 	}
 	if l := v.Labels; l != nil {
 		f.Labels = &labelFacts{Set: l.Set, Revision: l.Revision, Digest: l.Digest, DType: l.DType}

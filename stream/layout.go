@@ -14,6 +14,8 @@ type Column struct {
 	DType string `json:"dtype"`
 	// Shape is that of one row; empty for a single number.
 	Shape []int `json:"shape"`
+	// Dims names the axes of Shape.
+	Dims []string `json:"-"`
 }
 
 const ascii = "ascii"
@@ -29,7 +31,8 @@ func (c Column) rowBytes() int {
 	return n
 }
 
-// The columns of a message, by their place in Columns where they are there.
+// The columns of a message, by their place in Columns where they are there; after the first two those of further
+// resolutions, "image_20m" and "valid_20m".
 const (
 	imageColumn    = "image"
 	validColumn    = "valid"
@@ -45,24 +48,27 @@ const (
 // Columns are the arrays of a message of rows of this shape, in their order. A message of n rows is one block: each
 // array begins at the first multiple of Align after the one before it, and the first at 0.
 func (s Shape) Columns() []Column {
-	out := []Column{
-		{imageColumn, string(s.DType), []int{s.Slots, s.Bands, s.Height, s.Width}},
-		{validColumn, string(cube.Uint8), []int{s.Slots, s.Height, s.Width}},
-		{timesColumn, string(cube.Int64), []int{s.Slots}},
+	var out []Column
+	for _, i := range s.images() {
+		image, valid := i.columns()
+		out = append(out,
+			Column{image, string(i.DType), []int{s.Slots, i.Bands, i.Height, i.Width}, []string{"time", "band", "y", "x"}},
+			Column{valid, string(cube.Uint8), []int{s.Slots, i.Height, i.Width}, []string{"time", "y", "x"}})
 	}
+	out = append(out, Column{timesColumn, string(cube.Int64), []int{s.Slots}, []string{"time"}})
 	if s.Label != "" {
-		out = append(out, Column{labelColumn, string(s.Label), []int{s.Height, s.Width}})
+		out = append(out, Column{labelColumn, string(s.Label), []int{s.Height, s.Width}, []string{"y", "x"}})
 	}
-	out = append(out, Column{idColumn, ascii, []int{IDBytes}}, Column{positionColumn, string(cube.Int64), []int{}})
+	out = append(out, Column{Name: idColumn, DType: ascii, Shape: []int{IDBytes}}, Column{Name: positionColumn, DType: string(cube.Int64), Shape: []int{}})
 	if s.Weighted {
-		out = append(out, Column{weightColumn, string(cube.Float32), []int{}})
+		out = append(out, Column{Name: weightColumn, DType: string(cube.Float32), Shape: []int{}})
 	}
 	if s.Turned {
-		out = append(out, Column{symmetryColumn, string(cube.Uint8), []int{}})
+		out = append(out, Column{Name: symmetryColumn, DType: string(cube.Uint8), Shape: []int{}})
 	}
 	if s.Placed {
 		// row, col, height and width of the window, then of its core.
-		out = append(out, Column{placeColumn, string(cube.Int64), []int{8}})
+		out = append(out, Column{Name: placeColumn, DType: string(cube.Int64), Shape: []int{8}})
 	}
 	return out
 }

@@ -32,10 +32,11 @@ func (r *Run) fill(ctx context.Context, first uint64, dst []row, b *Batch) error
 	}
 	b.loans = loans
 	for _, loan := range loans.All() {
-		if dst[loan.Request].isLost() {
+		i, layer := loan.Request%len(dst), loan.Request/len(dst) // requests are resolution by resolution
+		if dst[i].isLost() {
 			continue
 		}
-		b.lent = append(b.lent, piece{b.place(dst[loan.Request].image) + loan.At, loan.Bytes})
+		b.lent = append(b.lent, piece{b.place(dst[i].pixels(layer).Image) + loan.At, loan.Bytes})
 	}
 	slices.SortFunc(b.lent, func(x, y piece) int { return cmp.Compare(x.at, y.at) })
 	return nil
@@ -81,7 +82,7 @@ func (b *Batch) Pieces(part []byte) [][]byte {
 
 // lend is part of lender. Converted images are nowhere as they are sent.
 func (s *sampleSource) lend(ctx context.Context, first uint64, dst []row) (*read.Loans, error) {
-	if s.values.float32s() {
+	if s.layers[0].values.float32s() {
 		return nil, s.fill(ctx, first, dst)
 	}
 	var loans *read.Loans

@@ -54,7 +54,9 @@ func (s *sampleSource) void(unlabelled []error, rows []row) {
 			r.lose(unlabelled[i])
 		}
 		if r.isLost() {
-			clear(r.valid)
+			for k := range s.layers {
+				clear(r.pixels(k).Valid)
+			}
 			s.nothing(r)
 		}
 	}
@@ -70,11 +72,9 @@ func (s *sampleSource) pad(dst row) {
 
 // nothing fills image and label with what they are where there is nothing.
 func (s *sampleSource) nothing(dst row) {
-	fill := 0.0
-	if s.version.Nodata != nil && !s.values.normalise {
-		fill = *s.version.Nodata
+	for k := range s.layers {
+		s.layers[k].blank(dst.pixels(k).Image)
 	}
-	fillValues(dst.image, s.values.dtype(), fill)
 	if s.version.Labels != nil {
 		fillValues(dst.label, s.version.Labels.DType, s.version.Labels.Ignore)
 	}

@@ -45,7 +45,9 @@ func (p *plant) fill(ctx context.Context, first uint64, dst []row) error {
 			return err
 		}
 		if p.kind == "zero" && at >= p.a && at < p.a+p.b {
-			clear(dst[i].image)
+			for k := range 1 + len(dst[i].further) {
+				clear(dst[i].pixels(k).Image)
+			}
 		}
 	}
 	return nil

@@ -23,8 +23,8 @@ type sampleSource struct {
 	samples datasets.Samples
 	order   order.Sequence
 	label   *labels.Revision // nil without labels
-	values  values
-	spare   *heap // for stored numbers that are longer than what leaves
+	layers  []layer          // the version's own resolution first
+	spare   *heap            // for stored numbers that are longer than what leaves
 	pinned  map[cube.SliceID]datasets.PinnedSlice
 }
 
@@ -38,7 +38,8 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 	}
 	t.Dataset, t.Digest = v.Ref(), v.Digest
 	s := &sampleSource{reader: e.cfg.Reader, version: v, spare: e.heap, pinned: map[cube.SliceID]datasets.PinnedSlice{}}
-	if s.values, err = t.valuesOf(v); err != nil {
+	vals, err := t.valuesOf(v)
+	if err != nil {
 		return nil, t, err
 	}
 	for _, p := range v.Slices {
@@ -54,9 +55,10 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 	if s.view, err = c.At(ctx, v.Snapshot); err != nil {
 		return nil, t, err
 	}
-	if s.region, err = s.view.Region(v.Cell); err != nil {
+	if s.layers, err = layersOf(v, s.view, vals); err != nil {
 		return nil, t, err
 	}
+	s.region = s.layers[0].region
 	algorithm := ""
 	if s.order, algorithm, err = e.sequence(ctx, v, s.samples.Len(), s.region, t); err != nil {
 		return nil, t, err
@@ -87,7 +89,11 @@ func checkVersion(v *datasets.Version, t SampleTicket) error {
 
 func (s *sampleSource) shape() Shape {
 	v := s.version
-	shape := Shape{Slots: v.Slots, Bands: len(v.Bands), Height: v.Size, Width: v.Size, DType: s.values.dtype()}
+	own := s.layers[0].image()
+	shape := Shape{Slots: v.Slots, Bands: own.Bands, Height: own.Height, Width: own.Width, DType: own.DType}
+	for _, l := range s.layers[1:] {
+		shape.Further = append(shape.Further, l.image())
+	}
 	if v.Labels != nil {
 		shape.Label = v.Labels.DType
 	}
@@ -140,7 +146,7 @@ func (s *sampleSource) room() int64 {
 
 // expect is part of expecter.
 func (s *sampleSource) expect(ctx context.Context, first uint64, n int) (told, error) {
-	requests, err := s.requests(first, n)
+	requests, err := s.upcoming(first, n)
 	if err != nil {
 		return told{}, err
 	}
@@ -151,22 +157,34 @@ func (s *sampleSource) expect(ctx context.Context, first uint64, n int) (told, e
 	return told{e.Bytes(), e.Done}, nil
 }
 
-// requests are what is read of n positions from first on.
-func (s *sampleSource) requests(first uint64, n int) ([]read.Request, error) {
-	out := make([]read.Request, n)
-	for i := range out {
-		sample, err := s.samples.At(int(s.order.At(first + uint64(i))))
-		if err != nil {
+// upcoming are what is read of n positions from first on.
+func (s *sampleSource) upcoming(first uint64, n int) ([]read.Request, error) {
+	samples := make([]datasets.Sample, n)
+	for i := range samples {
+		var err error
+		if samples[i], err = s.samples.At(int(s.order.At(first + uint64(i)))); err != nil {
 			return nil, err
 		}
-		out[i] = s.request(sample)
 	}
-	return out, nil
+	return s.requests(samples)
 }
 
-// request is what is read of a sample.
-func (s *sampleSource) request(sample datasets.Sample) read.Request {
-	return read.Request{Cell: sample.Cell, Slices: sample.Slots, Window: sample.Window, Bands: s.version.BandIndex}
+// requests are what is read of some samples, resolution by resolution.
+func (s *sampleSource) requests(samples []datasets.Sample) ([]read.Request, error) {
+	out := make([]read.Request, 0, len(s.layers)*len(samples))
+	for _, sample := range samples {
+		out = append(out, read.Request{Cell: sample.Cell, Slices: sample.Slots, Window: sample.Window, Bands: s.version.BandIndex})
+	}
+	for k := range s.layers[1:] {
+		for _, sample := range samples {
+			w, err := s.region.From(sample.Cell, sample.Window)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s.layers[k+1].request(sample.Slots, w))
+		}
+	}
+	return out, nil
 }
 
 // describe fills in what is known of a sample without reading, and returns the contracts of its slots.
@@ -182,47 +200,54 @@ func (s *sampleSource) describe(sample datasets.Sample, dst row) []cube.Contract
 	return contracts
 }
 
-// images reads the stored numbers of all rows together, straight into the batch where they leave as
+// images reads the stored numbers of all rows and resolutions together, straight into the batch where they leave as
 // they are.
 func (s *sampleSource) images(ctx context.Context, first uint64, samples []datasets.Sample, contracts [][]cube.Contract, dst []row, many readMany) error {
-	requests := make([]read.Request, len(dst))
-	for i, sample := range samples {
-		requests[i] = s.request(sample)
+	requests, err := s.requests(samples)
+	if err != nil {
+		return err
 	}
-	image, valid := imagesOf(dst)
-	if s.values.float32s() {
-		stored, release := s.values.under(image, s.spare)
-		defer release()
-		image = stored
+	var image, valid [][]byte
+	for k, l := range s.layers {
+		own, seen := imagesOf(dst, k)
+		if l.values.float32s() {
+			stored, release := l.values.under(own, s.spare)
+			defer release()
+			own = stored
+		}
+		image, valid = append(image, own...), append(valid, seen...)
 	}
 	report, err := many(ctx, s.view, requests, image, valid)
-	for i, why := range report.Errs {
+	for k, why := range report.Errs {
 		if why == nil {
 			continue
 		}
+		i := k % len(dst)
 		err = fault.New(fault.KindOf(why), "read sample %s (position %d): %w", samples[i].ID, first+uint64(i), why)
 		if !read.Damaged(why) || !dst[i].lose(err) {
 			return err
 		}
 		err = nil
 	}
-	if err != nil || !s.values.float32s() {
+	if err != nil || !s.layers[0].values.float32s() {
 		return err
 	}
-	return inParallel(ctx, len(dst), func(_ context.Context, i int) error {
+	return inParallel(ctx, len(image), func(_ context.Context, k int) error {
+		l, i := s.layers[k/len(dst)], k%len(dst)
 		if dst[i].isLost() {
 			return nil
 		}
-		s.values.convert(dst[i].image, image[i], valid[i], contracts[i], len(s.version.Bands), s.version.Size*s.version.Size)
+		l.values.convert(dst[i].pixels(k/len(dst)).Image, image[k], valid[k], contracts[i], len(l.group.Bands), l.size*l.size)
 		return nil
 	})
 }
 
-// imagesOf is where the pixels and the validity of rows go.
-func imagesOf(rows []row) (image, valid [][]byte) {
+// imagesOf is where the pixels and the validity of rows go, in one resolution.
+func imagesOf(rows []row, layer int) (image, valid [][]byte) {
 	image, valid = make([][]byte, len(rows)), make([][]byte, len(rows))
 	for i, r := range rows {
-		image[i], valid[i] = r.image, r.valid
+		p := r.pixels(layer)
+		image[i], valid[i] = p.Image, p.Valid
 	}
 	return image, valid
 }

@@ -35,10 +35,13 @@ func (r *Run) turn(ctx context.Context, b *Batch) error {
 	})
 }
 
-// turn lays a row's image, its validity and its label alike.
+// turn lays a row's images, their validity and its label alike.
 func (r row) turn(shape Shape, s order.Symmetry) {
-	turnPlanes(r.image, shape.DType.Size(), shape.Height, shape.Width, s)
-	turnPlanes(r.valid, 1, shape.Height, shape.Width, s)
+	for k, i := range shape.images() {
+		p := r.pixels(k)
+		turnPlanes(p.Image, i.DType.Size(), i.Height, i.Width, s)
+		turnPlanes(p.Valid, 1, i.Height, i.Width, s)
+	}
 	if r.label != nil {
 		turnPlanes(r.label, shape.Label.Size(), shape.Height, shape.Width, s)
 	}

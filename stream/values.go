@@ -20,6 +20,19 @@ type values struct {
 	mean, std []float32
 }
 
+// of is the same of another resolution. A standard deviation of 0 divides by 1.
+func (v values) of(g datasets.Group) values {
+	v.stored, v.mean, v.std = g.DType, nil, nil
+	for _, s := range g.Stats {
+		std := float32(s.Std)
+		if std == 0 {
+			std = 1
+		}
+		v.mean, v.std = append(v.mean, float32(s.Mean)), append(v.std, std)
+	}
+	return v
+}
+
 // float32s reports whether rows leave as float32; otherwise they are the stored numbers.
 func (v values) float32s() bool { return v.floats || v.physical || v.normalise }
 

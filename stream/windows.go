@@ -190,7 +190,7 @@ func (s *windowSource) fill(ctx context.Context, first uint64, dst []row) error 
 		at := s.Region.Spot(place.Window)
 		requests[i] = read.Request{Cell: at.Cell, Slices: s.ids, Window: at.Window, Bands: s.bands}
 	}
-	image, valid := imagesOf(dst)
+	image, valid := imagesOf(dst, 0)
 	report, err := s.reader.ReadMany(ctx, s.View, requests, image, valid)
 	for i, why := range report.Errs {
 		if why != nil {

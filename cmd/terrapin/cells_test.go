@@ -61,7 +61,7 @@ func TestThreeResolutionsInCells(t *testing.T) {
 	other := s.json(exitRefused, "ingest", "be", bare, "--flags-from", "none")["rejected"].([]any)[0].(map[string]any)
 	require.Contains(t, other["cure"], "--supersede")
 
-	// A dataset of the 20 m band over the cells; of two resolutions at once there is none yet.
+	// A dataset of the 20 m band over the cells, and one of all three resolutions.
 	doc = s.json(exitOK, "dataset", "commit", s.recipe("coarse", "be", "features: [B8A]\nwindow: {size: 3, stride: 3, jitter: 0}\nsplit: {by: block, block_m: 120, train: 0.6, validate: 0.2, test: 0.2, salt: 1}"))
 	require.Equal(t, true, s.json(exitOK, "dataset", "verify", "coarse@v1")["ok"])
 	n := 0
@@ -77,5 +77,17 @@ func TestThreeResolutionsInCells(t *testing.T) {
 	}
 	_, stderr, code := s.run("dataset", "commit", s.recipe("mixed", "be", "features: [B02, B8A]\nwindow: {size: 3, stride: 3, jitter: 0}"))
 	require.Equal(t, exitRefused, code)
+	require.Contains(t, stderr, "multiples of 2")
 	require.Contains(t, stderr, "10m has B02, B03, B04; 20m has B8A; 60m has B01")
+	doc = s.json(exitOK, "dataset", "commit", s.recipe("mixed", "be", "features: [B01, B8A, B04, B02]\nwindow: {size: 6, stride: 6, jitter: 0}\nsplit: {by: block, block_m: 120, train: 0.6, validate: 0.2, test: 0.2, salt: 1}"))
+	require.Len(t, doc["statistics"], 4)
+	require.Equal(t, true, s.json(exitOK, "dataset", "verify", "mixed@v1")["ok"])
+	shown := s.json(exitOK, "dataset", "show", "mixed")
+	require.Equal(t, []any{"B04", "B02"}, shown["bands"])
+	require.Equal(t, []any{
+		map[string]any{"name": "20m", "bands": []any{"B8A"}, "size": 3.0, "dtype": "uint16"},
+		map[string]any{"name": "60m", "bands": []any{"B01"}, "size": 1.0, "dtype": "uint16"},
+	}, shown["groups"])
+	read := s.json(exitOK, "stream", "mixed@v1")
+	require.Equal(t, read["samples"].(float64)*6*(2*36*2+36+9*2+9+2+1), read["bytes"])
 }

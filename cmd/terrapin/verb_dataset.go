@@ -37,7 +37,8 @@ func (c *cli) datasetCommitCommand() *cobra.Command {
 		Use: "commit RECIPE.yaml", Short: "make an immutable version of a recipe", Args: cobra.ExactArgs(1),
 		Long: `Resolves a recipe to pinned inputs, enumerates and splits the samples, audits the split for leakage,
 takes statistics of the training split and commits the version under its content digest. A recipe whose
-digest exists returns that version.
+digest exists returns that version. Features may be bands of several resolutions: windows count pixels of
+the finest, and are whole pixels of all.
 
 With --json: {"dataset", "version", "created", "digest", "samples": {"train": n, …},
 "leakage": {"shared_pixels", "min_distance_m", "dropped", …}, "collection", "shuffle": "uniform" | "window:BYTES",
@@ -117,19 +118,31 @@ func splitRank(name string) int {
 // versionDocument is what `dataset show` and `dataset ls` say of a version.
 type versionDocument struct {
 	datasets.Report
-	Bands   []string  `json:"bands"`
-	Slots   int       `json:"slots"`
-	Size    int       `json:"size"`
-	DType   string    `json:"dtype"`
-	Values  string    `json:"values"`
-	Order   string    `json:"order"`
-	Actor   string    `json:"actor"`
-	Created time.Time `json:"committed"`
+	Bands   []string       `json:"bands"`
+	Groups  []versionGroup `json:"groups"`
+	Slots   int            `json:"slots"`
+	Size    int            `json:"size"`
+	DType   string         `json:"dtype"`
+	Values  string         `json:"values"`
+	Order   string         `json:"order"`
+	Actor   string         `json:"actor"`
+	Created time.Time      `json:"committed"`
+}
+
+// versionGroup is what samples have of a further resolution.
+type versionGroup struct {
+	Name  string   `json:"name"`
+	Bands []string `json:"bands"`
+	Size  int      `json:"size"`
+	DType string   `json:"dtype"`
 }
 
 func describeVersion(v *datasets.Version) versionDocument {
-	d := versionDocument{Report: v.Report, Bands: v.Bands, Slots: v.Slots, Size: v.Size, DType: string(v.DType),
+	d := versionDocument{Report: v.Report, Bands: v.Bands, Groups: []versionGroup{}, Slots: v.Slots, Size: v.Size, DType: string(v.DType),
 		Values: string(v.Values), Order: v.Order, Actor: v.Actor, Created: v.Created}
+	for _, g := range v.Groups {
+		d.Groups = append(d.Groups, versionGroup{Name: g.Name, Bands: g.Bands, Size: v.Size / g.Scale, DType: string(g.DType)})
+	}
 	d.Report.Created = false // said of a commit, not of a version
 	d.Shuffle = v.Shuffle.String()
 	return d
@@ -173,7 +186,8 @@ func (c *cli) datasetShowCommand() *cobra.Command {
 		Use: "show NAME[@VERSION]", Short: "one version: pinned inputs, samples, leakage, statistics", Args: cobra.ExactArgs(1),
 		Long: `Shows a dataset version; without a version the newest.
 
-With --json: {"dataset", "version", "digest", "samples", "leakage", "statistics", "bands", …}.`,
+With --json: {"dataset", "version", "digest", "samples", "leakage", "statistics", "bands",
+"groups": [{"name": "20m", "bands", "size", "dtype"}], …}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.invoke(cmd.Context(), datasetShowVerb, datasetArgs{args[0]}, nil, c.printReport)
 		},

@@ -203,7 +203,9 @@ func (r *streamReport) read(ctx context.Context, run *stream.Run, take func(*str
 		r.Batches++
 		r.Samples += len(batch.IDs)
 		r.Masked += batch.Masked()
-		r.Bytes += int64(len(batch.Image) + len(batch.Valid) + len(batch.Label))
+		for _, values := range pixelsOf(batch) {
+			r.Bytes += int64(len(values))
+		}
 		take(batch)
 		batch.Release()
 	}
@@ -286,7 +288,16 @@ func hashBatch(sum hash.Hash, b *stream.Batch) {
 	for _, t := range b.Times {
 		_ = binary.Write(sum, binary.LittleEndian, t) // a hash takes everything
 	}
-	for _, values := range [][]byte{b.Image, b.Valid, b.Label, b.Symmetries} {
+	for _, values := range append(pixelsOf(b), b.Symmetries) {
 		sum.Write(values)
 	}
+}
+
+// pixelsOf are the arrays of a batch's pixels.
+func pixelsOf(b *stream.Batch) [][]byte {
+	out := [][]byte{b.Image, b.Valid, b.Label}
+	for _, p := range b.Further {
+		out = append(out, p.Image, p.Valid)
+	}
+	return out
 }

@@ -125,6 +125,15 @@ func scaleOf(first, g cube.Grid) (scale, bool) {
 	return scale{1, n}, ok
 }
 
+// Over counts the pixels of a finer group of the same cube along the edge of one pixel of g; false where the pixels of
+// g are not whole pixels of it, and as many for all of the frame.
+func (g Group) Over(fine Group) (int, bool) {
+	sc, ok := scaleOf(fine.Grid, g.Grid)
+	a, b := fine.Grid.Transform, g.Grid.Transform
+	off := max(math.Abs(a[2]-b[2])/a[0], math.Abs(a[5]-b[5])/-a[4])
+	return sc.up, ok && sc.down == 1 && off <= 1e-6 && g.Grid.Width*sc.up == fine.Grid.Width && g.Grid.Height*sc.up == fine.Grid.Height
+}
+
 // window is the part of the group that a window of the first group touches.
 func (c scale) window(w cube.Window) cube.Window {
 	lo := func(v int) int { return v * c.down / c.up }

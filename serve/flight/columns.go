@@ -48,53 +48,64 @@ var placeColumns = []string{"row", "col", "height", "width", "core_row", "core_c
 // schemaOf lays out the columns of a run. A message carries at most 1 GiB, so no list size leaves int32.
 func schemaOf(info stream.Info) *arrow.Schema {
 	s := info.Shape
-	fields := []arrow.Field{
-		tensor("image", s.DType, []string{"time", "band", "y", "x"}, s.Slots, s.Bands, s.Height, s.Width),
-		tensor("valid", cube.Uint8, []string{"time", "y", "x"}, s.Slots, s.Height, s.Width),
-		tensor("times", cube.Int64, []string{"time"}, s.Slots),
-	}
-	if s.Label != "" {
-		fields = append(fields, tensor("label", s.Label, []string{"y", "x"}, s.Height, s.Width))
-	}
-	fields = append(fields,
-		arrow.Field{Name: "id", Type: arrow.BinaryTypes.String},
-		arrow.Field{Name: "position", Type: arrow.PrimitiveTypes.Int64})
-	if s.Weighted {
-		fields = append(fields, arrow.Field{Name: "weight", Type: arrow.PrimitiveTypes.Float32})
-	}
-	if s.Turned {
-		fields = append(fields, arrow.Field{Name: "symmetry", Type: arrow.PrimitiveTypes.Uint8})
-	}
-	if s.Placed {
-		for _, name := range placeColumns {
-			fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64})
+	var fields []arrow.Field
+	for _, c := range s.Columns() {
+		switch formOf(c) {
+		case ids:
+			fields = append(fields, arrow.Field{Name: c.Name, Type: arrow.BinaryTypes.String})
+		case places:
+			for _, name := range placeColumns {
+				fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64})
+			}
+		case plain:
+			fields = append(fields, arrow.Field{Name: c.Name, Type: arrowTypes[cube.DType(c.DType)]})
+		default:
+			fields = append(fields, tensor(c.Name, cube.DType(c.DType), c.Dims, c.Shape...))
 		}
 	}
 	md := arrow.NewMetadata([]string{metadataKey}, []string{string(info.Facts)})
 	return arrow.NewSchema(fields, &md)
 }
 
-// recordOf wraps the arrays of a batch; nothing of the pixels is copied.
-func recordOf(schema *arrow.Schema, b *stream.Batch) arrow.Record {
+// recordOf wraps the arrays of a batch of a shape; nothing of the pixels is copied.
+func recordOf(schema *arrow.Schema, s stream.Shape, b *stream.Batch) arrow.Record {
 	w := wrapper{schema: schema, rows: b.Rows}
-	w.tensor(b.Image)
-	w.tensor(b.Valid)
-	w.tensor(arrow.Int64Traits.CastToBytes(b.Times))
-	if b.Label != nil {
-		w.tensor(b.Label)
-	}
-	w.strings(b.IDs)
-	w.plain(arrow.Int64Traits.CastToBytes(b.Positions))
-	if b.Weights != nil {
-		w.plain(arrow.Float32Traits.CastToBytes(b.Weights))
-	}
-	if b.Symmetries != nil {
-		w.plain(b.Symmetries)
-	}
-	if b.Places != nil {
-		w.places(b.Places)
+	arrays := b.Arrays()
+	for i, c := range s.Columns() {
+		switch formOf(c) {
+		case ids:
+			w.strings(b.IDs)
+		case places:
+			w.places(b.Places)
+		case plain:
+			w.plain(arrays[i])
+		default:
+			w.tensor(arrays[i])
+		}
 	}
 	return array.NewRecord(schema, w.columns, int64(b.Rows))
+}
+
+// form is how a column of a batch is written with Arrow.
+type form int
+
+const (
+	tensors form = iota // an array for each row
+	plain               // a number
+	ids                 // a string
+	places              // a column for each of the numbers
+)
+
+func formOf(c stream.Column) form {
+	switch {
+	case c.Name == "id":
+		return ids
+	case c.Name == "place":
+		return places
+	case len(c.Shape) == 0:
+		return plain
+	}
+	return tensors
 }
 
 // wrapper makes the columns of a schema one after the other out of finished buffers.

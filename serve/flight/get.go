@@ -121,7 +121,7 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 			return fault.New(fault.Internal, "describe step %d: %w", b.Step, err)
 		}
 		send.batch = b
-		if err := w.Write(recordOf(schema, b)); err != nil {
+		if err := w.Write(recordOf(schema, run.Info().Shape, b)); err != nil {
 			return fault.New(fault.KindOf(err), "send step %d: %w", b.Step, err)
 		}
 	}
