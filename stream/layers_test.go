@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -339,4 +340,42 @@ func TestADamagedCoarseChunkMasksTheSample(t *testing.T) {
 		}
 		b.Release()
 	}
+}
+
+// Whole chunks of every resolution are lent, and are what would have been copied.
+func TestWholeChunksOfSeveralResolutionsAreLent(t *testing.T) {
+	spec := layouttest.Spec(cube.Uint16, layouttest.Value(65535))
+	spec.Grid.Width, spec.Grid.Height, spec.Chunk = 512, 256, 256
+	g, err := spec.NewGroup("20m", []cube.Band{{Name: "B05"}, {Name: "B11"}})
+	require.NoError(t, err)
+	g.Chunk = 128
+	spec.Further = []layout.Group{g}
+	root := store.New(mem.New(), "mem://data")
+	c, err := layout.Create(t.Context(), root.Sub("cubes/s2"), spec)
+	require.NoError(t, err)
+	for i := range 2 {
+		layouttest.Commit(t, c, layouttest.RandomIn(spec, uint64(i), fmt.Sprint("s", i), layouttest.Date(3+i, 1, 0), spec.Grid.All()))
+	}
+	cubes := func(context.Context, string) (*layout.Cube, error) { return c, nil }
+	w := &tiers{spec: spec, cfg: datasets.Config{Root: root, Cube: cubes}, engine: New(Config{Root: root, Cubes: cubes})}
+	v := w.commit(t, "features: [B05, B02, B08]\nwindow: {size: 256}\n")
+	ticket, err := ParseTicket([]byte(fmt.Sprintf(`{"dataset": %q, "batch_size": 2}`, v.Ref())))
+	require.NoError(t, err)
+	next := func(lend bool) *Batch {
+		run, err := w.engine.Open(t.Context(), ticket)
+		require.NoError(t, err)
+		t.Cleanup(run.Close)
+		if lend {
+			run.Lend()
+		}
+		b, err := run.Next(t.Context())
+		require.NoError(t, err)
+		return b
+	}
+	copied, lent := next(false), next(true)
+	defer copied.Release()
+	defer lent.Release()
+	require.Len(t, lent.lent, 2*2*(2+1), "samples, slots and bands")
+	require.Equal(t, copied.Block().Bytes, bytes.Join(lent.Pieces(lent.Block().Bytes), nil))
+	require.Equal(t, copied.Further[0].Image, bytes.Join(lent.Pieces(lent.Further[0].Image), nil))
 }

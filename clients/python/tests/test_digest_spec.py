@@ -63,7 +63,8 @@ def test_digest(v):
 
 
 def test_there_are_vectors_of_even_and_odd_trees():
-    assert sorted(len(v["samples"]) for v in VECTORS) == [0, 1, 2, 3, 5, 8]
+    assert sorted(len(v["samples"]) for v in VECTORS) == [0, 1, 2, 3, 3, 5, 8]
+    assert [len(v["definitions"].get("groups", [])) for v in VECTORS if len(v["samples"]) == 3] == [0, 2]
 
 
 @pytest.mark.parametrize(

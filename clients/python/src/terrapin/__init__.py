@@ -28,7 +28,7 @@ from .loader import Batch, Loader
 from .models import Models
 from .predictions import Predictions
 from .stats import Counts, Stats
-from .types import Area, Planned, Spec, State, Window
+from .types import Area, Group, Planned, Spec, State, Window
 from .verify import Masked, Problem, Report, Span
 
 __version__ = "0.1.0"
@@ -43,6 +43,7 @@ __all__ = [
     "Counts",
     "Cube",
     "Dataset",
+    "Group",
     "InternalError",
     "InvalidError",
     "Loader",

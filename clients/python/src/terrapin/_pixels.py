@@ -1,7 +1,7 @@
 """Pixels of steps that were seen, read a second time past the server: through the official Icechunk library."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,16 +36,19 @@ def compare(
         for r, sample in enumerate(arrays["ids"]):
             if not sample or first + r in lost:
                 continue
-            row = {name: table[name][where[sample]] for name in _COLUMNS}
-            image, valid = _gathered(client, facts, row, cells)
             report.pixels += 1
+            row = {name: table[name][where[sample]] for name in _COLUMNS}
             by = lay[first + r] if lay else 0
-            served = [undone(arrays[name][r], by) for name in ("image", "valid")]
-            wrong = _wrong(facts, row, image, valid, *served)
+            wrong = []
+            for key, own, part in _resolutions(facts, row):
+                image, valid = _gathered(client, own, part, cells)
+                served = [undone(arrays[name + key][r], by) for name in ("image", "valid")]
+                if other := _wrong(own, part, image, valid, *served):
+                    wrong.append(f"{other}, in image{key}" if key else other)
             if lay and arrays["symmetry"][r] != by:
-                wrong = f"symmetry {arrays['symmetry'][r]}, not {by}"
+                wrong = [f"symmetry {arrays['symmetry'][r]}, not {by}"]
             if wrong:
-                says = f"sample {sample}: the server serves {wrong}"
+                says = f"sample {sample}: the server serves {'; '.join(wrong)}"
                 report.problems.append(Problem("pixels", says, s.rank, step, first + r, s.id))
         before = {row["position"] for _, row in s.masked() if s.holding(row["position"]) == step}
         for reading in readings if before == lost else ():
@@ -89,6 +92,17 @@ def _served(client: "Client", s: Session, step: int) -> tuple[Mapping[str, Any],
         return stream.facts, joined(parts)
     finally:
         stream.cancel()
+
+
+def _resolutions(
+    facts: Mapping[str, Any], row: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """For each resolution the end of its keys, the facts of its images, and the sample's place in its pixels."""
+    yield "", facts, row
+    for group in facts.get("groups") or ():
+        part = {name: row[name] // group["scale"] for name in ("row", "col", "height", "width")}
+        cell = f"{row['cell'].rpartition('/')[0]}/{group['name']}"
+        yield f"_{group['name']}", {**facts, **group}, {**row, **part, "cell": cell}
 
 
 def _gathered(

@@ -282,10 +282,9 @@ def joined(parts: list[Arrays]) -> Arrays:
     return out
 
 
-def cut(rows: int, slots: int, bands: int, size: int, dtype: np.dtype[Any]) -> dict[str, int]:
+def cut(pixel_bytes: int) -> dict[str, int]:
     """The ticket key that cuts batches too large for one message into several; empty where one message does."""
-    pixels = rows * slots * size * size
-    return {"message_bytes": _MESSAGE_BYTES} if pixels * (bands * dtype.itemsize + 1) > _CUT_ABOVE else {}
+    return {"message_bytes": _MESSAGE_BYTES} if pixel_bytes > _CUT_ABOVE else {}
 
 
 def cancelled() -> CanceledError:

@@ -216,7 +216,7 @@ class Reading:
 def checksums(arrays: Mapping[str, Any]) -> dict[str, int]:
     """The CRC-32 of each array of pixels."""
     out = {}
-    for name in ("image", "valid", "label", "times"):
-        if name in arrays:
-            out[name] = zlib.crc32(memoryview(np.ascontiguousarray(arrays[name])).cast("B"))
+    for name, values in arrays.items():
+        if name.partition("_")[0] in ("image", "valid", "label", "times"):  # image_20m, too
+            out[name] = zlib.crc32(memoryview(np.ascontiguousarray(values)).cast("B"))
     return out

@@ -144,7 +144,8 @@ class Windows:
         self._facts = client._transports().facts({**ticket, "batch_size": 1})
         f = self._facts
         self._ticket = {**ticket, "version": f["snapshot"], "cell": f["cell"], "batch_size": batch_size}
-        self._ticket |= cut(batch_size, f["slots"], len(f["bands"]), f["size"], np.dtype(f["dtype"]))
+        pixels = batch_size * f["slots"] * f["size"] ** 2
+        self._ticket |= cut(pixels * (len(f["bands"]) * np.dtype(f["dtype"]).itemsize + 1))
         self._plan = Plan(int(f["samples"]), batch_size, tail="short")
 
     @property

@@ -41,6 +41,7 @@ class Loader:
 
         image     [N, T, C, H, W]  dtype of the cube, or float32: see ``loader.spec``
         valid     [N, T, H, W]     uint8, 1 where every requested band is observed
+        image_20m, valid_20m       the same of each further resolution, in pixels of its own
         times     [N, T]           int64, µs since 1970 UTC; minimum int64 is padding
         label     [N, H, W]        dtype of the label set; absent without labels
         ids       list of N str    sample ids
@@ -338,7 +339,7 @@ class Loader:
             reading = Reading(self._receipts.send, ticket, self._audit)
             self._readings.append(reading)
             ticket["run"] = self.run
-        ticket |= cut(self.batch_size, self.spec.slots, len(self.spec.bands), self.spec.size, self.spec.dtype)
+        ticket |= cut(self.spec.pixel_bytes(self.batch_size))
         pinned = ("digest", self.spec.digest)
         steps = Steps(self._transports, ticket, plan, self.rank, pinned, self._patience, reading)
         return Prefetch(steps, prepare=self._pin), reading

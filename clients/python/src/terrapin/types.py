@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Affine", "Area", "Planned", "Spec", "State", "Window"]
+__all__ = ["Affine", "Area", "Group", "Planned", "Spec", "State", "Window"]
 
 Affine = tuple[float, float, float, float, float, float]
 """Six numbers (a, b, c, d, e, f): x = a*col + b*row + c, y = d*col + e*row + f, in the units of the CRS."""
@@ -40,6 +40,47 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """What samples have of a further resolution: the same ground, in pixels of its own."""
+
+    name: str
+    """Name of the resolution, such as ``20m``."""
+    image: str
+    valid: str
+    """Keys of its arrays in a batch, such as ``image_20m`` and ``valid_20m``."""
+    bands: tuple[str, ...]
+    """Band names, in the order of the image's third axis."""
+    dtype: np.dtype[Any]
+    """Dtype of the image."""
+    scale: int
+    """Pixels of the label and of ``image`` along the edge of one."""
+    size: int
+    """Height and width of a sample in pixels."""
+    nodata: float | None
+    """The stored number that means missing, where the resolution has one."""
+    statistics: tuple[Mapping[str, Any], ...]
+    """Per band: band, count, mean, std, min and max over the training split."""
+    transform: Affine
+    """Transform of the resolution's grid; its CRS is that of the :class:`Spec`."""
+
+    @classmethod
+    def from_metadata(cls, m: Mapping[str, Any]) -> "Group":
+        """Read one of the ``groups`` of a stream's ``terrapin`` document."""
+        return cls(
+            name=m["name"],
+            image=m["image"],
+            valid=m["valid"],
+            bands=tuple(m["bands"]),
+            dtype=np.dtype(m["dtype"]),
+            scale=int(m["scale"]),
+            size=int(m["size"]),
+            nodata=optional_float(m.get("nodata")),
+            statistics=tuple(m["statistics"]),
+            transform=affine(m["grid"]["transform"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What a loader streams: one split of one immutable dataset version."""
 
@@ -51,13 +92,15 @@ class Spec:
     samples: int
     """Samples in the split."""
     bands: tuple[str, ...]
-    """Band names, in the order of the image's third axis."""
+    """Band names of the finest resolution, in the order of the image's third axis."""
     dtype: np.dtype[Any]
     """Dtype of the image."""
+    groups: tuple[Group, ...]
+    """The further resolutions, the finer first; empty where the features are of one."""
     slots: int
     """Time slots of a sample, the T of the shapes."""
     size: int
-    """Height and width of a sample in pixels."""
+    """Height and width of a sample, and of its label, in pixels of the finest resolution."""
     nodata: float | None
     """The stored number that means missing, where the cube has one; ``valid`` is what to trust."""
     values: str
@@ -95,9 +138,21 @@ class Spec:
         """Shapes of a batch of n samples, by key."""
         t, c, s = self.slots, len(self.bands), self.size
         shapes: dict[str, tuple[int, ...]] = {"image": (n, t, c, s, s), "valid": (n, t, s, s), "times": (n, t)}
+        for g in self.groups:
+            shapes |= {g.image: (n, t, len(g.bands), g.size, g.size), g.valid: (n, t, g.size, g.size)}
         if self.label_dtype is not None:
             shapes["label"] = (n, s, s)
         return shapes
+
+    def pixel_bytes(self, n: int) -> int:
+        """Bytes of the images and their validity in a batch of n samples."""
+        return sum(
+            n * self.slots * size**2 * (len(bands) * dtype.itemsize + 1)
+            for bands, size, dtype in [
+                (self.bands, self.size, self.dtype),
+                *((g.bands, g.size, g.dtype) for g in self.groups),
+            ]
+        )
 
     @classmethod
     def from_metadata(cls, m: Mapping[str, Any]) -> "Spec":
@@ -110,6 +165,7 @@ class Spec:
             samples=int(m["samples"]),
             bands=tuple(m["bands"]),
             dtype=np.dtype(m["dtype"]),
+            groups=tuple(map(Group.from_metadata, m.get("groups") or ())),
             slots=int(m["slots"]),
             size=int(m["size"]),
             nodata=optional_float(m.get("nodata")),
