@@ -25,7 +25,8 @@ type Batch struct {
 	slot    uint32
 }
 
-// Release gives lent memory back before the batch is filled again.
+// Release gives lent memory back before the batch is filled again. Whoever has the batch may call it, while the loader
+// reads others.
 func (b *Batch) Release() {
 	if b.back != nil {
 		b.back(b.slot)

@@ -89,6 +89,9 @@ func failed(h header, read func([]byte) error) error {
 	return f.error()
 }
 
+// full is part of source: batches have memory of their own.
+func (s *httpStream) full() error { return nil }
+
 // next is part of source: the block is read straight into the batch's own memory.
 func (s *httpStream) next(b *Batch) (header, error) {
 	h, err := s.header()
@@ -111,6 +114,11 @@ func (s *httpStream) next(b *Batch) (header, error) {
 func (s *httpStream) close() {
 	s.cancel()
 	_ = s.body.Close() // nothing more is wanted
+}
+
+func (s *httpStream) retire() bool {
+	s.close()
+	return true
 }
 
 func (s *httpStream) forget() {}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
+	"unsafe"
 
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -16,25 +16,28 @@ import (
 type source interface {
 	// says is what the stream is.
 	says() *hello
+	// full says that no message can come before a batch is released; nil where that is not so.
+	full() error
 	// next fills a batch with a message, but for what is counted from the ticket's start; io.EOF ends the stream.
 	next(b *Batch) (header, error)
 	// close ends it. Lent memory stays.
 	close()
+	// retire ends it, and lets go of its memory as soon as no batch lies in it any more: gone says that none does now.
+	retire() (gone bool)
 	// forget lets go of memory that was lent.
 	forget()
 }
 
-// Loader reads what one ticket gives, in order. One goroutine uses it at a time.
+// Loader reads what one ticket gives, in order. One goroutine uses it at a time; others may release batches meanwhile.
 type Loader struct {
 	client *Client
 	ctx    context.Context
 	ticket map[string]json.RawMessage // resolved
 	first  *hello
 	plan   plan
-	made   func(ctx context.Context, ticket any) (source, error) // of the transport that was chosen
-	name   string
 
 	src   source
+	name  string   // of its transport
 	past  []source // broken ones, whose memory may still be looked at
 	base  uint64   // the step that src counts from
 	part  int      // of src: how many parts of the step under way, and rows in them
@@ -59,24 +62,10 @@ func (c *Client) Resume(ctx context.Context, state []byte) (*Loader, error) {
 }
 
 func (c *Client) open(ctx context.Context, ticket any) (*Loader, error) {
-	l := &Loader{client: c, ctx: ctx, made: c.overHTTP, name: HTTP}
+	l := &Loader{client: c, ctx: ctx}
 	var err error
-	if _, ring := c.places(); c.opts.Transport != HTTP && ring != "" {
-		l.src, err = c.overRing(ctx, ticket)
-		if err == nil {
-			l.made, l.name = c.overRing, Ring
-		}
-	} else if c.opts.Transport == Ring {
-		err = noRing("the server has none")
-	}
-	elsewhere := errors.Is(err, errNoRing) || fault.Is(err, fault.TooLarge)
-	if err != nil && (c.opts.Transport == Ring || !elsewhere) {
+	if l.src, l.name, err = c.connect(ctx, ticket); err != nil {
 		return nil, err
-	}
-	if l.src == nil {
-		if l.src, err = c.overHTTP(ctx, ticket); err != nil {
-			return nil, err
-		}
 	}
 	l.first = l.src.says()
 	if l.plan, err = planOf(l.first.Ticket, l.first.Facts); err == nil {
@@ -94,14 +83,7 @@ func (c *Client) open(ctx context.Context, ticket any) (*Loader, error) {
 	return l, nil
 }
 
-// errNoRing: this machine, or the server, has no ring, so that another transport must do.
-var errNoRing = errors.New("no batches in shared memory")
-
-func noRing(why string, args ...any) error {
-	return fault.New(fault.Unsupported, "%w: %s", errNoRing, fmt.Sprintf(why, args...)).WithCure("read over HTTP instead")
-}
-
-// Transport is the name of the transport that was chosen.
+// Transport is the name of the transport in use. When a connection is made again, it may come to be another.
 func (l *Loader) Transport() string { return l.name }
 
 // Facts are one JSON document about what is read: bands, contracts, classes, statistics and so on (docs/spec/ticket.md).
@@ -123,8 +105,13 @@ func (l *Loader) Bytes() int { return l.first.blockBytes(l.first.Rows) }
 func (l *Loader) NewBatch() *Batch { return &Batch{} }
 
 // BatchIn makes a batch that is filled in memory of the caller's, of at least Bytes bytes: pinned, or mapped from
-// somewhere. Arrays lie at multiples of 64 from its beginning. With a ring the memory is the server's, and this is not used.
+// somewhere. It begins at an address that is a multiple of 64, as all arrays in it then do; what is smaller, or begins
+// elsewhere, is fault.Invalid. With a ring the memory is the server's, and this is not used.
 func (l *Loader) BatchIn(memory []byte) (*Batch, error) {
+	if off := uintptr(unsafe.Pointer(unsafe.SliceData(memory))) % align; off != 0 {
+		return nil, fault.New(fault.Invalid, "memory for batches begins %d bytes after a multiple of %d", off, align).
+			WithCure("begin it %d bytes later", align-off)
+	}
 	if len(memory) < l.Bytes() {
 		return nil, fault.New(fault.Invalid, "memory of %d bytes for batches of %d", len(memory), l.Bytes()).WithCure("give Loader.Bytes bytes")
 	}
@@ -149,7 +136,8 @@ func (l *Loader) from(step uint64) map[string]json.RawMessage {
 
 // Next fills a batch with what comes next, and io.EOF after the last. Asking for it acknowledges what was handed out
 // before, where the ticket names a run. A connection that breaks is made again at the exact position, for as long as
-// Options.Patience says. After an error it returns that error again.
+// Options.Patience says. While batches hold all slots of a ring, and more is to come, that is fault.Precondition, and nothing
+// is lost: it goes on when one is released. After any other error it returns that error again.
 func (l *Loader) Next(b *Batch) error {
 	b.Release()
 	if l.err != nil {
@@ -157,6 +145,11 @@ func (l *Loader) Next(b *Batch) error {
 	}
 	l.receipts.take()
 	for {
+		if l.step < l.plan.steps { // what comes after the last needs no slot
+			if err := l.src.full(); err != nil {
+				return err
+			}
+		}
 		h, err := l.src.next(b)
 		switch {
 		case err == nil:
@@ -221,68 +214,6 @@ func (l *Loader) count(b *Batch, h header) (again bool, err error) {
 		l.receipts.step()
 	}
 	return again, nil
-}
-
-const shortPause, longPause = 50 * time.Millisecond, time.Second
-
-// again opens the stream anew where it broke, until patience ends.
-func (l *Loader) again(broke error) error {
-	l.src.close()
-	l.past = append(l.past, l.src)
-	until := time.Now().Add(l.client.opts.Patience)
-	for pause := shortPause; ; pause = min(2*pause, longPause) {
-		if l.ctx.Err() != nil {
-			return broken(l.ctx, "read batches", l.ctx.Err())
-		}
-		if time.Now().Add(pause).After(until) {
-			return broke
-		}
-		select {
-		case <-time.After(pause):
-		case <-l.ctx.Done():
-			continue
-		}
-		src, err := l.made(l.ctx, l.from(l.step))
-		if fault.Is(err, fault.Unavailable) || errors.Is(err, errNoRing) {
-			broke = err
-			if l.name == Ring { // a server that has started again has another socket
-				_ = l.client.find(l.ctx) // it is tried again
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := l.same(src.says()); err != nil {
-			src.close()
-			src.forget()
-			return err
-		}
-		l.src, l.base, l.part, l.rows = src, l.step, 0, 0
-		l.receipts.opened(src.says().Facts)
-		return nil
-	}
-}
-
-// same demands that a stream opened anew is the rest of the one before.
-func (l *Loader) same(h *hello) error {
-	p, err := planOf(h.Ticket, h.Facts)
-	if err != nil {
-		return err
-	}
-	var was, is struct {
-		Digest   string `json:"digest"`
-		Snapshot string `json:"snapshot"`
-	}
-	_, _ = json.Unmarshal(l.first.Facts, &was), json.Unmarshal(h.Facts, &is) // both have been read by planOf
-	columns := slices.EqualFunc(l.first.Columns, h.Columns, func(a, b Column) bool {
-		return a.Name == b.Name && a.DType == b.DType && slices.Equal(a.Shape, b.Shape)
-	})
-	if was != is || !columns || p.samples != l.plan.samples || p.start != l.Position() || p.batch != l.plan.batch || p.world != l.plan.world {
-		return fault.New(fault.Conflict, "what the server has now is not what was read before: %+v, and was %+v", is, was).
-			WithCure("open the version that was read")
-	}
-	return nil
 }
 
 // Acknowledge tells the server what was taken, and waits until its ledger has it in a file: before a checkpoint, so that a

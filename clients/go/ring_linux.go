@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,21 +25,27 @@ const (
 
 // ringStream is one run in memory that the server shares.
 type ringStream struct {
-	ctx    context.Context
-	stop   func() bool // of closing when the context ends
-	conn   *net.UnixConn
-	hello  *hello
-	memory []byte
-	held   []bool // slots that batches lie in
-	holds  int
-	free   func(slot uint32)
-	head   [headerBytes]byte
-	say    [16]byte
+	ctx   context.Context
+	stop  func() bool // of closing when the context ends
+	conn  *net.UnixConn
+	hello *hello
+	free  func(slot uint32)
+	head  [headerBytes]byte
+
+	mu      sync.Mutex // batches are released by whoever has them
+	memory  []byte
+	held    []bool // slots that batches lie in
+	holds   int
+	retired bool
+	say     [16]byte
 }
 
 // overRing begins a stream in shared memory. errNoRing says that there is none to be had.
 func (c *Client) overRing(ctx context.Context, ticket any) (source, error) {
 	_, ring := c.places()
+	if ring == "" {
+		return nil, noRing("the server has none")
+	}
 	at, err := url.Parse(ring)
 	if err != nil || at.Scheme != "shm+unix" {
 		return nil, noRing("%q is no address of a ring", ring)
@@ -172,12 +179,19 @@ func (s *ringStream) parse() (header, error) {
 	return h, err
 }
 
+// full is part of source.
+func (s *ringStream) full() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holds < len(s.held) {
+		return nil
+	}
+	return fault.New(fault.Precondition, "all %d slots of the ring are held by batches", s.holds).
+		WithCure("release a batch before the next one is read, or open the client with more Slots")
+}
+
 // next is part of source: the batch is lent the slot.
 func (s *ringStream) next(b *Batch) (header, error) {
-	if s.holds == len(s.held) {
-		return header{}, fault.New(fault.Precondition, "all %d slots of the ring are held by batches", s.holds).
-			WithCure("release a batch before the next one is read, or open the client with more Slots")
-	}
 	if err := s.read(s.head[:]); err != nil {
 		return header{}, err
 	}
@@ -188,18 +202,29 @@ func (s *ringStream) next(b *Batch) (header, error) {
 	if h.kind == endKind {
 		return h, io.EOF
 	}
-	slot := int(h.slot)
-	if h.kind != batchKind || slot >= len(s.held) || s.held[slot] || int64(h.rows) > int64(s.hello.Rows) {
+	if h.kind != batchKind || int64(h.rows) > int64(s.hello.Rows) || !s.lend(h.slot) {
 		return h, fault.New(fault.Corrupt, "the server says what the ring cannot hold: kind %d, %d rows in slot %d", h.kind, h.rows, h.slot)
 	}
-	s.held[slot], s.holds = true, s.holds+1
 	b.Rows, b.columns, b.slot, b.back = int(h.rows), s.hello.Columns, h.slot, s.free
-	b.block = s.memory[slot*s.hello.SlotBytes:][:s.hello.blockBytes(int(h.rows))]
+	b.block = s.memory[int(h.slot)*s.hello.SlotBytes:][:s.hello.blockBytes(int(h.rows))] // stays while the slot is held
 	return h, nil
+}
+
+// lend notes that a batch lies in a slot, unless there is no such slot or one lies there already.
+func (s *ringStream) lend(slot uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if int64(slot) >= int64(len(s.held)) || s.held[slot] {
+		return false
+	}
+	s.held[slot], s.holds = true, s.holds+1
+	return true
 }
 
 // back gives a slot back. A server that is gone needs none.
 func (s *ringStream) back(slot uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.held[slot] {
 		return
 	}
@@ -207,6 +232,9 @@ func (s *ringStream) back(slot uint32) {
 	binary.LittleEndian.PutUint64(s.say[:], giveBack)
 	binary.LittleEndian.PutUint64(s.say[8:], uint64(slot))
 	_, _ = s.conn.Write(s.say[:])
+	if s.retired && s.holds == 0 {
+		s.unmap()
+	}
 }
 
 func (s *ringStream) close() {
@@ -214,7 +242,24 @@ func (s *ringStream) close() {
 	_ = s.conn.Close()
 }
 
+func (s *ringStream) retire() bool {
+	s.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired = true; s.holds == 0 {
+		s.unmap()
+	}
+	return s.memory == nil
+}
+
 func (s *ringStream) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unmap()
+}
+
+// unmap is called with the lock held.
+func (s *ringStream) unmap() {
 	if s.memory != nil {
 		_ = unix.Munmap(s.memory) // fails only for what is no mapping
 		s.memory = nil

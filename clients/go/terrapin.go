@@ -40,7 +40,7 @@ const (
 
 // Options say how batches are read. The zero value is useful.
 type Options struct {
-	// Transport is Ring or HTTP; "" is the first of them that works.
+	// Transport is Ring or HTTP; "" is the first of them that works, whenever a connection is made.
 	Transport string
 	// Actor says who reads, for the server's records.
 	Actor string
