@@ -109,15 +109,6 @@ func (p *plan) checkWindows() error {
 	return nil
 }
 
-// names are the bands of all groups, those of the finest first.
-func (p *plan) names() []string {
-	var out []string
-	for _, g := range p.groups {
-		out = append(out, g.bands...)
-	}
-	return out
-}
-
 // statistics are those of all groups.
 func (p *plan) statistics() []BandStats {
 	var out []BandStats
