@@ -2,6 +2,7 @@ package stream
 
 import (
 	"math"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -93,11 +94,12 @@ type Batch struct {
 	// Places of window runs; nil otherwise.
 	Places []Place
 
-	names  []byte   // the ids again, [rows, IDBytes]
-	arrays [][]byte // all arrays, in the order of Shape.Columns
-	block  *Block
-	lent   []piece     // instead of parts of the block, by their place
-	loans  *read.Loans // that they are of, or nil
+	names    []byte   // the ids again, [rows, IDBytes]
+	arrays   [][]byte // all arrays, in the order of Shape.Columns
+	block    *Block
+	released atomic.Bool
+	lent     []piece     // instead of parts of the block, by their place
+	loans    *read.Loans // that they are of, or nil
 }
 
 // Place is where a window lies in the cell's grid, and which part of it is its own: the cores of all
@@ -125,12 +127,19 @@ func (b *Batch) Block() *Block { return b.block }
 // Release gives the batch's memory back: nothing of it may be read afterwards. A batch that is never released is
 // collected like everything else, where its memory is the heap.
 func (b *Batch) Release() {
-	if block := b.block; block != nil {
-		b.block = nil
-		if b.loans != nil {
-			b.loans.Release()
-		}
-		block.release()
+	if b.released.Swap(true) {
+		return
+	}
+	if b.loans != nil {
+		b.loans.Release()
+	}
+	b.block.release()
+}
+
+// Moves notes that the client takes something of the batch: a run none of whose batches moves for long may have to end.
+func (b *Batch) Moves() {
+	if b.block.moves != nil {
+		b.block.moves()
 	}
 }
 

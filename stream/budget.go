@@ -11,54 +11,86 @@ import (
 const (
 	// heapBytes is what the blocks of all runs that use the heap may take together where nothing else is said.
 	heapBytes = 4 << 30
-	// patience is how long a run without any memory waits before another must give its own up, and how long that
-	// one must have kept it.
+	// patience is how long a run without any memory waits before another must give its own up, and how long the
+	// client of that one must have taken nothing.
 	patience = 5 * time.Second
 )
 
 // budget bounds the memory of runs together. A run that has a block already, and reads ahead, may take no more than fills
-// half of it; one that has none may take up to all. Where that is not enough, the run whose client has taken
-// nothing for longest is told to end: its client can come again where it was.
+// half of it; those that have none take turns, and may take up to all. Where that is not enough, the run whose client has
+// taken nothing for longest is told to end: its client can come again where it was.
 type budget struct {
 	limit    int64         // 0 means heapBytes
 	patience time.Duration // 0 means patience
 
 	mu      sync.Mutex
 	out     int64 // bytes of blocks that are out
-	loans   map[*loan]struct{}
-	changed chan struct{} // closed when something comes back, where somebody waits
+	shares  map[*share]struct{}
+	hungry  []*share      // that wait for their first block, in order
+	changed chan struct{} // closed when something comes back or a wait ends, where somebody waits
+	cut     time.Time     // when a run was told to end last
 }
 
-// share is one run's part of a heap, and its Memory.
+// share is one run's part of a heap, and its Memory. The budget's lock guards all but the heap.
 type share struct {
 	heap *heap
-	// stalled is told, once, to give everything up; nil where nobody can be told.
-	stalled func()
-	out     int // blocks that are out; the budget's lock guards it
+	// stalled is told to give everything up, until it does once; nil where nobody can be told.
+	stalled func(force bool) bool
+	out     int // blocks that are out
+	handed  int // of these, with the transport
+	// moved is when the transport last got a block or was rid of a part of one.
+	moved time.Time
 }
 
 // loan is one block that is out.
 type loan struct {
-	share *share
-	bytes int64
-	since time.Time
-	back  bool
+	share        *share
+	bytes        int64
+	handed, back bool
 }
 
 // Take is part of Memory.
 func (s *share) Take(ctx context.Context, size int) (*Block, error) {
-	l, err := s.heap.bytes.take(ctx, s, int64(size))
+	budget := &s.heap.bytes
+	l, err := budget.take(ctx, s, int64(size))
 	if err != nil {
 		return nil, err
 	}
 	b := s.heap.pop(size)
 	block := NewBlock(b[:size], 0, func() {
 		s.heap.push(b)
-		s.heap.bytes.give(l)
+		budget.give(l)
 	})
+	block.moves = func() { budget.moves(l) }
 	// What is never released, such as what gRPC forgets of a lost connection, counts until it is garbage.
-	runtime.AddCleanup(block, s.heap.bytes.give, l)
+	runtime.AddCleanup(block, budget.give, l)
 	return block, nil
+}
+
+// forget leaves nothing that knows the run: what it never releases must be garbage.
+func (s *share) forget() {
+	b := &s.heap.bytes
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.stalled = nil
+}
+
+// drain waits until all blocks have come back.
+func (s *share) drain(ctx context.Context) {
+	b := &s.heap.bytes
+	for {
+		b.mu.Lock()
+		left, changed := s.out, b.change()
+		b.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // take waits until a block may be taken.
@@ -70,7 +102,10 @@ func (b *budget) take(ctx context.Context, s *share, size int64) (*loan, error) 
 	if pause == 0 {
 		pause = patience
 	}
-	for {
+	defer b.leave(s)
+	late := time.NewTimer(pause)
+	defer late.Stop()
+	for garbage := false; ; {
 		l, changed, hungry := b.try(s, size, limit)
 		if l != nil {
 			return l, nil
@@ -79,36 +114,81 @@ func (b *budget) take(ctx context.Context, s *share, size int64) (*loan, error) 
 		case <-changed:
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(pause):
-			if hungry {
-				runtime.GC() // some of it may be garbage
+		case <-late.C:
+			switch {
+			case !hungry:
+			case !garbage:
+				runtime.GC() // some of it may be garbage, and is given back by and by
+			default:
 				b.endStalest(pause)
 			}
+			garbage = hungry && !garbage
+			late.Reset(pause / 5)
 		}
 	}
 }
 
+// try takes a block if there is room and it is the share's turn.
 func (b *budget) try(s *share, size, limit int64) (*loan, <-chan struct{}, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	hungry := s.out == 0
+	turn := len(b.hungry) == 0 || b.hungry[0] == s
 	if !hungry {
 		limit /= 2
 	}
-	if b.out > 0 && b.out+size > limit {
-		if b.changed == nil {
-			b.changed = make(chan struct{})
+	if !turn || b.out > 0 && b.out+size > limit {
+		if hungry && !slices.Contains(b.hungry, s) {
+			b.hungry = append(b.hungry, s)
 		}
-		return nil, b.changed, hungry
+		return nil, b.change(), hungry
 	}
-	l := &loan{share: s, bytes: size, since: time.Now()}
-	if b.loans == nil {
-		b.loans = map[*loan]struct{}{}
+	if b.shares == nil {
+		b.shares = map[*share]struct{}{}
 	}
-	b.loans[l] = struct{}{}
+	b.shares[s] = struct{}{}
 	b.out += size
 	s.out++
-	return l, nil, hungry
+	return &loan{share: s, bytes: size}, nil, hungry
+}
+
+// leave ends a share's waiting for its turn.
+func (b *budget) leave(s *share) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.hungry, s); i >= 0 {
+		b.hungry = slices.Delete(b.hungry, i, i+1)
+		b.changes()
+	}
+}
+
+// change is closed at the next change; the lock is held, as it is for changes.
+func (b *budget) change() <-chan struct{} {
+	if b.changed == nil {
+		b.changed = make(chan struct{})
+	}
+	return b.changed
+}
+
+func (b *budget) changes() {
+	if b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
+}
+
+// moves notes that the transport has got a block, or is rid of a part of it.
+func (b *budget) moves(l *loan) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.back {
+		return
+	}
+	if !l.handed {
+		l.handed = true
+		l.share.handed++
+	}
+	l.share.moved = time.Now()
 }
 
 // give takes a block back; a second time it does nothing.
@@ -119,31 +199,39 @@ func (b *budget) give(l *loan) {
 		return
 	}
 	l.back = true
-	delete(b.loans, l)
+	s := l.share
 	b.out -= l.bytes
-	l.share.out--
-	if b.changed != nil {
-		close(b.changed)
-		b.changed = nil
+	if s.out--; s.out == 0 {
+		delete(b.shares, s)
 	}
+	if l.handed {
+		s.handed--
+		s.moved = time.Now()
+	}
+	b.changes()
 }
 
-// endStalest tells the run that has kept a block for longest, and for longer than age, to end.
+// endStalest tells the run to end whose client has taken nothing for longest, and for longer than age; the next one only
+// once that has had some time to. One that would take others with it does so only where there is no other.
 func (b *budget) endStalest(age time.Duration) {
 	b.mu.Lock()
-	var all []*loan
-	for l := range b.loans {
-		if l.share.stalled != nil && time.Since(l.since) > age {
-			all = append(all, l)
+	defer b.mu.Unlock()
+	if time.Since(b.cut) < age/10 {
+		return
+	}
+	var stale []*share
+	for s := range b.shares {
+		if s.stalled != nil && s.handed > 0 && time.Since(s.moved) > age {
+			stale = append(stale, s)
 		}
 	}
-	var tell func()
-	if len(all) > 0 {
-		oldest := slices.MinFunc(all, func(x, y *loan) int { return x.since.Compare(y.since) }).share
-		tell, oldest.stalled = oldest.stalled, nil
-	}
-	b.mu.Unlock()
-	if tell != nil {
-		tell()
+	slices.SortFunc(stale, func(x, y *share) int { return x.moved.Compare(y.moved) })
+	for _, force := range []bool{false, true} {
+		for _, s := range stale {
+			if s.stalled(force) {
+				s.stalled, b.cut = nil, time.Now()
+				return
+			}
+		}
 	}
 }

@@ -20,9 +20,11 @@ func TestWhoTakesNothingMakesRoom(t *testing.T) {
 		s := &share{heap: h}
 		first, err := s.Take(t.Context(), size)
 		require.NoError(t, err)
-		s.stalled = func() {
+		first.moves() // it is with the transport
+		s.stalled = func(bool) bool {
 			ended.Add(1)
-			first.release()
+			go first.release()
+			return true
 		}
 		h.bytes.mu.Lock()
 		require.LessOrEqual(t, h.bytes.out, int64(blocks*size))
@@ -93,4 +95,76 @@ func TestForgottenBlocksComeBack(t *testing.T) {
 	h.bytes.mu.Lock()
 	defer h.bytes.mu.Unlock()
 	require.Zero(t, h.bytes.out)
+}
+
+// Who still reads, or whose client still takes something, is not told to end.
+func TestWhoIsAtWorkIsNotCut(t *testing.T) {
+	const size = 1 << 10
+	h := &heap{bytes: budget{limit: 2 * size, patience: 20 * time.Millisecond}}
+	reads, sends := &share{heap: h}, &share{heap: h}
+	for _, s := range []*share{reads, sends} {
+		s.stalled = func(bool) bool { t.Error("cut off"); return true }
+	}
+	reading, err := reads.Take(t.Context(), size)
+	require.NoError(t, err)
+	sending, err := sends.Take(t.Context(), size)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			sending.moves()
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	_, err = (&share{heap: h}).Take(ctx, size)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	runtime.KeepAlive(reading)
+}
+
+// A brisk run does not keep one that waits from its turn, nor from having an idle one cut.
+func TestABriskRunLeavesATurn(t *testing.T) {
+	const size = 1 << 10
+	h := &heap{bytes: budget{limit: 2 * size, patience: 50 * time.Millisecond}}
+	idle := &share{heap: h}
+	kept, err := idle.Take(t.Context(), 2*size-1)
+	require.NoError(t, err)
+	kept.moves()
+	idle.stalled = func(force bool) bool {
+		if force {
+			go kept.release()
+		}
+		return force
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	go func() {
+		brisk := &share{heap: h}
+		for ctx.Err() == nil {
+			if b, err := brisk.Take(ctx, 1); err == nil {
+				time.Sleep(time.Millisecond)
+				b.release()
+			}
+		}
+	}()
+	large, err := (&share{heap: h}).Take(ctx, size)
+	require.NoError(t, err)
+	large.release()
+}
+
+// What is garbage is given back before anybody is cut off.
+func TestGarbageComesFirst(t *testing.T) {
+	const size = 1 << 10
+	h := &heap{bytes: budget{limit: 2 * size, patience: 100 * time.Millisecond}}
+	idle := &share{heap: h}
+	kept, err := idle.Take(t.Context(), size)
+	require.NoError(t, err)
+	kept.moves()
+	idle.stalled = func(bool) bool { t.Error("cut off"); return true }
+	_, err = (&share{heap: h}).Take(t.Context(), size)
+	require.NoError(t, err)
+	b, err := (&share{heap: h}).Take(t.Context(), size)
+	require.NoError(t, err)
+	b.release()
+	runtime.KeepAlive(kept)
 }

@@ -14,6 +14,7 @@ type Block struct {
 	// Slot is the block's number where its memory counts them.
 	Slot    int
 	release func()
+	moves   func() // is told of every part that leaves; nil where nobody asks
 }
 
 // NewBlock makes a block of somebody's memory; release, called once, gives it back.

@@ -126,14 +126,25 @@ func (r *Run) MessageRows() int {
 // before the first Next.
 func (r *Run) Use(m Memory) { r.memory = m }
 
-// OnStall says how to end the run where its client takes nothing and others need the memory of its batches: end is
-// called once at most, from any goroutine, and must not wait. Without it the run keeps what it has. It comes before the first Next.
-func (r *Run) OnStall(end func()) {
+// OnStall says how to end the run where its client takes nothing and others need the memory of its batches. end is
+// called from any goroutine, must not wait and gives nothing back itself; it reports whether it ends the run, which it may
+// refuse, unless forced, where others would end with it. Without it the run keeps what it has. It comes before the first Next.
+func (r *Run) OnStall(end func(force bool) bool) {
 	if s, ok := r.memory.(*share); ok {
-		s.stalled = func() {
-			r.Expire()
-			end()
+		s.stalled = func(force bool) bool {
+			ends := end(force)
+			if ends {
+				r.Expire()
+			}
+			return ends
 		}
+	}
+}
+
+// Drain waits until all batches that were handed out are released, or ctx ends.
+func (r *Run) Drain(ctx context.Context) {
+	if s, ok := r.memory.(*share); ok {
+		s.drain(ctx)
 	}
 }
 
@@ -166,6 +177,7 @@ func (r *Run) Next(ctx context.Context) (*Batch, error) {
 		r.stop() // what is read further on is not wanted
 		return nil, r.err
 	}
+	res.batch.Moves()
 	r.delivered(res.batch)
 	r.watched.delivered(res, asked)
 	return res.batch, nil
@@ -180,6 +192,9 @@ func (r *Run) Close() {
 		defer r.session.End()
 	}
 	r.start.Do(func() { r.err = io.EOF })
+	if s, ok := r.memory.(*share); ok {
+		defer s.forget()
+	}
 	if r.stop == nil {
 		return
 	}
@@ -262,7 +277,11 @@ func (r *Run) read(ctx context.Context, m message, block *Block) result {
 		return r.assemble(ctx, r.plan.Part(m.step, r.rank), m.first, b)
 	})
 	if err != nil {
-		block.release()
+		if b == nil {
+			block.release()
+		} else {
+			b.Release()
+		}
 		return result{err: err}
 	}
 	return result{batch: b}

@@ -37,6 +37,8 @@ type message struct {
 type owner interface {
 	// Pieces are where the bytes of a part lie.
 	Pieces(part []byte) [][]byte
+	// Moves is told that the client takes something.
+	Moves()
 	Release()
 }
 
@@ -58,6 +60,9 @@ const (
 	metadataField = 3<<3 | 2
 	bodyField     = 1000<<3 | 2
 )
+
+// written is about how much of a body is let go of at once, once it is written.
+const written = 1 << 20
 
 // byReference is from what length on parts of a body stay where they are; smaller ones are copied.
 const byReference = 4096
@@ -82,10 +87,20 @@ func (m *message) wire() mem.BufferSlice {
 			out = append(out, mem.SliceBuffer(append([]byte(nil), part...)))
 			continue
 		}
-		held.parts.Add(1)
-		out = append(out, mem.NewBuffer(&part, held))
+		for len(part) > 0 {
+			n := min(len(part), written)
+			if len(part)-n < byReference {
+				n = len(part)
+			}
+			one := part[:n:n]
+			held.parts.Add(1)
+			out = append(out, mem.NewBuffer(&one, held))
+			part = part[n:]
+		}
 	}
-	held.Put(nil)
+	if held.parts.Add(-1) == 0 && held.batch != nil {
+		held.batch.Release()
+	}
 	return out
 }
 
@@ -103,8 +118,13 @@ func (l *lease) Get(length int) *[]byte {
 
 // Put is part of mem.BufferPool: gRPC has written a part.
 func (l *lease) Put(*[]byte) {
-	if l.parts.Add(-1) == 0 && l.batch != nil {
+	left := l.parts.Add(-1)
+	switch {
+	case l.batch == nil:
+	case left == 0:
 		l.batch.Release()
+	default:
+		l.batch.Moves()
 	}
 }
 

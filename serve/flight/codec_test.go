@@ -9,9 +9,10 @@ import (
 )
 
 // counted is a batch that lent out the parts longer than some bytes, in halves that it holds copies of.
-type counted struct{ lent, released int }
+type counted struct{ lent, released, moved int }
 
 func (c *counted) Release() { c.released++ }
+func (c *counted) Moves()   { c.moved++ }
 func (c *counted) Pieces(part []byte) [][]byte {
 	if c.lent == 0 || len(part) < c.lent {
 		return [][]byte{part}

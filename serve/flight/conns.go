@@ -4,47 +4,87 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 
-	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/stats"
 )
 
 // conns are the connections of clients, so that one that takes nothing can be cut: gRPC ends a stream only once its
-// client reads again.
+// client reads again. gRPC gets the connections as they are, and tells of their calls and their ends.
 type conns struct {
+	byAddress sync.Map // of *client by the text of its address
+}
+
+// client is one connection and the calls that are under way on it.
+type client struct {
+	conn  net.Conn
+	calls atomic.Int32
+}
+
+// clientKey is the key of a client in the contexts of its calls.
+type clientKey struct{}
+
+func clientOf(ctx context.Context) *client {
+	c, _ := ctx.Value(clientKey{}).(*client)
+	return c
+}
+
+// noting is a listener whose connections are noted.
+type noting struct {
 	net.Listener
-	byAddress *sync.Map // of net.Conn by the text of the client's address
+	conns *conns
 }
 
 // Accept is part of net.Listener.
-func (c conns) Accept() (net.Conn, error) {
-	one, err := c.Listener.Accept()
-	if err != nil {
-		return nil, err
+func (n noting) Accept() (net.Conn, error) {
+	conn, err := n.Listener.Accept()
+	if err == nil {
+		n.conns.byAddress.Store(conn.RemoteAddr().String(), &client{conn: conn})
 	}
-	c.byAddress.Store(one.RemoteAddr().String(), one)
-	return conn{one, c.byAddress}, nil
+	return conn, err
 }
 
-// conn is forgotten when it is closed.
-type conn struct {
-	net.Conn
-	byAddress *sync.Map
+// TagConn is part of stats.Handler.
+func (c *conns) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Context {
+	if one, ok := c.byAddress.Load(info.RemoteAddr.String()); ok {
+		return context.WithValue(ctx, clientKey{}, one)
+	}
+	return ctx
 }
 
-// Close is part of net.Conn.
-func (c conn) Close() error {
-	c.byAddress.CompareAndDelete(c.RemoteAddr().String(), c.Conn)
-	return c.Conn.Close()
+// HandleConn is part of stats.Handler.
+func (c *conns) HandleConn(ctx context.Context, s stats.ConnStats) {
+	if one := clientOf(ctx); one != nil {
+		if _, ended := s.(*stats.ConnEnd); ended {
+			c.byAddress.CompareAndDelete(one.conn.RemoteAddr().String(), one)
+		}
+	}
 }
 
-// cut closes the connection that a call came over, with all its other calls.
-func (s *Server) cut(ctx context.Context) {
-	p, ok := peer.FromContext(ctx)
-	if !ok {
-		return
+// TagRPC is part of stats.Handler.
+func (c *conns) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	if one := clientOf(ctx); one != nil {
+		one.calls.Add(1)
 	}
-	if c, ok := s.conns.Load(p.Addr.String()); ok {
-		s.cfg.Log.InfoContext(ctx, "a client that takes nothing was cut off: others need the memory", "client", p.Addr.String())
-		_ = c.(net.Conn).Close()
+	return ctx
+}
+
+// HandleRPC is part of stats.Handler.
+func (c *conns) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	if one := clientOf(ctx); one != nil {
+		if _, ended := s.(*stats.End); ended {
+			one.calls.Add(-1)
+		}
 	}
+}
+
+// cut closes the connection that a call came over, unless others would go with it and it is not forced.
+func (s *Server) cut(ctx context.Context, force bool) bool {
+	one := clientOf(ctx)
+	if one == nil || ctx.Err() != nil || one.calls.Load() > 1 && !force {
+		return false
+	}
+	s.cfg.Log.InfoContext(ctx, "a client that takes nothing was cut off: others need the memory", "client", one.conn.RemoteAddr().String())
+	go one.conn.Close() // which may wait
+	return true
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/flight"
@@ -42,7 +41,7 @@ type Server struct {
 	flight.BaseFlightServer
 	cfg   Config
 	grpc  *grpc.Server
-	conns sync.Map
+	conns conns
 }
 
 // writeBuffer is the size from which gRPC's copying costs least (128 KiB).
@@ -60,6 +59,7 @@ func New(cfg Config) *Server {
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.StatsHandler(&s.conns),
 		grpc.UnaryInterceptor(s.guardUnary),
 		grpc.StreamInterceptor(s.guardStream),
 	)
@@ -69,7 +69,7 @@ func New(cfg Config) *Server {
 
 // Serve answers on a listener until Shutdown; it closes the listener.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.grpc.Serve(conns{l, &s.conns}); err != nil {
+	if err := s.grpc.Serve(noting{l, &s.conns}); err != nil {
 		return fault.New(fault.Unavailable, "serve Flight on %s: %w", l.Addr(), err)
 	}
 	return nil

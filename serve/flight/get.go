@@ -105,7 +105,7 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		return err
 	}
 	run.Lend()
-	run.OnStall(func() { s.cut(ctx) })
+	run.OnStall(func(force bool) bool { return s.cut(ctx, force) })
 	schema := schemaOf(run.Info())
 	send := &sender{out: out}
 	w := ipc.NewWriterWithPayloadWriter(send, ipc.WithSchema(schema))
@@ -129,6 +129,7 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 	if err := w.Close(); err != nil {
 		return fault.New(fault.KindOf(err), "end the stream: %w", err)
 	}
+	run.Drain(ctx) // a client that does not take the last ones can be cut off until then
 	return nil
 }
 

@@ -97,12 +97,13 @@ func (p *plane) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := &sender{w: w, control: http.NewResponseController(w), idle: p.cfg.Idle}
 	run.Lend()
-	run.OnStall(func() {
+	run.OnStall(func(bool) bool {
 		if r.Context().Err() != nil {
-			return // over already
+			return false // over already
 		}
 		p.Log.InfoContext(r.Context(), "a client that takes nothing was cut off: others need the memory", "client", r.RemoteAddr)
 		out.cut()
+		return true
 	})
 	first, err := run.Next(r.Context())
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -145,6 +146,7 @@ type sender struct {
 	control *http.ResponseController
 	idle    time.Duration
 	stalled atomic.Bool
+	moved   func() // of the batch that is sent, after each piece
 	err     error
 }
 
@@ -169,6 +171,9 @@ func (s *sender) send(b []byte) {
 		if s.err == nil {
 			_, s.err = s.w.Write(b[:n])
 		}
+		if s.moved != nil {
+			s.moved()
+		}
 		b = b[n:]
 	}
 }
@@ -180,6 +185,7 @@ const piece = 1 << 20
 func (s *sender) batch(b *stream.Batch) {
 	defer b.Release()
 	block := b.Block().Bytes
+	s.moved = b.Moves
 	s.send(Of(b, len(block), 0).Append(make([]byte, 0, HeaderBytes)))
 	for _, piece := range b.Pieces(block) {
 		s.send(piece)

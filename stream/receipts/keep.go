@@ -75,8 +75,10 @@ func (l *Ledger) all() []*Session {
 	return all
 }
 
-// flush writes the sessions that have changed.
+// flush writes the sessions that have changed. Who comes while another writes waits, and finds written what that one took.
 func (l *Ledger) flush() error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	l.mu.Lock()
 	changed := make([]*Session, 0, len(l.dirty))
 	for s := range l.dirty {
@@ -93,7 +95,7 @@ func (l *Ledger) flush() error {
 		r.Ticket = nil
 		entries[i].Ack = &r
 	}
-	err := l.write(entries)
+	err := l.append(entries)
 	if err != nil {
 		for _, s := range changed {
 			r := s.Record()
@@ -110,6 +112,11 @@ const slack = 4 << 20
 func (l *Ledger) write(entries []entry) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	return l.append(entries)
+}
+
+// append is write for who holds writing.
+func (l *Ledger) append(entries []entry) error {
 	if l.file == nil {
 		return fault.New(fault.Precondition, "the ledger of receipts is closed")
 	}

@@ -365,6 +365,35 @@ func TestEveryTornTail(t *testing.T) {
 	}
 }
 
+// A durable acknowledgement waits for what another write has taken up and not yet written.
+func TestDurableWaitsForTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l")
+	l := open(t, path, func(c *Config) { c.FlushEvery = time.Millisecond })
+	s := begin(t, l, "r", 9)
+	deliver(s, 0)
+	l.writing.Lock() // as a slow disk does
+	_, err := l.Acknowledge(s.ID(), 1, nil, false)
+	require.NoError(t, err)
+	time.Sleep(20 * time.Millisecond) // for the ticker to begin
+	answered := make(chan error, 1)
+	go func() {
+		_, err := l.Acknowledge(s.ID(), 1, nil, true)
+		answered <- err
+	}()
+	select {
+	case <-answered:
+		t.Fatal("answered before the file has it")
+	case <-time.After(50 * time.Millisecond):
+	}
+	l.writing.Unlock()
+	require.NoError(t, <-answered)
+	kept, err := Read(path)
+	require.NoError(t, err)
+	r, err := kept.Session(s.ID())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, r.Steps)
+}
+
 func TestAFullDiskLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "l")
 	l := open(t, path)

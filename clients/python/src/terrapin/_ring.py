@@ -165,9 +165,12 @@ _links: "weakref.WeakSet[Link]" = weakref.WeakSet()
 
 
 def _after_fork_in_parent() -> None:
-    """What the child has got of batches must not be written to: those slots never go back."""
+    """What the child has got of batches must not be written to: those slots never go back.
+
+    Slots that nothing lay on any more are not the child's either, and go back.
+    """
     for link in list(_links):
-        link.free = deque()
+        link.free = deque(link.free)
 
 
 if hasattr(os, "register_at_fork"):
