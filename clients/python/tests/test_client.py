@@ -116,3 +116,10 @@ def test_a_proxy_does_not_stand_before_this_machine(double: Double, monkeypatch:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     assert len(terrapin.connect(double.url).loader("crops@v1")) == 2
+
+
+@pytest.mark.parametrize("path", ["", None, 3])
+def test_no_path_is_not_the_folder_one_stands_in(path) -> None:
+    with pytest.raises(terrapin.InvalidError, match="no path") as caught:
+        terrapin.open(path, binary="/nowhere/terrapin")
+    assert "folder" in caught.value.cure

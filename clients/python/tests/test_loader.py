@@ -81,7 +81,6 @@ def test_an_unknown_name_says_what_exists(client: terrapin.Client) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"batch_size": 0},
         {"tail": "long"},
         {"tail": "short", "rank": 0, "world_size": 2},
         {"rank": 1},
@@ -92,6 +91,45 @@ def test_an_unknown_name_says_what_exists(client: terrapin.Client) -> None:
 def test_bad_options_are_refused_at_once(client: terrapin.Client, options) -> None:
     with pytest.raises(terrapin.InvalidError):
         client.loader("crops@v1", **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "cure"),
+    [
+        ({"batch_size": 0}, "batch_size 0 is not between 1 and 1,048,576", "such as 32"),
+        ({"batch_size": 10**9}, "batch_size 1000000000 is not", "such as 32"),
+        ({"rank": 0, "world_size": 1 << 21}, "world_size 2097152 is not", "ranks"),
+        ({"seed": -1}, "seed -1 is not between 0", "from 0 up"),
+        ({"seed": 2**64}, "seed 18446744073709551616 is not between 0 and 2**64 - 1", "whole number"),
+        ({"epoch": -1}, "epoch -1 is not between 0", "counts from 0"),
+        ({"run": "a b"}, "'a b' is no name of a run", "letters, digits"),
+        ({"run": "x" * 129}, "is no name of a run", "up to 128"),
+        ({"patience": "x"}, "patience 'x' is no number", "5.0"),
+        ({"patience": -1}, "patience -1 is no number", "5.0"),
+        ({"patience": float("nan")}, "patience nan is no number", "5.0"),
+        ({"shuffle": "bases"}, "shuffle 'bases'", '"base"'),
+        ({"shuffle": None}, "shuffle None", '"base"'),
+        ({"dataset": None}, "None names no dataset", "crops@v3"),
+        ({"dataset": ""}, "'' names no dataset", "crops@v3"),
+    ],
+)
+def test_bad_values_are_refused_at_once_with_the_value_and_a_cure(
+    client: terrapin.Client, double: Double, given, says: str, cure: str
+) -> None:
+    with pytest.raises(terrapin.InvalidError) as caught:
+        client.loader(**{"dataset": "crops@v1", **given})
+    assert says in caught.value.message
+    assert cure in caught.value.cure
+    assert double.tickets == []
+
+
+def test_the_name_of_a_run_in_the_environment_is_looked_at(
+    client: terrapin.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRAPIN_RUN", "a/b")
+    with pytest.raises(terrapin.InvalidError, match="'a/b' is no name of a run"):
+        client.loader("crops@v1")
+    assert client.loader("crops@v1", run="unet_4.lr=0.1@host", patience=np.float32(2), shuffle="uniform").run[0] == "u"
 
 
 def test_announced_ranks_are_not_guessed(client: terrapin.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """A server that goes away in the middle of an epoch, against one in this process that can be made to fail."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,21 @@ def test_a_server_that_stays_away_ends_the_epoch_with_the_way_to_resume(
     loader.load_state_dict(loader.state_dict())
     assert [i for b in loader for i in b["ids"]] == expected(double, 0, 0)[delivered:]
     assert threads() == 0
+
+
+def test_a_server_is_waited_for_as_long_as_the_error_says(client: terrapin.Client, double: Double) -> None:
+    loader = client.loader("crops@v1", batch_size=5, tensors="numpy", patience=0.6)
+    double.refuse_calls = 1000
+    began = time.monotonic()
+    with pytest.raises(terrapin.UnavailableError, match=r"did not come back within 0\.6 s"):
+        next(iter(loader))
+    assert 0.6 <= time.monotonic() - began < 5
+
+
+def test_no_patience_waits_for_nothing(client: terrapin.Client, double: Double) -> None:
+    double.refuse_calls = 1000
+    with pytest.raises(terrapin.UnavailableError, match="within 0 s"):
+        next(iter(client.loader("crops@v1", tensors="numpy", patience=0)))
 
 
 def test_a_server_that_comes_back_with_other_data_is_refused(client: terrapin.Client, double: Double) -> None:

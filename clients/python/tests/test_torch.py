@@ -50,6 +50,15 @@ def test_inside_a_dataloader_the_state_is_exact(client: terrapin.Client) -> None
     assert seen + rest == whole
 
 
+@pytest.mark.parametrize("asked", [{}, {"batch_size": 4}, {"batch_size": 1, "drop_last": True}])
+def test_a_dataloader_that_would_batch_batches_is_refused(client: terrapin.Client, asked) -> None:
+    loader = client.loader("crops@v1", batch_size=8)
+    with pytest.raises(terrapin.PreconditionError, match="batches of batches") as caught:
+        next(iter(DataLoader(loader, **asked)))
+    assert "batch_size=None" in caught.value.cure
+    assert next(iter(DataLoader(loader, batch_size=None)))["image"].shape[0] == 8
+
+
 SERVE = "import sys; sys.path.insert(0, sys.argv[1])\nfrom double import Double\nd = Double(); print(d.url, flush=True); sys.stdin.read(); d.stop()"  # noqa: E501
 
 

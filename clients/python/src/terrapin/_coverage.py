@@ -86,7 +86,9 @@ def cover(report: Report, sessions: Sequence[Session], rank: int | None, partial
         planned = np.unique(np.concatenate([s.positions(s.plan.steps) for s in sessions]))
         missing = missing[np.isin(missing, planned)]
     if partial and report.seen:
-        missing = missing[missing < _last_common(sessions)]
+        due = missing[missing < _last_common(sessions)]
+        report.unread = len(missing) - len(due)
+        missing = due
     for span in spans(missing)[:100]:
         report.problems.append(_uncovered(span, sessions))
 

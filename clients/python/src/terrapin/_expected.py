@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ._properties import CLASS, class_names, columns_of, number
 from .errors import UnsupportedError
 from .order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, balanced, stored
 
@@ -31,19 +32,20 @@ class Expected:
 def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
     """What the epoch of a resolved ticket holds.
 
-    Raises UnsupportedError for an order that this package cannot recompute: with a filter, or of a later release.
+    Raises UnsupportedError for an order that this package cannot compute: with a filter, or of a later release.
     """
     if ticket.get("filter"):
-        raise UnsupportedError("verify_epoch cannot recompute what a filter keeps yet")
+        raise UnsupportedError(
+            f"this client cannot compute what the filter {ticket['filter']} keeps",
+            "epochs without a filter can be planned and verified; client.seen(session) lists what was read of this one",
+        )
     if ticket["order"] not in (ALGORITHM, DRAWN_ALGORITHM):
-        raise UnsupportedError(f"verify_epoch does not know the order {ticket['order']!r}", "use a newer client")
+        raise UnsupportedError(f"this client does not know the order {ticket['order']!r}", "use a newer client")
     weights = ticket.get("weights") or ""
     columns = ["id", "split", "cell", "row", "col"]
     if weights:
-        columns.append("class" if weights == _BALANCED else weights)
+        columns += ("class",) if weights == _BALANCED else columns_of(weights)
     table = client.dataset(ticket["dataset"]).manifest(list(dict.fromkeys(columns)))
-    if columns[-1] not in table.column_names:
-        raise UnsupportedError(f"verify_epoch finds no weights {weights!r} in the manifest of {ticket['dataset']}")
     samples = [s for s in table.to_pylist() if s["split"] == ticket["split"]]
     samples.sort(key=lambda s: str(s["id"]))
     ids = [s["id"] for s in samples]
@@ -55,16 +57,18 @@ def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
     kept = list(range(len(ids)))
     groups: list[int] = []
     facts: dict[str, Any] = {"group_bytes": 0}
-    if shuffle.startswith("window:"):
+    if shuffle.startswith("window:") or weights.startswith(CLASS):
         asked = {k: ticket[k] for k in ("dataset", "digest", "split", "shuffle", "seed", "epoch")}
         facts = client._transports().facts({**asked, "batch_size": 1})
+    if shuffle.startswith("window:"):
         place = [[s[k] for s in samples] for k in ("cell", "row", "col")]
         kept, groups = stored(kept, place[0], place[1], place[2], facts["chunk"])
     weight = None
     if weights == _BALANCED:
         weight = balanced([samples[i]["class"] for i in kept])
     elif weights:
-        weight = [float(samples[i][weights]) for i in kept]
+        names = class_names(facts)
+        weight = [number(samples[i], weights, names) for i in kept]
     drawn = DrawnOrder(
         ticket["digest"],
         ticket["split"],

@@ -25,7 +25,7 @@ class Iteration(Iterator[Batch]):
     """
 
     def __init__(self, loader: "Loader") -> None:
-        self.begun = False
+        self._begun = False
         self._over = False
         self._prefetch: Prefetch | None = None
         self._reading: Reading | None = None
@@ -34,9 +34,14 @@ class Iteration(Iterator[Batch]):
         self._loader = loader
         self._step = 0
 
+    @property
+    def running(self) -> bool:
+        """Whether it has begun and has not ended: by its last batch, an error, or a newer iteration."""
+        return self._begun and not self._over
+
     def _begin(self) -> Prefetch:
         loader = self._loader
-        self.begun = True
+        self._begun = True
         self._plan = loader._steps_from(loader._start)
         self._progress = loader._progress(self._plan)
         self._prefetch, self._reading = loader._prefetch(self._plan)

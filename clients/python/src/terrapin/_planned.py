@@ -10,7 +10,6 @@ import pyarrow as pa
 from ._expected import Expected, expected_of
 from ._prefetch import positions
 from .datasets import Dataset
-from .errors import UnsupportedError
 from .order import Plan
 from .types import Planned
 
@@ -39,10 +38,7 @@ class Planner:
     def _expected(self, ticket: Mapping[str, Any]) -> Expected:
         key = json.dumps(ticket, sort_keys=True)
         if key not in self._epochs:
-            try:
-                expected = expected_of(self._once, ticket)  # type: ignore[arg-type]
-            except UnsupportedError as e:
-                raise UnsupportedError(f"loader.plan: {e.message}", e.cure) from None
+            expected = expected_of(self._once, ticket)  # type: ignore[arg-type]
             self._epochs = dict([*self._epochs.items(), (key, expected)][-_EPOCHS:])
         return self._epochs[key]
 

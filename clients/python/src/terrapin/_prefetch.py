@@ -114,14 +114,14 @@ class Steps:
                     raise cancelled() from None
                 now = time.monotonic()
                 deadline = deadline or now + self._patience
-                if now + pause > deadline:
+                if now >= deadline:
                     raise UnavailableError(
                         f"the Terrapin server went away after position {self._plan.after(self._step)} "
                         f"and did not come back within {self._patience:g} s: {e.message}",
                         "start it again and resume: loader.load_state_dict(state) with the last loader.state_dict()",
                     ) from e
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closed, pause)
+                    self._changed.wait_for(lambda: self._closed, min(pause, deadline - now))
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except BaseException as e:
                 self._cut()

@@ -4,6 +4,7 @@ import sys
 
 from .errors import PreconditionError
 
+_FETCH = "torch.utils.data._utils.fetch"
 _PLAIN = "DataLoader(loader, batch_size=None, num_workers=0)"
 
 
@@ -17,12 +18,22 @@ def refuse_workers() -> None:
         )
 
 
+def refuse_batching() -> None:
+    """A DataLoader with a batch size of its own would put batches together into batches of batches."""
+    frame = sys._getframe(2)
+    if frame.f_globals.get("__name__") == _FETCH and frame.f_locals.get("auto_collation"):
+        raise PreconditionError(
+            "this DataLoader has a batch_size of its own (1 unless one is given) and would make batches of batches",
+            f"use {_PLAIN}; how many samples a batch has is the loader's batch_size=",
+        )
+
+
 def refuse_sampling(caller: str) -> None:
     """A DataLoader takes a loader that was made before torch was there for a list of samples.
 
     It would read those of the base order, and as many of them as there are steps.
     """
-    if caller == "torch.utils.data._utils.fetch":
+    if caller == _FETCH:
         raise PreconditionError(
             "this Terrapin loader was made before torch was imported, and a DataLoader reads it sample by sample",
             f'import torch first, or pass tensors="torch"; then {_PLAIN}',

@@ -54,6 +54,8 @@ def open(path: StrPath, *, binary: str | None = None, actor: str | None = None) 
     call :meth:`Client.close`. A server started here ends with the block, also on an exception; if this process is
     killed outright, the server stays and the next ``open`` attaches to it.
     """
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise InvalidError(f"open {path!r}: no path", 'give the folder of a data directory, such as "./terrapin-data"')
     endpoints, server = attach_or_start(path, binary)
     try:
         return Client(Http(str(endpoints["http"]), actor), server)

@@ -42,8 +42,14 @@ class Dataset:
         assets = self.collection().get("assets", {})
         for key, asset in assets.items():
             if key == "manifest" or str(asset.get("href", "")).endswith("manifest.parquet"):
-                data = self._client._http.get(asset["href"])
-                return parquet.read_table(pa.BufferReader(data), columns=columns and list(columns))
+                data = pa.BufferReader(self._client._http.get(asset["href"]))
+                has = parquet.read_schema(data).names
+                if missing := [c for c in columns or () if c not in has]:
+                    raise NotFoundError(
+                        f"the manifest of {self.name} has no column {', '.join(map(repr, missing))}",
+                        f"it has: {', '.join(has)}; those of classes are not there in manifests of older releases",
+                    )
+                return parquet.read_table(data, columns=columns and list(columns))
         raise NotFoundError(
             f"the collection of {self.name} has no manifest asset; it has {', '.join(assets) or 'none'}"
         )

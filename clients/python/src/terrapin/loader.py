@@ -8,14 +8,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from . import _asked
 from ._convert import converter, pinner
 from ._iteration import Batch, Iteration
 from ._prefetch import Prefetch, Steps, cut
 from ._progress import Progress
 from ._rank import topology
 from ._receipts import Reading
-from ._refusals import caller, refuse_sampling, refuse_sharding, refuse_workers
-from ._state import COUNTS, checked, whole
+from ._refusals import caller, refuse_batching, refuse_sampling, refuse_sharding, refuse_workers
+from ._state import checked, whole
 from ._transport import Choice
 from .errors import CorruptError, InvalidError, PreconditionError
 from .order import Plan, Tail
@@ -93,23 +94,24 @@ class Loader:
         self._transports = transports
         self._receipts = receipts
         self._planner = planner
+        dataset = _asked.dataset(dataset)
         named = run or os.environ.get("TERRAPIN_RUN")
         self._own_run = not named
-        self.run: str = named or f"{dataset.partition('@')[0]}-{secrets.token_hex(8)}"
+        self.run: str = _asked.run(named) if named else f"{dataset.partition('@')[0]}-{secrets.token_hex(8)}"
         """Name of the run that receipts are kept under."""
         self._audit = audit
         self._readings: deque[Reading] = deque(maxlen=_READINGS)
-        self.batch_size = whole("batch_size", batch_size)
+        self.batch_size = _asked.batch_size(batch_size)
         self.rank, self.world_size = topology(
             None if rank is None else whole("rank", rank),
-            None if world_size is None else whole("world_size", world_size),
+            None if world_size is None else _asked.world_size(world_size),
         )
-        self._seed = whole("seed", seed)
+        self._seed = _asked.seed(seed)
         self._live: weakref.ref[Iteration] | None = None
         self._handed: tuple[Reading, int] | None = None
-        self._begin(whole("epoch", epoch), 0)
-        self._shuffle = shuffle
-        self._patience = patience
+        self._begin(_asked.epoch(epoch), 0)
+        self._shuffle = _asked.shuffle(shuffle)
+        self._patience = _asked.patience(patience)
         self._meter = Meter()
         self._shows = progress
         self._convert = converter(tensors)
@@ -143,7 +145,7 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch; setting the epoch the loader is in keeps its position."""
         refuse_sharding(caller())
-        epoch = self._checked_epoch(epoch)
+        epoch = _asked.epoch(epoch)
         self._settle()
         if epoch != self._epoch:
             self._begin(epoch, 0)
@@ -154,6 +156,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         refuse_workers()
+        refuse_batching()
         self._settle()
         self._end_live()
         for reading in self._readings:
@@ -231,7 +234,8 @@ class Loader:
         ``pixels``   so many steps that were seen, drawn at random, are read again through the official Icechunk
                      library and compared with what the server serves now; with ``audit=True`` that is compared with
                      what was delivered, too
-        ``partial``  what is not read yet is no problem
+        ``partial``  what is not read yet is no problem, and the report says "so far"; so it is of an epoch that is
+                     being read, by an iteration that has neither ended nor failed
         ``raises``   raise CorruptError with the problems instead of returning them
 
         With a run that was given a name (``run=`` or TERRAPIN_RUN) all its ranks and restarts are laid together: every
@@ -243,7 +247,7 @@ class Loader:
             raise PreconditionError("this loader keeps no receipts")
         if epoch is None:
             epoch = int(self._readings[-1].facts["epoch"]) if self._readings else self._epoch
-        running = self._running()
+        running = self._running() and epoch == self._epoch
         if not self._steps_from(self._position).steps:
             self._take()
         for reading in self._readings:
@@ -272,7 +276,7 @@ class Loader:
         if self._planner is None:
             raise PreconditionError("this loader cannot ask for the samples of its version")
         step = whole("step", step)
-        given = self._epoch if epoch is None else self._checked_epoch(epoch)
+        given = self._epoch if epoch is None else _asked.epoch(epoch)
         plan = self._steps_from(self._start if given == self._epoch else 0)
         if not 0 <= step < plan.steps:
             raise IndexError(f"step {step} of {plan.steps} from position {plan.start} of epoch {given}")
@@ -309,12 +313,6 @@ class Loader:
             return Plan(self.spec.samples, self.batch_size, self.world_size, start, self._tail)
         except ValueError as e:
             raise InvalidError(f"loader: {e}") from None
-
-    def _checked_epoch(self, epoch: int) -> int:
-        epoch = whole("epoch", epoch)
-        if not 0 <= epoch < COUNTS:
-            raise InvalidError(f"epoch {epoch} is not between 0 and 2**64 - 1", "epochs count from 0")
-        return epoch
 
     def _version(self) -> dict[str, Any]:
         """Which samples, and how they are mixed, as the server resolved it."""
@@ -383,7 +381,7 @@ class Loader:
 
     def _running(self) -> bool:
         live = self._live() if self._live else None
-        return live is not None and live.begun
+        return live is not None and live.running
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -156,7 +156,7 @@ def shuffle_name(shuffle: str) -> str:
     scale = next((bytes_ for unit, bytes_ in _UNITS.items() if size.endswith(unit)), 1)
     digits = size[:-3] if scale > 1 else size
     if kind != "window" or not (digits.isascii() and digits.isdigit()) or not 0 < int(digits) * scale < 1 << 63:
-        raise ValueError(f"unknown shuffle {shuffle!r}: use 'uniform' or 'window:2GiB'")
+        raise ValueError(f"unknown shuffle {shuffle!r}: use 'base', 'uniform' or 'window:2GiB'")
     return f"window:{int(digits) * scale}"
 
 

@@ -76,6 +76,8 @@ class Report:
     """Position after the last that is read; less than ``samples`` where the tail drops the rest."""
     seen: int = 0
     """Positions that were acknowledged."""
+    unread: int = 0
+    """Positions that are not read yet, and that nothing is said of: of an epoch that is being read."""
     ranks: tuple[int, ...] = ()
     """Ranks that were looked at."""
     sessions: int = 0
@@ -91,8 +93,14 @@ class Report:
 
     @property
     def verified(self) -> bool:
-        """Whether every position from ``begin`` to ``end`` was seen, in the order that the order has."""
+        """Whether every position from ``begin`` to ``end`` was seen, in the order that the order has; with ``partial``
+        every one so far."""
         return not self.problems
+
+    @property
+    def partial(self) -> bool:
+        """Whether this is about the epoch so far: some of its positions are not read yet, and that is no problem."""
+        return self.unread > 0
 
     def __bool__(self) -> bool:
         return self.verified
@@ -108,6 +116,8 @@ class Report:
         ):
             head += text if more else ""
         verdict = "verified" if self.verified else "NOT verified"
+        if self.partial:
+            verdict += f" so far, {self.unread} positions are not read yet"
         return "\n  ".join([f"{head}: {verdict}", *map(str, self.problems[:20]), *map(str, self.masked[:20])])
 
 

@@ -129,6 +129,65 @@ def test_drawn_orders_are_recomputed(kept: terrapin.Client, weights: str | None,
     assert loader.verify_epoch().verified
 
 
+@pytest.mark.parametrize("shuffle", ["window:300KiB", "uniform"])
+@pytest.mark.parametrize("weights", ["class:{}", "labelled", "scenes", "row", "width"])
+def test_every_number_that_weighs_is_recomputed(kept: terrapin.Client, weights: str, shuffle: str) -> None:
+    classes = kept.loader("crops@v1", tensors="numpy").spec.classes
+    name = weights.format(classes[max(classes)])
+    loader = kept.loader("crops@v1", batch_size=7, seed=SEED, weights=name, shuffle=shuffle, run="weighed")
+    planned = [i for step in range(len(loader)) for i in loader.plan(step).ids]
+    assert read(loader) == planned
+    assert loader.verify_epoch().verified
+
+
+def test_an_epoch_that_died_is_not_verified(scratch: Path, serve, ports) -> None:
+    """Over a ring, where what is under way when the server dies is no whole epoch."""
+    url = f"http://127.0.0.1:{ports[0]}"
+    server = serve(scratch, *ports)
+    loader = terrapin.connect(url, transport="ring").loader(
+        "crops@v1", batch_size=2, seed=SEED, run="died", patience=0.3, tensors="numpy"
+    )
+    batches = iter(loader)
+    for _ in range(3):
+        next(batches)
+    running = loader.verify_epoch(raises=True)
+    assert running.verified
+    assert running.partial
+    assert "verified so far" in str(running)
+    assert running.unread + running.seen == loader.spec.samples
+    server.kill()
+    server.wait()
+    try:
+        for _ in batches:
+            pass
+    except terrapin.UnavailableError:
+        serve(scratch, *ports)
+        report = loader.verify_epoch()
+        with pytest.raises(terrapin.CorruptError, match="uncovered"):
+            loader.verify_epoch(raises=True)
+    assert {p.kind for p in report.problems} == {"uncovered"}, report
+    assert not report.partial
+    assert "so far" not in str(report)
+    del batches
+    assert str(loader.verify_epoch()) == str(report)
+    assert "so far" in str(loader.verify_epoch(partial=True, raises=True))
+
+
+def test_another_epoch_than_the_running_one_is_whole_or_not_verified(kept: terrapin.Client) -> None:
+    loader = kept.loader("crops@v1", batch_size=4, seed=SEED, run="other", tensors="numpy")
+    read(loader, 2)
+    loader.set_epoch(1)
+    batches = iter(loader)
+    for _ in range(2):
+        next(batches)
+    assert {p.kind for p in loader.verify_epoch(0).problems} == {"uncovered"}
+    assert loader.verify_epoch(1).verified
+    loader.close()
+    with pytest.raises(terrapin.CanceledError):
+        next(batches)
+    assert not loader.verify_epoch(1).verified
+
+
 def test_two_processes_as_one_rank(kept: terrapin.Client) -> None:
     loaders = [kept.loader("crops@v1", batch_size=2, seed=SEED, run="both") for _ in range(2)]
     for pair in zip(*loaders, strict=True):

@@ -143,6 +143,20 @@ def test_damaged_samples_are_refused_or_masked(
     assert sound["ids"][lost[0]] in shown.stdout
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_epoch_that_ends_at_a_damaged_sample_is_not_verified(damaged: terrapin.Client, transport: str) -> None:
+    loader = on(damaged, transport).loader("crops@v1", batch_size=2, seed=1, run="d", tensors="numpy")
+    iterator = iter(loader)
+    seen = 0
+    with pytest.raises(terrapin.CorruptError, match="read sample") as caught:
+        for batch in iterator:
+            seen += len(batch["ids"])
+    report = loader.verify_epoch()
+    assert caught.value
+    assert [(p.kind, p.position) for p in report.problems] == [("uncovered", seen), ("refused", None)], report
+    assert not report.partial
+
+
 def test_masked_samples_are_known_after_a_restart(scratch: Path, damaged: terrapin.Client, binary: str) -> None:
     loader = damaged.loader("crops@v1", batch_size=4, seed=1, on_error="mask", run="k", tensors="numpy")
     got = batches(loader)
