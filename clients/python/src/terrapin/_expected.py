@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._properties import CLASS, class_names, columns_of, number
+from ._filter import Filter
+from ._properties import COUNTS, class_names, columns_of, number
 from .errors import UnsupportedError
 from .order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, balanced, stored
 
@@ -32,17 +33,14 @@ class Expected:
 def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
     """What the epoch of a resolved ticket holds.
 
-    Raises UnsupportedError for an order that this package cannot compute: with a filter, or of a later release.
+    Raises UnsupportedError for an order that this package cannot compute: with a filter of which it does not know
+    all, or of a later release.
     """
-    if ticket.get("filter"):
-        raise UnsupportedError(
-            f"this client cannot compute what the filter {ticket['filter']} keeps",
-            "epochs without a filter can be planned and verified; client.seen(session) lists what was read of this one",
-        )
     if ticket["order"] not in (ALGORITHM, DRAWN_ALGORITHM):
         raise UnsupportedError(f"this client does not know the order {ticket['order']!r}", "use a newer client")
-    weights = ticket.get("weights") or ""
-    columns = ["id", "split", "cell", "row", "col"]
+    weights, text = ticket.get("weights") or "", ticket.get("filter") or ""
+    wanted = Filter(text) if text else None
+    columns = ["id", "split", "cell", "row", "col", *(wanted.columns if wanted else ())]
     if weights:
         columns += ("class",) if weights == _BALANCED else columns_of(weights)
     table = client.dataset(ticket["dataset"]).manifest(list(dict.fromkeys(columns)))
@@ -54,20 +52,20 @@ def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
         order = Order(ticket["digest"], ticket["split"], len(ids), shuffle=bool(ticket["shuffle"]), **key)
         return Expected(ids, order)
     shuffle = {True: "uniform", False: "base"}.get(ticket["shuffle"], ticket["shuffle"])
-    kept = list(range(len(ids)))
-    groups: list[int] = []
     facts: dict[str, Any] = {"group_bytes": 0}
-    if shuffle.startswith("window:") or weights.startswith(CLASS):
+    if shuffle.startswith("window:") or COUNTS in columns:
         asked = {k: ticket[k] for k in ("dataset", "digest", "split", "shuffle", "seed", "epoch")}
         facts = client._transports().facts({**asked, "batch_size": 1})
+    names = class_names(facts)
+    kept = list(range(len(ids))) if wanted is None else wanted.kept(samples, names)
+    groups: list[int] = []
     if shuffle.startswith("window:"):
-        place = [[s[k] for s in samples] for k in ("cell", "row", "col")]
+        place = [[samples[i][k] for i in kept] for k in ("cell", "row", "col")]
         kept, groups = stored(kept, place[0], place[1], place[2], facts["chunk"])
     weight = None
     if weights == _BALANCED:
         weight = balanced([samples[i]["class"] for i in kept])
     elif weights:
-        names = class_names(facts)
         weight = [number(samples[i], weights, names) for i in kept]
     drawn = DrawnOrder(
         ticket["digest"],
@@ -76,6 +74,7 @@ def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
         weight=weight,
         groups=groups,
         group_bytes=facts["group_bytes"],
+        filter=text,
         weights=weights,
         shuffle=shuffle,
         **key,

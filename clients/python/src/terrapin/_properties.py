@@ -5,10 +5,11 @@ from typing import Any
 
 from .errors import UnsupportedError
 
-CLASS = "class:"
+_CLASS = "class:"
 _LABELLED, _SCENES = "labelled", "scenes"
 _STORED = ("row", "col", "height", "width")
-_COUNTS = "label_counts"
+COUNTS = "label_counts"
+"""The column that the shares of classes are made of."""
 
 
 def columns_of(name: str) -> tuple[str, ...]:
@@ -17,11 +18,11 @@ def columns_of(name: str) -> tuple[str, ...]:
         return (name,)
     if name == _SCENES:
         return ("slots",)
-    if name == _LABELLED or name.startswith(CLASS):
-        return (_COUNTS, "height", "width")
+    if name == _LABELLED or name.startswith(_CLASS):
+        return (COUNTS, "height", "width")
     raise UnsupportedError(
         f"this client knows no number {name!r} of samples",
-        f"use a newer client, or one of: {', '.join((*_STORED, _SCENES, _LABELLED))}, {CLASS}NAME",
+        f"use a newer client, or one of: {', '.join((*_STORED, _SCENES, _LABELLED))}, {_CLASS}NAME",
     )
 
 
@@ -41,9 +42,9 @@ def number(sample: Mapping[str, Any], name: str, classes: Mapping[int, str]) -> 
     if name == _SCENES:
         return float(len(sample["slots"]))
     found = 0
-    for counted in sample[_COUNTS] or ():
+    for counted in sample[COUNTS] or ():
         value = counted["value"]
         # What has no name goes by its value.
-        if name == _LABELLED or classes.get(value, str(value)) == name.removeprefix(CLASS):
+        if name == _LABELLED or classes.get(value, str(value)) == name.removeprefix(_CLASS):
             found += counted["pixels"]
     return float(found / (sample["height"] * sample["width"]))

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.flight as flight
 import pytest
@@ -138,6 +139,39 @@ def test_every_number_that_weighs_is_recomputed(kept: terrapin.Client, weights: 
     planned = [i for step in range(len(loader)) for i in loader.plan(step).ids]
     assert read(loader) == planned
     assert loader.verify_epoch().verified
+
+
+@pytest.mark.parametrize("shuffle", ["window:300KiB", "uniform", False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "row >= 30 AND class:{} > 0.25",
+        {"op": "between", "args": [{"property": "labelled"}, 0.1, 1]},
+        "class IS NOT NULL AND NOT (class IN ('a', '{}')) OR col < -1e-3 OR row < 20",
+        "id LIKE '%a%' OR scenes = 12 AND \"class:{}\" <> 0 AND start_datetime < DATE('2999-01-01')",
+        "end_datetime > TIMESTAMP('2000-01-01T00:00:00.5Z') AND cell > '' AND row <> col AND collection <> block",
+    ],
+)
+@pytest.mark.parametrize("weights", [None, "class_balanced", "class:{}"])
+def test_what_a_filter_keeps_is_recomputed(kept: terrapin.Client, text: Any, weights: str | None, shuffle) -> None:
+    classes = kept.loader("crops@v1", tensors="numpy").spec.classes
+    name = classes[max(classes)]
+    text = text.format(name) if isinstance(text, str) else text
+    weights = weights and weights.format(name)
+    asked = {"filter": text, "weights": weights, "shuffle": shuffle}
+    loader = kept.loader("crops@v1", batch_size=7, seed=SEED, run="filtered", tensors="numpy", **asked)
+    planned = [i for step in range(len(loader)) for i in loader.plan(step).ids]
+    assert read(loader) == planned
+    assert loader.verify_epoch().verified
+
+
+def test_what_a_filter_cannot_be_computed_of_is_refused_with_a_cure(kept: terrapin.Client) -> None:
+    loader = kept.loader("crops@v1", filter="CASEI(id) LIKE CASEI('%A%')", run="refused", tensors="numpy")
+    read(loader)
+    for ask in (loader.verify_epoch, lambda: loader.plan(0)):
+        with pytest.raises(terrapin.UnsupportedError, match="CASEI") as caught:
+            ask()
+        assert "client.seen" in caught.value.cure
 
 
 def test_an_epoch_that_died_is_not_verified(scratch: Path, serve, ports) -> None:
