@@ -149,15 +149,15 @@ func TestATiledCubeGivesWhatAPlainOneGives(t *testing.T) {
 
 	w := s.open()
 	engine := stream.New(stream.Config{Root: w.root, Cubes: w.cube, Reader: w.reader})
-	windows := func(cubeName, cell string) []stream.Batch {
+	windows := func(cubeName, cell string) []*stream.Batch {
 		run, err := engine.Open(t.Context(), stream.Ticket{Windows: &stream.WindowTicket{Cube: cubeName, Cell: cell, Size: 33, Overlap: 5, BatchSize: 4}})
 		require.NoError(t, err)
 		defer run.Close()
-		var out []stream.Batch
+		var out []*stream.Batch
 		for range run.Steps() {
 			b, err := run.Next(t.Context())
 			require.NoError(t, err)
-			out = append(out, stream.Batch{Step: b.Step, Part: b.Part, Parts: b.Parts, Rows: b.Rows, Image: b.Image, Valid: b.Valid,
+			out = append(out, &stream.Batch{Step: b.Step, Part: b.Part, Parts: b.Parts, Rows: b.Rows, Image: b.Image, Valid: b.Valid,
 				Times: b.Times, IDs: b.IDs, Positions: b.Positions, Places: b.Places}) // all but the memory they lie in
 		}
 		return out
