@@ -74,27 +74,26 @@ func (b *batch) decoded(ctx context.Context, a *arrived) (*chunk, error) {
 	return c, nil
 }
 
-// decodeInto runs the decoder as one of the workers, and demands what was recorded. The sum is nil where
-// it need not be made.
+// decodeInto decodes, and demands what was recorded: the digest may have to be waited for, while others decode. The sum is
+// nil where it need not be made.
 func (b *batch) decodeInto(ctx context.Context, a arrived, dst []byte) (made *sum, err error) {
-	b.reader.workers <- struct{}{}
-	defer func() { <-b.reader.workers }()
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicked(p)
+	defer recovered(&err)
+	var seen uint64
+	b.working(func() {
+		start := time.Now()
+		defer func() {
+			b.count.decoding.Add(int64(time.Since(start)))
+			b.span("decode", start, len(dst))
+		}()
+		b.count.misses.Add(1)
+		seen = b.reader.bytesOf(a)
+		if b.reader.cfg.Unverified || a.sure && b.reader.known.has(seen) {
+			err = b.array(a.job).decode(a.key.bands, dst, a.data)
+			return
 		}
-	}()
-	start := time.Now()
-	defer func() {
-		b.count.decoding.Add(int64(time.Since(start)))
-		b.span("decode", start, len(dst))
-	}()
-	b.count.misses.Add(1)
-	seen := b.reader.bytesOf(a)
-	if b.reader.cfg.Unverified || a.sure && b.reader.known.has(seen) {
-		return nil, b.array(a.job).decode(a.key.bands, dst, a.data)
-	}
-	if made, err = b.decodeAll(a, dst); err != nil {
+		made, err = b.decodeAll(a, dst)
+	})
+	if err != nil || made == nil {
 		return nil, err
 	}
 	if err := b.compare(ctx, a.job, made); err != nil {
@@ -102,6 +101,13 @@ func (b *batch) decodeInto(ctx context.Context, a arrived, dst []byte) (made *su
 	}
 	b.reader.known.add(seen)
 	return made, nil
+}
+
+// working does something as one of the workers.
+func (b *batch) working(do func()) {
+	b.reader.workers <- struct{}{}
+	defer func() { <-b.reader.workers }()
+	do()
 }
 
 // decodeAll decodes all bands, for only they have a digest, and leaves those wanted in dst.
@@ -151,23 +157,29 @@ func (b *batch) straight(j job) []byte {
 	return b.whole(j)
 }
 
-// copyOut gathers as one of the workers.
+// copyOut verifies what may have to wait for its digest, and gathers as one of the workers.
 func (b *batch) copyOut(ctx context.Context, j job, c *chunk) {
-	b.reader.workers <- struct{}{}
-	defer func() { <-b.reader.workers }()
-	defer func() {
-		if p := recover(); p != nil {
-			b.failUnit(j, panicked(p))
-		}
-	}()
-	if err := b.verify(ctx, j, c); err != nil {
+	if err := b.copied(ctx, j, c); err != nil {
 		b.failUnit(j, err)
-		return
 	}
-	begin := b.now()
-	b.gather(j.unit, int(j.layer), c)
-	b.span("gather", begin, b.array(j).bytes)
 }
 
-// panicked is a defect met on a goroutine where no transport could turn it into an error.
-func panicked(p any) error { return fault.New(fault.Internal, "panic: %v\n%s", p, debug.Stack()) }
+func (b *batch) copied(ctx context.Context, j job, c *chunk) (err error) {
+	defer recovered(&err)
+	if err := b.verify(ctx, j, c); err != nil {
+		return err
+	}
+	b.working(func() {
+		begin := b.now()
+		b.gather(j.unit, int(j.layer), c)
+		b.span("gather", begin, b.array(j).bytes)
+	})
+	return nil
+}
+
+// recovered makes an error of a defect met on a goroutine where no transport could turn it into one.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fault.New(fault.Internal, "panic: %v\n%s", p, debug.Stack())
+	}
+}
