@@ -1,4 +1,4 @@
-// Package quality says how well an order mixes, by six measures that other loaders can be held against (docs/spec/order.md,
+// Package quality says how well an order mixes, by measures that other loaders can be held against (docs/spec/order.md,
 // "Measures of mixing"). It owns the arithmetic; it refuses to know where the samples come from, and reads nothing. The invariant: a
 // measure depends on the order, on what the samples share, and on the batch size alone.
 package quality

@@ -131,6 +131,8 @@ class Link:
         if file >= 0:
             try:
                 memory = np.frombuffer(mmap.mmap(file, hello.slots * hello.slot_bytes), np.uint8)
+            except OSError as e:  # such as a limit of address space
+                raise ElsewhereError(f"the server's memory cannot be mapped: {e}") from e
             finally:
                 os.close(file)
             # What lies on earlier memory keeps that, and gives its slots back to nobody.
