@@ -19,9 +19,9 @@ HALF = (SIZE - 1) // 2  # of a window lies before its core
 
 
 @pytest.fixture
-def small(filled: Path, binary: str) -> Iterator[tuple[str, psutil.Process]]:
+def small(scratch: Path, binary: str) -> Iterator[tuple[str, psutil.Process]]:
     """The address of a server with little memory for batches, and its process."""
-    command = [binary, "serve", "--data", str(filled), "--json", "--batch-memory", f"{BUDGET >> 20}MiB"]
+    command = [binary, "serve", "--data", str(scratch), "--json", "--batch-memory", f"{BUDGET >> 20}MiB"]
     command += ["--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--cache", "32MiB"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
