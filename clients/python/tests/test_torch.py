@@ -62,7 +62,7 @@ def test_a_dataloader_that_would_batch_batches_is_refused(client: terrapin.Clien
 SERVE = "import sys; sys.path.insert(0, sys.argv[1])\nfrom double import Double\nd = Double(); print(d.url, flush=True); sys.stdin.read(); d.stop()"  # noqa: E501
 
 
-# torch raises from its handler of SIGCHLD wherever the interpreter is when a worker ends, also in the end of an iterator.
+# When a worker ends, torch raises from its handler of SIGCHLD, wherever the interpreter is: in an iterator's end, too.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
