@@ -201,50 +201,30 @@ func (c *cache) waiters(k key, l *load) int {
 	return int(l.waiters)
 }
 
-// bytes is what is kept now.
-func (c *cache) bytes() int64 {
+// sum adds up a figure of all shards.
+func (c *cache) sum(of func(s *shard) int64) int64 {
 	n := int64(0)
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		n += s.used
+		n += of(s)
 		s.mu.Unlock()
 	}
 	return n
 }
 
+// bytes is what is kept now.
+func (c *cache) bytes() int64 { return c.sum(func(s *shard) int64 { return s.used }) }
+
 // evictions is how many chunks made room for others.
-func (c *cache) evictions() int64 {
-	n := int64(0)
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		n += s.evicted
-		s.mu.Unlock()
-	}
-	return n
-}
+func (c *cache) evictions() int64 { return c.sum(func(s *shard) int64 { return s.evicted }) }
 
 // full reports whether nine tenths of the budget are used.
 func (c *cache) full() bool {
-	used, budget := int64(0), int64(0)
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		used, budget = used+s.used, budget+s.budget
-		s.mu.Unlock()
-	}
-	return c.buffers && used >= budget/10*9
+	return c.buffers && c.bytes() >= c.sum(func(s *shard) int64 { return s.budget })/10*9
 }
 
 // expected is how many chunks are wanted by somebody.
 func (c *cache) expected() int {
-	n := 0
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		n += len(s.wanted)
-		s.mu.Unlock()
-	}
-	return n
+	return int(c.sum(func(s *shard) int64 { return int64(len(s.wanted)) }))
 }

@@ -17,16 +17,22 @@ from .batches import NAMES, digest, over
 from .between import Cutter, Gate
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_killed_server_that_comes_back_loses_and_repeats_nothing(
-    scratch: Path, serve: Callable[..., subprocess.Popen[Any]], ports: tuple[int, int], name: Any
-) -> None:
-    server = serve(scratch, *ports)
+def epoch(ports: tuple[int, int], name: Any) -> tuple[terrapin.Loader, list[str]]:
+    """A loader that waits for its server, at the beginning of an epoch, and the digests of that epoch's batches."""
     loader = terrapin.connect(f"http://127.0.0.1:{ports[0]}", transport=name).loader(
         "crops@v1", batch_size=3, seed=2, tensors="numpy", patience=30
     )
     want = [digest(b) for b in loader]
     loader.set_epoch(0)
+    return loader, want
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_server_that_comes_back_loses_and_repeats_nothing(
+    scratch: Path, serve: Callable[..., subprocess.Popen[Any]], ports: tuple[int, int], name: Any
+) -> None:
+    server = serve(scratch, *ports)
+    loader, want = epoch(ports, name)
     seen = []
     for step, batch in enumerate(loader):
         seen.append(digest(batch))
@@ -43,11 +49,7 @@ def test_a_server_that_is_stopped_and_comes_back_later_is_waited_for(
 ) -> None:
     """It drains for a while, cuts the run off, and is away for a second; the transport is the one asked for."""
     server = serve(scratch, *ports)
-    loader = terrapin.connect(f"http://127.0.0.1:{ports[0]}", transport=name).loader(
-        "crops@v1", batch_size=3, seed=2, tensors="numpy", patience=30
-    )
-    want = [digest(b) for b in loader]
-    loader.set_epoch(0)
+    loader, want = epoch(ports, name)
     seen = []
     back = threading.Timer(1, lambda: serve(scratch, *ports))
     for step, batch in enumerate(loader):
