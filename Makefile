@@ -36,7 +36,7 @@ STORE ?=
 torture: build ## kill -9 at random and at every named step, every store fault at every step (N=2000 kills per store, SEED=1, STORE=file|s3)
 	@python=$$(.ci/setup python); servers=$$(.ci/setup servers) || echo 'no S3 servers: only files' >&2; env $$servers TERRAPIN_PYTHON=$$python \
 		TERRAPIN_TORTURE=$(N) TERRAPIN_TORTURE_SEED=$(SEED) TERRAPIN_TORTURE_STORE=$(STORE) \
-		go test -count=1 -timeout 12h -v -run 'TestTorture|TestEveryFault' ./cmd/terrapin ./catalog/truth
+		go test -count=1 -timeout 12h -v -run 'TestTorture|TestEveryFault|TestFsckFindsEveryDamagedObject' ./cmd/terrapin ./catalog/truth
 
 .PHONY: build
 build: setup ## bin/terrapin, with libzstd where its headers are (twice as fast at decoding)
