@@ -93,6 +93,38 @@ func filterKey(dst *string) strict.Key {
 	}}
 }
 
+// weightsKey accepts a name, or weights by class as an object or its text.
+func weightsKey(dst *string) strict.Key {
+	return strict.Key{Name: "weights", Set: func(raw json.RawMessage) error {
+		text := string(raw)
+		if raw[0] != '{' {
+			text = ""
+			if err := strict.OptionalText("weights", &text).Set(raw); err != nil {
+				return err
+			}
+		}
+		if datasets.ByClass(text) {
+			if err := datasets.CheckClassWeights(text); err != nil {
+				return err
+			}
+		}
+		*dst = text
+		return nil
+	}}
+}
+
+// canonicalWeights are a ticket's weights as the order's key has them.
+func canonicalWeights(v *datasets.Version, weights string) (string, error) {
+	if !datasets.ByClass(weights) {
+		return weights, nil
+	}
+	w, err := v.Labels.ClassWeights(weights)
+	if err != nil {
+		return "", fault.New(fault.KindOf(err), "ticket: %w", err)
+	}
+	return w.Text, nil
+}
+
 // sequence is the order of a ticket's epoch, and the name of its algorithm. Epochs without filter, weights and window
 // are of the version's own algorithm.
 func (e *Engine) sequence(ctx context.Context, v *datasets.Version, n int, r layout.Region, t SampleTicket) (order.Sequence, string, error) {

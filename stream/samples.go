@@ -37,6 +37,9 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 		return nil, t, err
 	}
 	t.Dataset, t.Digest = v.Ref(), v.Digest
+	if t.Weights, err = canonicalWeights(v, t.Weights); err != nil {
+		return nil, t, err
+	}
 	s := &sampleSource{reader: e.cfg.Reader, version: v, spare: e.heap, pinned: map[cube.SliceID]datasets.PinnedSlice{}}
 	vals, err := t.valuesOf(v)
 	if err != nil {

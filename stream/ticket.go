@@ -40,7 +40,8 @@ type SampleTicket struct {
 	Shuffle Shuffle `json:"shuffle"`
 	// Filter keeps the samples for which it is true: CQL2 text, in its canonical form once it was parsed; "" keeps all.
 	Filter string `json:"filter,omitempty"`
-	// Weights is "class_balanced" or a number that samples have, by which they come more or less often; "" is each once.
+	// Weights is "class_balanced", a number that samples have, or the text of weights by class, by which they come more or
+	// less often; "" is each once.
 	Weights string `json:"weights,omitempty"`
 	// Conversion is what the numbers of images become where it is not what the version fixes.
 	Conversion
@@ -127,7 +128,7 @@ func parseSamples(data []byte) (*SampleTicket, error) {
 		strict.Int("message_bytes", &t.MessageBytes, 1, MaxMessageBytes),
 		strict.Text("run", &t.Run),
 		filterKey(&t.Filter),
-		strict.OptionalText("weights", &t.Weights),
+		weightsKey(&t.Weights),
 		strict.Choice("augment", (*string)(&t.Augment), order.Augments()...),
 		strict.Choice("on_error", &t.OnError, "refuse", mask),
 	}, t.Conversion.keys()...))

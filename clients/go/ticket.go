@@ -18,7 +18,8 @@ type Ticket struct {
 	Epoch  uint64 `json:"epoch"`
 	// Shuffle is true, false, "uniform" or "window:BYTES"; nil is true, which is as the version fixes it.
 	Shuffle any `json:"shuffle,omitempty"`
-	// Filter is CQL2 text; Weights is class_balanced or a number that samples have.
+	// Filter is CQL2 text; Weights is class_balanced, a number that samples have or a text such as
+	// {"class": {"maize": 2, "wheat": 0.5}}.
 	Filter  string `json:"filter,omitempty"`
 	Weights string `json:"weights,omitempty"`
 	Order   string `json:"order,omitempty"`

@@ -111,7 +111,7 @@ samples are; of --bench {…, "chunks_decoded", "chunks_kept", "bytes_read", "fi
 	f.BoolVar(&ordered, "ordered", false, "base order instead of a shuffle")
 	f.StringVar(&shuffle, "shuffle", "", "uniform or window:BYTES, such as window:2GiB, instead of what the version fixes")
 	f.StringVar(&filter, "filter", "", "CQL2 that samples have to pass, such as \"labelled > 0.5\"")
-	f.StringVar(&weights, "weights", "", "class_balanced, or a number of samples by which they come more often")
+	f.StringVar(&weights, "weights", "", "class_balanced, a number of samples by which they come more often, or weights by class such as '{\"class\": {\"maize\": 2}}'")
 	f.StringVar(&dtype, "dtype", "", "float32 converts images to it")
 	f.StringVar(&values, "values", "", "raw or physical, instead of what the version fixes")
 	f.StringVar(&augment, "augment", "", "flips or d4: lay windows by symmetries of the square")

@@ -67,9 +67,10 @@ type scan struct {
 	n       int
 
 	kept *order.Bitmap // nil keeps all
-	// values are the weights by index in the base order, or the number of the sample's class.
+	// values are the weights by index in the base order, or where classes are balanced the number of the sample's class.
 	values  []float64
 	classes map[string]float64
+	byClass *datasets.ClassWeights
 }
 
 // noClass is the number of the class of a sample that has none.
@@ -81,10 +82,16 @@ func (s *scan) run(ctx context.Context) error {
 		wanted = cql2.Properties(s.ask.Filter)
 		s.kept = order.NewBitmap(uint64(s.n))
 	}
-	switch s.ask.Weights {
-	case "":
-	case Balanced:
+	switch w := s.ask.Weights; {
+	case w == "":
+	case w == datasets.Balanced:
 		wanted, s.values, s.classes = append(wanted, classProperty), make([]float64, s.n), map[string]float64{}
+	case datasets.ByClass(w):
+		weights, err := s.version.Labels.ClassWeights(w)
+		if err != nil {
+			return err
+		}
+		wanted, s.values, s.byClass = append(wanted, classProperty), make([]float64, s.n), &weights
 	default:
 		wanted, s.values = append(wanted, s.ask.Weights), make([]float64, s.n)
 	}
@@ -95,9 +102,9 @@ func (s *scan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w := s.ask.Weights; w != "" && w != Balanced && !table.isNumber(w) {
+	if w := s.ask.Weights; w != "" && w != datasets.Balanced && s.byClass == nil && !table.isNumber(w) {
 		return fault.New(fault.Invalid, "property %q of the samples of %s is no number to weight by", w, s.version.Ref()).
-			WithCure("use %q or one of: %s", Balanced, join(table.numbers()))
+			WithCure("use %q or one of: %s", datasets.Balanced, join(table.numbers()))
 	}
 	next := 0 // index in the base order: both are sorted by id
 	err = s.version.ScanManifest(ctx, table.columns(), func(record arrow.Record) error {
@@ -136,11 +143,15 @@ func (s *scan) take(index int, r *row) {
 	if s.values == nil {
 		return
 	}
-	if s.classes == nil {
+	if s.classes == nil && s.byClass == nil {
 		s.values[index] = r.number(s.ask.Weights)
 		return
 	}
 	name := r.text(classProperty)
+	if s.byClass != nil {
+		s.values[index] = s.byClass.Of(name)
+		return
+	}
 	number, known := s.classes[name]
 	switch {
 	case name == "":

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 	"github.com/stretchr/testify/require"
 
+	"github.com/terrapin-eo/terrapin/datasets"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -49,7 +50,7 @@ func TestManifestsOfOlderReleasesKnowNoClasses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.root.Write(t.Context(), manifestKey, older(t, data), store.Condition{})
 	require.NoError(t, err)
-	for _, ask := range []Ask{{Weights: Balanced}, {Filter: filter(t, "labelled > 0.5")}, {Filter: filter(t, "class IS NOT NULL")}} {
+	for _, ask := range []Ask{{Weights: datasets.Balanced}, {Filter: filter(t, "labelled > 0.5")}, {Filter: filter(t, "class IS NOT NULL")}} {
 		_, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", ask)
 		require.True(t, fault.Is(err, fault.Precondition), err)
 		require.Contains(t, fault.CureOf(err), "another name")
@@ -63,7 +64,7 @@ func TestADamagedManifestIsAnError(t *testing.T) {
 	w := newWorld(t)
 	data, _, err := w.root.Read(t.Context(), manifestKey, store.Range{})
 	require.NoError(t, err)
-	ask := Ask{Filter: filter(t, "S_INTERSECTS(geometry, BBOX(-180, -90, 180, 90)) AND labelled > 0.1 AND A_CONTAINS(times, ('x'))"), Weights: Balanced}
+	ask := Ask{Filter: filter(t, "S_INTERSECTS(geometry, BBOX(-180, -90, 180, 90)) AND labelled > 0.1 AND A_CONTAINS(times, ('x'))"), Weights: datasets.Balanced}
 	rng := rand.New(rand.NewPCG(1, 9))
 	for round := range 60 {
 		bad := bytes.Clone(data)

@@ -15,14 +15,12 @@ import (
 	"github.com/terrapin-eo/terrapin/datasets/order"
 )
 
-// Balanced is the name of the weights that give every class the same share of an epoch.
-const Balanced = "class_balanced"
-
 // Ask is what an epoch is drawn from. The zero value is the whole split.
 type Ask struct {
 	// Filter is kept only where it is true; nil keeps all.
 	Filter cql2.Expr
-	// Weights is Balanced or the name of a number that samples have; "" draws each once.
+	// Weights is datasets.Balanced, the canonical text of datasets.ClassWeights or the name of a number that samples have;
+	// "" draws each once.
 	Weights string
 	// Storage groups the samples by chunk; nil leaves them in the base order.
 	Storage *Storage

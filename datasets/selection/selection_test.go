@@ -180,7 +180,7 @@ func TestFiltersByPlace(t *testing.T) {
 func TestClassesAreBalanced(t *testing.T) {
 	w := newWorld(t)
 	samples := split(t, w.labelled)
-	c, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Weights: Balanced})
+	c, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Weights: datasets.Balanced})
 	require.NoError(t, err)
 	require.EqualValues(t, samples.Len(), c.Len())
 	classOf := make([]string, samples.Len())
@@ -213,13 +213,47 @@ func TestClassesAreBalanced(t *testing.T) {
 	}
 	mean, epochs := map[string]float64{}, 200
 	for e := range uint64(epochs) {
-		o := order.Draw(order.Key{Shuffle: order.Uniform, Weights: Balanced, Epoch: e}, c)
+		o := order.Draw(order.Key{Shuffle: order.Uniform, Weights: datasets.Balanced, Epoch: e}, c)
 		for p := range o.Len() {
 			mean[classOf[o.At(p)]]++
 		}
 	}
 	for class := range classes {
 		require.InDelta(t, share, mean[class]/float64(epochs), share/10, class)
+	}
+}
+
+// Weights by class give each class its share: that of its samples times its weight.
+func TestWeightsByClass(t *testing.T) {
+	w := newWorld(t)
+	samples := split(t, w.labelled)
+	classes, err := Classes(t.Context(), w.labelled, "train")
+	require.NoError(t, err)
+	first := w.labelled.Labels.Classes[0]
+	given, err := w.labelled.Labels.ClassWeights(fmt.Sprintf(`{"class": {%q: 3}}`, w.labelled.Labels.ClassName(first.Value)))
+	require.NoError(t, err)
+	c, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Weights: given.Text})
+	require.NoError(t, err)
+	named, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Filter: filter(t, fmt.Sprintf("class = '%s'", w.labelled.Labels.ClassName(first.Value)))})
+	require.NoError(t, err)
+	heavy := map[int]bool{}
+	for _, i := range kept(named, order.Base) {
+		heavy[i] = true
+	}
+	require.NotEmpty(t, heavy)
+	require.Less(t, len(heavy), samples.Len())
+	times := make([]float64, samples.Len())
+	for _, i := range kept(c, order.Uniform) {
+		times[i]++
+	}
+	total := float64(samples.Len() + 2*len(heavy))
+	for i, n := range times {
+		require.NotEqual(t, int32(noClass), classes[i])
+		want := float64(samples.Len()) / total
+		if heavy[i] {
+			want *= 3
+		}
+		require.InDelta(t, want, n, 1)
 	}
 }
 
@@ -255,7 +289,7 @@ func TestWeightsByANumber(t *testing.T) {
 func TestStorageGroupsByChunk(t *testing.T) {
 	w := newWorld(t)
 	samples := split(t, w.labelled)
-	for _, ask := range []Ask{{}, {Filter: filter(t, "row > 16 OR col > 8")}, {Weights: Balanced}} {
+	for _, ask := range []Ask{{}, {Filter: filter(t, "row > 16 OR col > 8")}, {Weights: datasets.Balanced}} {
 		base, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Filter: ask.Filter})
 		require.NoError(t, err)
 		ask.Storage = &Storage{Edge: 32, GroupBytes: 1 << 10}
@@ -295,7 +329,9 @@ func TestWhatCannotBeAskedIsRefused(t *testing.T) {
 		{w.labelled, Ask{Weights: "area"}, fault.Invalid, `no property "area"`, "class"},
 		{w.labelled, Ask{Weights: "cell"}, fault.Invalid, "no number to weight by", "class_balanced"},
 		{w.labelled, Ask{Weights: "geometry"}, fault.Invalid, "no number to weight by", "row"},
-		{w.bare, Ask{Weights: Balanced}, fault.Invalid, "no labels", "row"},
+		{w.bare, Ask{Weights: datasets.Balanced}, fault.Invalid, "no labels", "row"},
+		{w.bare, Ask{Weights: `{"class":{}}`}, fault.Invalid, "no labels", "scenes"},
+		{w.labelled, Ask{Weights: `{"class":{"-77":1}}`}, fault.Invalid, "no class", "they have"},
 		{w.bare, Ask{Filter: filter(t, "labelled > 0")}, fault.Invalid, "no labels", "scenes"},
 		{w.labelled, Ask{Filter: filter(t, "row < 0")}, fault.Precondition, "passes the filter row < 0", "samples"},
 		{w.labelled, Ask{Filter: filter(t, "cell > 3")}, fault.Precondition, "passes the filter", "samples"},

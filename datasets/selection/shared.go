@@ -30,7 +30,7 @@ func Classes(ctx context.Context, v *datasets.Version, split string) ([]int32, e
 	if err != nil || v.Labels == nil {
 		return nil, err
 	}
-	s := scan{version: v, split: split, ask: Ask{Weights: Balanced}, n: samples.Len()}
+	s := scan{version: v, split: split, ask: Ask{Weights: datasets.Balanced}, n: samples.Len()}
 	if err := s.run(ctx); fault.Is(err, fault.Precondition) {
 		return nil, nil
 	} else if err != nil {

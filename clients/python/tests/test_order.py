@@ -200,3 +200,12 @@ def test_classes_are_balanced():
         total += counts
     assert sum(total[i] for i in (0, 2, 4)) == 1800
     assert all(abs(total[i] - 600) <= 1 for i in (0, 2, 4))
+
+
+def test_weights_by_class_are_those_of_the_vectors():
+    vectors = json.loads((ROOT / "testdata/conformance/weights.json").read_text())
+    names = {c["value"]: c["name"] or str(c["value"]) for c in vectors["classes"]}
+    assert len(vectors["weights"]) > 3
+    for v in vectors["weights"]:
+        given = {names[int(value)]: w for value, w in json.loads(v["canonical"])["class"].items()}
+        assert order.by_class([*v["of"], None, "", "rye"], given) == [*v["of"].values(), 0, 0, 1]

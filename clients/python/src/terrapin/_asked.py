@@ -3,6 +3,7 @@
 import math
 import numbers
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ._state import COUNTS, whole
@@ -82,3 +83,23 @@ def shuffle(value: Any) -> bool | str:
             'use True (what the version fixes), False or "base" (sorted by id), "uniform", or "window:2GiB"',
         ) from None
     return str(value)
+
+
+def weights(value: Any) -> Any:
+    """How often samples come: a text, or weights by class as plain JSON."""
+    if not isinstance(value, Mapping):
+        return value
+    given = value.get("class")
+    if not isinstance(given, Mapping) or len(value) != 1:
+        raise InvalidError(f"loader: weights {value!r} are not by class", 'write {"class": {"maize": 2, "wheat": 0.5}}')
+    out = {}
+    for name, weight in given.items():
+        key = name if isinstance(name, str) else str(whole("weights", name))
+        real = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
+        if not real or not 0 <= float(weight) < math.inf or key in out:
+            raise InvalidError(
+                f"loader: weights: class {name!r} has the weight {weight!r}, or another one besides",
+                "a weight is a finite number from 0 up; a class has one",
+            )
+        out[key] = float(weight)
+    return {"class": out}

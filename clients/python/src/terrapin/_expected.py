@@ -1,12 +1,13 @@
 """The samples of an epoch by position, recomputed from the manifest by this package's own order."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ._filter import Filter
 from ._properties import COUNTS, class_names, columns_of, number
 from .errors import UnsupportedError
-from .order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, balanced, stored
+from .order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, balanced, by_class, stored
 
 if TYPE_CHECKING:
     from .client import Client
@@ -39,10 +40,11 @@ def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
     if ticket["order"] not in (ALGORITHM, DRAWN_ALGORITHM):
         raise UnsupportedError(f"this client does not know the order {ticket['order']!r}", "use a newer client")
     weights, text = ticket.get("weights") or "", ticket.get("filter") or ""
+    classed = weights.startswith("{")
     wanted = Filter(text) if text else None
     columns = ["id", "split", "cell", "row", "col", *(wanted.columns if wanted else ())]
     if weights:
-        columns += ("class",) if weights == _BALANCED else columns_of(weights)
+        columns += ("class",) if weights == _BALANCED or classed else columns_of(weights)
     table = client.dataset(ticket["dataset"]).manifest(list(dict.fromkeys(columns)))
     samples = [s for s in table.to_pylist() if s["split"] == ticket["split"]]
     samples.sort(key=lambda s: str(s["id"]))
@@ -53,7 +55,7 @@ def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
         return Expected(ids, order)
     shuffle = {True: "uniform", False: "base"}.get(ticket["shuffle"], ticket["shuffle"])
     facts: dict[str, Any] = {"group_bytes": 0}
-    if shuffle.startswith("window:") or COUNTS in columns:
+    if shuffle.startswith("window:") or COUNTS in columns or classed:
         asked = {k: ticket[k] for k in ("dataset", "digest", "split", "shuffle", "seed", "epoch")}
         facts = client._transports().facts({**asked, "batch_size": 1})
     names = class_names(facts)
@@ -65,6 +67,9 @@ def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
     weight = None
     if weights == _BALANCED:
         weight = balanced([samples[i]["class"] for i in kept])
+    elif classed:
+        given = {names.get(int(value), value): w for value, w in json.loads(weights)["class"].items()}
+        weight = by_class([samples[i]["class"] for i in kept], given)
     elif weights:
         weight = [number(samples[i], weights, names) for i in kept]
     drawn = DrawnOrder(

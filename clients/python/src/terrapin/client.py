@@ -109,7 +109,7 @@ class Client:
         world_size: int | None = None,
         shuffle: bool | str = True,
         filter: str | Mapping[str, Any] | None = None,
-        weights: str | None = None,
+        weights: str | Mapping[str, Any] | None = None,
         tail: Tail | None = None,
         dtype: Literal["float32"] | None = None,
         values: Literal["raw", "physical"] | None = None,
@@ -134,8 +134,9 @@ class Client:
                          order: sorted by sample id
         ``filter``       keep the samples for which this CQL2 is true, as text or as its JSON, such as
                          ``class = 'maize' AND labelled > 0.5``; an unknown property raises and names those there are
-        ``weights``      ``class_balanced``, or a number that samples have: they come more or less often in proportion,
-                         as many positions as there are samples kept
+        ``weights``      ``class_balanced``, a number that samples have, or ``{"class": {"maize": 2, "wheat": 0.5}}``
+                         (by name or value; other classes weigh 1): samples come more or less often in proportion, as
+                         many positions as there are samples kept
         ``tail``         the last samples that do not fill a step: ``short`` (a smaller batch; default for one rank),
                          ``drop`` (default for several) or ``pad`` (full batches with ``weight`` 0)
         ``dtype``        ``float32``: the server converts images, whatever else is done to their numbers

@@ -74,7 +74,7 @@ class Loader:
         world_size: int | None = None,
         shuffle: bool | str = True,
         filter: str | Mapping[str, Any] | None = None,
-        weights: str | None = None,
+        weights: str | Mapping[str, Any] | None = None,
         tail: Tail | None = None,
         dtype: Literal["float32"] | None = None,
         values: Literal["raw", "physical"] | None = None,
@@ -120,15 +120,17 @@ class Loader:
         """Whether batches are handed out in page-locked memory."""
         self.unpinned: str = why
         """Why they are not; empty where they are."""
-        asked: dict[str, Any] = {"dataset": dataset, "split": split, "tail": tail, "filter": filter, "weights": weights}
+        asked: dict[str, Any] = {"dataset": dataset, "split": split, "tail": tail, "filter": filter}
+        asked["weights"] = _asked.weights(weights)
         asked |= {"dtype": dtype, "values": values, "normalise": normalise, "augment": augment, "on_error": on_error}
         request = {key: value for key, value in asked.items() if value is not None}
         # One sample per batch: the schema is the same, and no batch size is too large to ask.
         self.spec = Spec.from_metadata(transports.facts({**request, **self._ticket_tail(1)}))
         # From here on this loader means this very version, whatever is committed meanwhile.
         self._request = {**request, "dataset": self.spec.dataset, "digest": self.spec.digest}
-        if self.spec.filter is not None:
-            self._request["filter"] = self.spec.filter
+        for key, canonical in (("filter", self.spec.filter), ("weights", self.spec.weights)):
+            if canonical is not None:
+                self._request[key] = canonical
         self._tail = tail
         self._steps_from(0)
 

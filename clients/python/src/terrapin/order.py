@@ -15,7 +15,7 @@ import math
 import struct
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
 
@@ -28,6 +28,7 @@ __all__ = [
     "Plan",
     "Tail",
     "balanced",
+    "by_class",
     "shuffle_name",
     "stored",
 ]
@@ -268,6 +269,11 @@ def balanced(classes: Sequence[str | None]) -> list[float]:
     """The weights ``class_balanced`` of samples by the names of their classes; None or "" is none."""
     counts = Counter(classes)
     return [1 / counts[name] if name else 0.0 for name in classes]
+
+
+def by_class(classes: Sequence[str | None], weights: Mapping[str, float]) -> list[float]:
+    """The weights of samples by the names of their classes: 1 of a class without one, 0 where there is no class."""
+    return [float(weights.get(name, 1.0)) if name else 0.0 for name in classes]
 
 
 def _prefix_sums(weight: Sequence[float]) -> list[int]:

@@ -124,7 +124,7 @@ class Spec:
     filter: str | None
     """Canonical text of the filter; None keeps every sample."""
     weights: str | None
-    """Name of the weights; None has every sample once."""
+    """Name of the weights, or their canonical text where they are by class; None has every sample once."""
     cube: str
     snapshot: str
     """The cube and the snapshot of it that the version pins."""

@@ -130,6 +130,25 @@ def test_drawn_orders_are_recomputed(kept: terrapin.Client, weights: str | None,
     assert loader.verify_epoch().verified
 
 
+@pytest.mark.parametrize("shuffle", ["window:300KiB", "uniform", False])
+@pytest.mark.parametrize("text", [None, "row >= 20"])
+def test_weights_by_class_are_recomputed(kept: terrapin.Client, shuffle: str | bool, text: str | None) -> None:
+    classes = kept.loader("crops@v1", tensors="numpy").spec.classes
+    value = max(classes)
+    asked = {"batch_size": 7, "seed": SEED, "shuffle": shuffle, "filter": text, "run": "by-class"}
+    loader = kept.loader("crops@v1", weights={"class": {classes[value]: 2.5, min(classes): 0}}, **asked)
+    weights = dict.fromkeys(classes, 1.0) | {value: 2.5, min(classes): 0.0}
+    assert loader.spec.weights
+    assert json.loads(loader.spec.weights) == {"class": {str(v): w for v, w in weights.items()}}
+    planned = [i for step in range(len(loader)) for i in loader.plan(step).ids]
+    assert read(loader) == planned
+    assert loader.verify_epoch(epoch=0).verified
+    class_of = {s["id"]: s["class"] for s in kept.dataset("crops@v1").manifest().to_pylist()}
+    assert classes[min(classes)] not in {class_of[i] for i in planned}
+    again = kept.loader("crops@v1", weights=loader.spec.weights, **asked)
+    again.load_state_dict(loader.state_dict())
+
+
 @pytest.mark.parametrize("shuffle", ["window:300KiB", "uniform"])
 @pytest.mark.parametrize("weights", ["class:{}", "labelled", "scenes", "row", "width"])
 def test_every_number_that_weighs_is_recomputed(kept: terrapin.Client, weights: str, shuffle: str) -> None:
