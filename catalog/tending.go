@@ -36,3 +36,11 @@ type Description struct {
 // Sizer tells numbers of the moment, such as connections in use and changes that wait, by names of its own that are
 // always the same.
 type Sizer interface{ Sizes() map[string]int }
+
+// Snapshotter shows what the catalog holds at one moment, for as long as it takes to read all of it.
+type Snapshotter interface {
+	// Snapshot calls with a Reader that tells what the catalog held when it was called, whatever is changed meanwhile. The
+	// Reader is good until the call returns, for one goroutine; each of its reads has the time that one of the catalog has.
+	// What is changed meanwhile takes more room in the database until then.
+	Snapshot(ctx context.Context, do func(Reader) error) error
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -33,8 +34,16 @@ func notThere(id string) error {
 	return fault.New(fault.NotFound, "collection %q: %w", id, catalog.ErrNotFound).WithCure("see `terrapin catalog info` for those there are")
 }
 
-// Backup writes what was posted. What changes meanwhile may be in it or not; what does not is.
-func Backup(ctx context.Context, from Pager, w io.Writer, told func(Kept)) (kept Kept, err error) {
+// Backup writes what was posted, as it is at one moment.
+func Backup(ctx context.Context, from catalog.Snapshotter, w io.Writer, told func(Kept)) (kept Kept, err error) {
+	err = from.Snapshot(ctx, func(r catalog.Reader) error {
+		kept, err = backupOf(ctx, Of(r), w, told)
+		return err
+	})
+	return kept, err
+}
+
+func backupOf(ctx context.Context, from Pager, w io.Writer, told func(Kept)) (kept Kept, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)
 	line := func(text []byte) {
 		_, _ = out.Write(text) // an error stays, and is told by Flush
@@ -64,6 +73,38 @@ func Backup(ctx context.Context, from Pager, w io.Writer, told func(Kept)) (kept
 	}
 	return kept, nil
 }
+
+// CopyBackup writes a backup that is read from elsewhere, and returns the numbers that it ends with. One that breaks off is an error.
+func CopyBackup(w io.Writer, r io.Reader, told func(Kept)) (kept Kept, err error) {
+	in := bufio.NewReaderSize(r, 1<<20)
+	var last []byte // the beginning of the line that was read last
+	for lines, begins := 0, true; ; {
+		part, err := in.ReadSlice('\n')
+		if begins && len(part) > 0 {
+			last = append(last[:0], part[:min(len(part), longestEnd)]...)
+		}
+		if _, err := w.Write(part); err != nil {
+			return kept, fault.New(fault.Unavailable, "write the backup: %w", err).WithCure("make room and begin again")
+		}
+		switch begins = err == nil; {
+		case begins:
+			if lines++; told != nil && lines%pageItems == 0 {
+				told(Kept{Items: lines})
+			}
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
+			if gjson.GetBytes(last, "terrapin").Str != "end" || json.Unmarshal(last, &kept) != nil {
+				return kept, fault.New(fault.Unavailable, "the backup broke off after %d lines", lines).WithCure("take it again; the server's log tells why")
+			}
+			return kept, nil
+		default:
+			return kept, fault.New(fault.Unavailable, "read the backup: %w", err).WithCure("take it again")
+		}
+	}
+}
+
+// longestEnd is more bytes than the last line of a backup has.
+const longestEnd = 200
 
 // Compressed packs what is written by what a file's name ends in: .gz, .zst, or not at all. Close ends the packing, and does
 // not close w.

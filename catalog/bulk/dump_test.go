@@ -50,7 +50,7 @@ func TestABackupIsRestored(t *testing.T) {
 		var out bytes.Buffer
 		packed, err := Compressed(&out, name)
 		require.NoError(t, err)
-		kept, err := Backup(t.Context(), Of(c), packed, nil)
+		kept, err := Backup(t.Context(), c, packed, nil)
 		require.NoError(t, err)
 		require.NoError(t, packed.Close())
 		require.Equal(t, Kept{2, 1203}, kept)
@@ -72,6 +72,15 @@ func TestABackupIsRestored(t *testing.T) {
 		}
 		if name != "x.ndjson" {
 			continue
+		}
+		var again bytes.Buffer
+		kept, err = CopyBackup(&again, bytes.NewReader(out.Bytes()), nil)
+		require.NoError(t, err)
+		require.Equal(t, Kept{2, 1203}, kept)
+		require.Equal(t, out.String(), again.String())
+		for _, cut := range []int{0, 10, out.Len() / 2, out.Len() - 3} {
+			_, err = CopyBackup(&again, bytes.NewReader(out.Bytes()[:cut]), nil)
+			require.True(t, fault.Is(err, fault.Unavailable), "%d: %v", cut, err)
 		}
 		lines := strings.SplitAfter(out.String(), "\n")
 		for what, content := range map[string]string{"cut": out.String()[:out.Len()/2], "a line less": strings.Join(append(lines[:5:5], lines[6:]...), "")} {

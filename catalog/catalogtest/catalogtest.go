@@ -60,6 +60,7 @@ func Run(t *testing.T, cfg Config) {
 		"indexes":            testIndexes,
 		"indexes, pages":     testIndexesBetweenPages,
 		"description":        testDescription,
+		"snapshot":           testSnapshot,
 		"real documents":     testReal,
 		"wide":               testWide,
 		"limits":             testLimits,

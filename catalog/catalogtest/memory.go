@@ -32,7 +32,10 @@ type state struct {
 	marks       map[string]string
 }
 
-var _ catalog.Catalog = (*Memory)(nil)
+var (
+	_ catalog.Catalog     = (*Memory)(nil)
+	_ catalog.Snapshotter = (*Memory)(nil)
+)
 
 // NewMemory returns an empty catalog.
 func NewMemory() *Memory {
@@ -73,6 +76,15 @@ func (m *Memory) look(ctx context.Context) (state, error) {
 
 func (s state) clone() state {
 	return state{collections: maps.Clone(s.collections), items: maps.Clone(s.items), marks: maps.Clone(s.marks)}
+}
+
+// Snapshot shows the state of this moment.
+func (m *Memory) Snapshot(ctx context.Context, do func(catalog.Reader) error) error {
+	now, err := m.look(ctx)
+	if err != nil {
+		return err
+	}
+	return do(&Memory{state: now, signer: m.signer, wrong: m.wrong})
 }
 
 // Collection returns one collection's document.

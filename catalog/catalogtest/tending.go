@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // testIndexes asks the same before, with and after an index over a property, where the catalog has them.
@@ -105,4 +106,65 @@ func testDescription(t *testing.T, c catalog.Catalog) {
 	require.Positive(t, d.Schema)
 	require.Positive(t, d.Bytes)
 	require.Equal(t, rev, apply(t, c, catalog.Changes{}), "asking changes nothing")
+}
+
+// testSnapshot changes a catalog while a snapshot of it is read.
+func testSnapshot(t *testing.T, c catalog.Catalog) {
+	x, ok := c.(catalog.Snapshotter)
+	if !ok {
+		return
+	}
+	ctx := t.Context()
+	apply(t, c, manyItems(60))
+	everything := func(r catalog.Reader) (out []string) {
+		list, err := r.Collections(ctx, all, catalog.Query{})
+		require.NoError(t, err)
+		for _, doc := range list.Documents {
+			out = append(out, string(doc))
+		}
+		for q := (catalog.Query{Page: catalog.Page{Limit: 7}}); ; {
+			page, err := r.Search(ctx, all, q)
+			require.NoError(t, err)
+			for _, doc := range page.Documents {
+				out = append(out, string(doc))
+			}
+			if q.Token = page.Next; q.Token == "" {
+				return out
+			}
+		}
+	}
+	want := everything(c)
+	old, fresh := catalog.ItemRef{Collection: "a", ID: "i001"}, catalog.ItemRef{Collection: "new", ID: "i"}
+	require.NoError(t, x.Snapshot(ctx, func(r catalog.Reader) error {
+		apply(t, c, catalog.Changes{Collections: documents(Collection("new"), collection("a", `"title":"another",`)), Items: documents(Item("new", "i", square, then)), DeleteItems: []catalog.ItemRef{old}})
+		require.Equal(t, want, everything(r))
+		apply(t, c, catalog.Changes{DeleteCollections: []string{"b"}})
+		require.Equal(t, want, everything(r))
+		doc, err := r.Item(ctx, all, old)
+		require.NoError(t, err)
+		require.Contains(t, want, string(doc))
+		_, err = r.Item(ctx, all, fresh)
+		require.ErrorIs(t, err, catalog.ErrNotFound)
+		doc, err = r.Collection(ctx, all, "a")
+		require.NoError(t, err)
+		require.NotContains(t, string(doc), "another")
+		_, err = r.Collection(ctx, all, "new")
+		require.ErrorIs(t, err, catalog.ErrNotFound)
+		var nobody catalog.Scope
+		_, err = r.Collection(ctx, nobody, "a")
+		require.ErrorIs(t, err, catalog.ErrNotFound)
+		_, err = r.Item(ctx, nobody, old)
+		require.ErrorIs(t, err, catalog.ErrNotFound)
+		return nil
+	}))
+	require.NotEqual(t, want, everything(c))
+	_, err := c.Item(ctx, all, fresh)
+	require.NoError(t, err)
+	broken := fault.New(fault.Unavailable, "no room")
+	require.ErrorIs(t, x.Snapshot(ctx, func(catalog.Reader) error { return broken }), broken, "what goes wrong outside of the catalog stays what it is")
+	now := everything(c)
+	require.NoError(t, x.Snapshot(ctx, func(r catalog.Reader) error {
+		require.Equal(t, now, everything(r))
+		return nil
+	}))
 }

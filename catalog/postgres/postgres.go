@@ -73,10 +73,11 @@ type Catalog struct {
 }
 
 var (
-	_ catalog.Catalog   = (*Catalog)(nil)
-	_ catalog.Indexer   = (*Catalog)(nil)
-	_ catalog.Describer = (*Catalog)(nil)
-	_ catalog.Stager    = (*Catalog)(nil)
+	_ catalog.Catalog     = (*Catalog)(nil)
+	_ catalog.Indexer     = (*Catalog)(nil)
+	_ catalog.Describer   = (*Catalog)(nil)
+	_ catalog.Stager      = (*Catalog)(nil)
+	_ catalog.Snapshotter = (*Catalog)(nil)
 )
 
 // Open connects to the database and brings its schema up to this release's, which is made if it is not there.

@@ -19,20 +19,34 @@ import (
 
 // Collection returns one collection's document.
 func (c *Catalog) Collection(ctx context.Context, s catalog.Scope, id string) (doc json.RawMessage, err error) {
-	err = c.one(ctx, "read a collection", &doc, `SELECT document FROM collection WHERE id = $1 AND `+visible(s), id)
+	err = c.one(ctx, "read a collection", &doc, textOfCollection+visible(s), id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fault.New(fault.NotFound, "collection %q: %w", id, catalog.ErrNotFound)
+		return nil, noCollection(id)
 	}
 	return doc, err
 }
 
 // Item returns one item's document.
 func (c *Catalog) Item(ctx context.Context, s catalog.Scope, ref catalog.ItemRef) (doc json.RawMessage, err error) {
-	err = c.one(ctx, "read an item", &doc, `SELECT document FROM item WHERE id = $1 AND collection = $2 AND `+visible(s), ref.ID, ref.Collection)
+	err = c.one(ctx, "read an item", &doc, textOfItem+visible(s), ref.ID, ref.Collection)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fault.New(fault.NotFound, "item %q of collection %q: %w", ref.ID, ref.Collection, catalog.ErrNotFound)
+		return nil, noItem(ref)
 	}
 	return doc, err
+}
+
+// The statements that read one document, without the condition that the scope adds.
+const (
+	textOfItem       = `SELECT document FROM item WHERE id = $1 AND collection = $2 AND `
+	textOfCollection = `SELECT document FROM collection WHERE id = $1 AND `
+)
+
+func noItem(ref catalog.ItemRef) error {
+	return fault.New(fault.NotFound, "item %q of collection %q: %w", ref.ID, ref.Collection, catalog.ErrNotFound)
+}
+
+func noCollection(id string) error {
+	return fault.New(fault.NotFound, "collection %q: %w", id, catalog.ErrNotFound)
 }
 
 // one reads a document; pgx.ErrNoRows says that there is none.

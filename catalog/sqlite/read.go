@@ -10,38 +10,48 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
-	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // Item returns one item's document.
 func (c *Catalog) Item(ctx context.Context, s catalog.Scope, ref catalog.ItemRef) (json.RawMessage, error) {
-	doc, err := c.document(ctx, s, "read an item", `SELECT document FROM item WHERE id = ?1 AND collection = ?2`, ref.ID, ref.Collection)
+	doc, err := c.document(ctx, s, "read an item", textOfItem, ref.ID, ref.Collection)
 	if doc == nil && err == nil {
-		return nil, fault.New(fault.NotFound, "item %q of collection %q: %w", ref.ID, ref.Collection, catalog.ErrNotFound)
+		return nil, noItem(ref)
 	}
 	return doc, err
 }
 
 // Collection returns one collection's document.
 func (c *Catalog) Collection(ctx context.Context, s catalog.Scope, id string) (json.RawMessage, error) {
-	doc, err := c.document(ctx, s, "read a collection", `SELECT document FROM collection WHERE id = ?`, id)
+	doc, err := c.document(ctx, s, "read a collection", textOfCollection, id)
 	if doc == nil && err == nil {
-		return nil, fault.New(fault.NotFound, "collection %q: %w", id, catalog.ErrNotFound)
+		return nil, noCollection(id)
 	}
 	return doc, err
 }
 
 // document reads one document that the scope sees, or nil.
 func (c *Catalog) document(ctx context.Context, s catalog.Scope, op, text string, args ...any) (doc []byte, err error) {
-	if !s.SeesAll() {
-		text += " AND FALSE"
-	}
 	err = c.lent(ctx, c.lookups, op, func(r *conn) error {
 		// A look-up ends sooner than it could be interrupted, and to watch the context takes as long as it does.
-		_, err := r.one(context.Background(), text, args, &doc)
+		_, err := r.one(context.Background(), seenBy(s, text), args, &doc)
 		return err
 	})
 	return doc, err
+}
+
+// The statements that read one document.
+const (
+	textOfItem       = `SELECT document FROM item WHERE id = ?1 AND collection = ?2`
+	textOfCollection = `SELECT document FROM collection WHERE id = ?`
+)
+
+// seenBy adds to a statement's conditions what a scope sees.
+func seenBy(s catalog.Scope, text string) string {
+	if !s.SeesAll() {
+		return text + " AND FALSE"
+	}
+	return text
 }
 
 // Search returns a page of items.
@@ -107,16 +117,22 @@ func (c *Catalog) collectionsRevision(ctx context.Context) (revision int64, err 
 
 func (c *Catalog) everyCollection(ctx context.Context) (all []catalog.Shelved, revision int64, err error) {
 	err = c.snapshot(ctx, "read collections", func(r *conn) error {
-		if _, err := r.one(ctx, `SELECT coalesce((SELECT value FROM setting WHERE name = 'collections'), 0)`, nil, &revision); err != nil {
-			return err
-		}
-		return r.query(ctx, `SELECT origin, document FROM collection`, nil, func(row sqlgen.Row) error {
-			var origin int64
-			var doc []byte
-			err := row.Scan(&origin, &doc)
-			all = append(all, catalog.Shelved{Document: doc, Origin: catalog.Origin(origin)})
-			return err
-		})
+		all, revision, err = collectionsIn(ctx, r)
+		return err
+	})
+	return all, revision, err
+}
+
+func collectionsIn(ctx context.Context, r *conn) (all []catalog.Shelved, revision int64, err error) {
+	if _, err := r.one(ctx, `SELECT coalesce((SELECT value FROM setting WHERE name = 'collections'), 0)`, nil, &revision); err != nil {
+		return nil, 0, err
+	}
+	err = r.query(ctx, `SELECT origin, document FROM collection`, nil, func(row sqlgen.Row) error {
+		var origin int64
+		var doc []byte
+		err := row.Scan(&origin, &doc)
+		all = append(all, catalog.Shelved{Document: doc, Origin: catalog.Origin(origin)})
+		return err
 	})
 	return all, revision, err
 }

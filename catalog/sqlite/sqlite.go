@@ -37,10 +37,11 @@ type Catalog struct {
 }
 
 var (
-	_ catalog.Catalog   = (*Catalog)(nil)
-	_ catalog.Indexer   = (*Catalog)(nil)
-	_ catalog.Describer = (*Catalog)(nil)
-	_ catalog.Stager    = (*Catalog)(nil)
+	_ catalog.Catalog     = (*Catalog)(nil)
+	_ catalog.Indexer     = (*Catalog)(nil)
+	_ catalog.Describer   = (*Catalog)(nil)
+	_ catalog.Stager      = (*Catalog)(nil)
+	_ catalog.Snapshotter = (*Catalog)(nil)
 )
 
 // busy is how long a statement waits for another process that writes, such as one that copies the file, in milliseconds.

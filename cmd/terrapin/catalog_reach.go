@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"os"
 
@@ -14,12 +15,15 @@ import (
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/bulk"
 	"github.com/terrapin-eo/terrapin/fault"
+	httpserve "github.com/terrapin-eo/terrapin/serve/http"
 )
 
 // reach is a catalog that a verb of many documents works on: one that this process has open, or one in a server.
 type reach struct {
 	bulk.Target
 	bulk.Pager
+	// backup writes what was posted to it, as it is at one moment.
+	backup func(ctx context.Context, w io.Writer, told func(bulk.Kept)) (bulk.Kept, error)
 	// base is the address of the API in front of it, "" where there is none.
 	base string
 }
@@ -51,7 +55,7 @@ func (c *cli) withCatalog(ctx context.Context, founds bool, do func(context.Cont
 	defer w.close()
 	guarded, cancel := w.hold.guard(ctx)
 	defer cancel()
-	err = do(guarded, reach{Target: bulk.Into(w.catalog), Pager: bulk.Of(w.catalog)})
+	err = do(guarded, reach{Target: bulk.Into(w.catalog), Pager: bulk.Of(w.catalog), backup: w.backup})
 	if lost := w.hold.err(); err != nil && lost != nil {
 		err = lost
 	}
@@ -60,7 +64,16 @@ func (c *cli) withCatalog(ctx context.Context, founds bool, do func(context.Cont
 
 func (c *cli) remoteCatalog(url string) reach {
 	far := &farCatalog{url: url, actor: c.actor}
-	return reach{Target: far, Pager: far, base: url}
+	return reach{Target: far, Pager: far, backup: far.backup, base: url}
+}
+
+// backup writes a backup of the catalog here.
+func (w *workspace) backup(ctx context.Context, out io.Writer, told func(bulk.Kept)) (bulk.Kept, error) {
+	from, ok := w.catalog.(catalog.Snapshotter)
+	if !ok {
+		return bulk.Kept{}, fault.New(fault.Unsupported, "this kind of catalog shows no snapshot of itself")
+	}
+	return bulk.Backup(ctx, from, out, told)
 }
 
 // farCatalog is the catalog of a server, reached by verbs that are there for it.
@@ -136,6 +149,15 @@ func (f *farCatalog) Page(ctx context.Context, a bulk.Ask) (page bulk.Page, err 
 	return page, err
 }
 
+// backup reads a backup that the server makes.
+func (f *farCatalog) backup(ctx context.Context, w io.Writer, told func(bulk.Kept)) (kept bulk.Kept, err error) {
+	err = streamed(ctx, f.url, catalogBackupVerb.name, f.actor, func(body io.Reader) error {
+		kept, err = bulk.CopyBackup(w, body, told)
+		return err
+	})
+	return kept, err
+}
+
 // The verbs that a server has for this; the command line shows none of them.
 
 type lookupArgs struct {
@@ -158,6 +180,20 @@ var catalogPageVerb = verb{name: "catalog.page", access: tends, run: func(ctx co
 	}
 	page, err := bulk.Of(w.catalog).Page(ctx, a)
 	return page, exitOK, err
+}}
+
+var catalogBackupVerb = verb{name: "catalog.backup", access: tends, run: func(_ context.Context, w *workspace, c call) (any, int, error) {
+	if err := c.into(&struct{}{}); err != nil {
+		return nil, 0, err
+	}
+	return httpserve.Lines(func(ctx context.Context, out io.Writer) error {
+		if !w.saving.TryLock() { // each holds a connection, and what is changed meanwhile takes room
+			return fault.New(fault.Unavailable, "another backup of the catalog is being taken").WithCure("wait until it is done")
+		}
+		defer w.saving.Unlock()
+		_, err := w.backup(ctx, out, nil)
+		return err
+	}), exitOK, nil
 }}
 
 var catalogPutVerb = verb{name: "catalog.put", access: tends, run: func(ctx context.Context, w *workspace, c call) (any, int, error) {

@@ -59,12 +59,19 @@ func TestCatalogVerbsOnAServer(t *testing.T) {
 	// Live copies, while the server runs.
 	file := filepath.Join(t.TempDir(), "live.sqlite")
 	s.json(exitOK, "catalog", "backup", file)
-	s.json(exitOK, "catalog", "backup", file+".ndjson")
+	near := s.json(exitOK, "catalog", "backup", file+".ndjson")
+	far := remote.json(exitOK, "catalog", "backup", file+".ndjson.gz", "--server", server.urls.HTTP)
+	for _, kept := range []map[string]any{near, far} {
+		assert.EqualValues(t, 2, kept["collections"])
+		assert.EqualValues(t, 2500, kept["items"])
+	}
 	_, _, code := remote.run("catalog", "backup", file, "--server", server.urls.HTTP)
 	assert.Equal(t, exitUsage, code)
-	copied := newShell(t)
-	copied.json(exitOK, "catalog", "restore", file)
-	assert.Equal(t, s.exported(), copied.exported())
+	for _, name := range []string{file, file + ".ndjson", file + ".ndjson.gz"} {
+		copied := newShell(t)
+		copied.json(exitOK, "catalog", "restore", name)
+		assert.Equal(t, s.exported(), copied.exported(), name)
+	}
 
 	// Another catalog is filled through the API, in pages, and filled again by its journal.
 	crawled := newShell(t)

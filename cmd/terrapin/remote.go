@@ -35,19 +35,42 @@ func sendForm(ctx context.Context, url, name, actor string, write func(*multipar
 	body, writer := io.Pipe()
 	form := multipart.NewWriter(writer)
 	go func() { writer.CloseWithError(write(form)) }()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(url, "/")+"/v1/verbs/"+name, body)
+	res, err := post(ctx, url, name, actor, form.FormDataContentType(), body)
 	if err != nil {
-		return nil, 0, fault.New(fault.Invalid, "server URL %q: %w", url, err).WithCure("give the HTTP URL that `terrapin serve` printed")
-	}
-	req.Header.Set("Content-Type", form.FormDataContentType())
-	req.Header.Set("Terrapin-Actor", actor)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, 0, fault.New(fault.Unavailable, "server %s: %w", url, err).
-			WithCure("check that `terrapin serve` runs there, and run the same command again: what is in already is skipped")
+		return nil, 0, err
 	}
 	defer res.Body.Close()
 	return readAnswer(res, url)
+}
+
+// streamed runs a verb without arguments whose answer is read while it is made.
+func streamed(ctx context.Context, url, name, actor string, read func(body io.Reader) error) error {
+	res, err := post(ctx, url, name, actor, "application/json", strings.NewReader("{}"))
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		_, _, err := readAnswer(res, url)
+		return err
+	}
+	return read(res.Body)
+}
+
+// post sends the call of a verb.
+func post(ctx context.Context, url, name, actor, media string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(url, "/")+"/v1/verbs/"+name, body)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "server URL %q: %w", url, err).WithCure("give the HTTP URL that `terrapin serve` printed")
+	}
+	req.Header.Set("Content-Type", media)
+	req.Header.Set("Terrapin-Actor", actor)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "server %s: %w", url, err).
+			WithCure("check that `terrapin serve` runs there, and run the same command again: what is in already is skipped")
+	}
+	return res, nil
 }
 
 func readAnswer(res *http.Response, url string) (any, int, error) {

@@ -81,7 +81,7 @@ func verbs() []verb {
 		predictionsListVerb, predictionsShowVerb,
 		runListVerb, runShowVerb,
 		storeFsckVerb, storeReindexVerb, storeDoctorVerb, storeGCVerb, storeDuVerb,
-		catalogInfoVerb, catalogIndexVerb, catalogLookupVerb, catalogPageVerb, catalogPutVerb,
+		catalogInfoVerb, catalogIndexVerb, catalogLookupVerb, catalogPageVerb, catalogBackupVerb, catalogPutVerb,
 	}
 }
 

@@ -116,8 +116,8 @@ func (c *cli) catalogBackupCommand() *cobra.Command {
 made of the data directory or bucket is left out, as store reindex makes it again.
 
 FILE.ndjson, FILE.ndjson.gz or FILE.ndjson.zst is newline-JSON that catalog restore reads into either kind of
-catalog. FILE.sqlite is a copy of a whole SQLite catalog as it is at one moment, made on the machine that has it, while
-a server works on. For a catalog in PostgreSQL there is pg_dump as well (docs/guides/catalog.md).
+catalog. FILE.sqlite is a copy of a whole SQLite catalog, made on the machine that has it, while a server works on.
+Both are of one moment. For a catalog in PostgreSQL there is pg_dump as well (docs/guides/catalog.md).
 
 With --json: {"file", "collections": n, "items": n}; of a copy, {"file", "bytes": n}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -134,7 +134,7 @@ func (c *cli) catalogBackup(ctx context.Context, file string) error {
 	bar := c.newBar()
 	err := c.withCatalog(ctx, false, func(ctx context.Context, r reach) error {
 		return writeFile(file, func(w io.Writer) (err error) {
-			kept, err = bulk.Backup(ctx, r.Pager, w, func(k bulk.Kept) { bar.count("items", k.Items) })
+			kept, err = r.backup(ctx, w, func(k bulk.Kept) { bar.count("items", k.Items) })
 			return err
 		})
 	})

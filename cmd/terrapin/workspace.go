@@ -49,9 +49,10 @@ type workspace struct {
 	// catalog; indexing serialises catching up, which reads what it wrote before.
 	committing sync.RWMutex
 	indexing   sync.Mutex
-	// compacting is held by the one compaction there may be; jobs are the verbs that commit.
-	compacting sync.Mutex
-	jobs       jobs
+	// compacting is held by the one compaction there may be, and saving by the one backup that a server makes; jobs are
+	// the verbs that commit.
+	compacting, saving sync.Mutex
+	jobs               jobs
 
 	mu    sync.Mutex
 	cubes map[string]*layout.Cube

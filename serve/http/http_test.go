@@ -489,3 +489,38 @@ func TestHealthAndServer(t *testing.T) {
 	require.Contains(t, string(away.body), "closed")
 	require.Contains(t, string(away.body), `"cure"`)
 }
+
+func TestLinesOfAVerb(t *testing.T) {
+	lines := func(n int, end error) Verb {
+		return func(context.Context, VerbRequest) (any, int, error) {
+			return Lines(func(_ context.Context, w io.Writer) error {
+				for i := range n {
+					if _, err := fmt.Fprintf(w, "{\"line\":%d}\n", i); err != nil {
+						return err
+					}
+				}
+				return end
+			}), 0, nil
+		}
+	}
+	broken := fault.New(fault.Unavailable, "the database is gone")
+	f := start(t, map[string]Verb{"whole": lines(2, nil), "refused": lines(0, broken), "broken": lines(50_000, broken)})
+	a := f.post(t, "/v1/verbs/whole", "{}", "Terrapin-Actor", "ada")
+	require.Equal(t, 200, a.status)
+	require.Equal(t, "application/x-ndjson", a.header.Get("Content-Type"))
+	require.Equal(t, "{\"line\":0}\n{\"line\":1}\n", string(a.body))
+	a = f.post(t, "/v1/verbs/refused", "{}", "Terrapin-Actor", "ada")
+	require.Equal(t, 503, a.status, "what fails before the first line is an error like any other")
+	require.Equal(t, reply.JSON, a.header.Get("Content-Type"))
+
+	req, err := http.NewRequest("POST", f.url+"/v1/verbs/broken", strings.NewReader("{}"))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Terrapin-Actor", "ada")
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	_, err = io.ReadAll(res.Body)
+	require.Error(t, err, "one that breaks off is seen to")
+	require.Contains(t, f.log.String(), "broke off")
+}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -25,6 +26,10 @@ import (
 // Verb runs one verb for a client: doc is what the command line prints with --json, and exit its
 // status, 0 or 1. An error means that there is no document.
 type Verb func(ctx context.Context, q VerbRequest) (doc any, exit int, err error)
+
+// Lines is the document of a verb whose answer is too long for one: it writes newline-JSON, which is the whole body of the
+// answer. A client sees whether it is whole by what the lines say, and by the connection, which breaks off with an error.
+type Lines func(ctx context.Context, w io.Writer) error
 
 // VerbRequest is a call of a verb.
 type VerbRequest struct {
@@ -72,8 +77,42 @@ func (s *server) verb(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Config.Log.InfoContext(r.Context(), "verb", "verb", name, "actor", q.Actor, "exit", exit, "files", len(q.Files))
+	if lines, ok := doc.(Lines); ok {
+		return s.lines(w, r, lines)
+	}
 	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"exit": exit, "document": doc})
 	return nil
+}
+
+// takenWithin is how long a client may take for a piece of an answer that is made while it is sent.
+const takenWithin = time.Minute
+
+// lines answers while the lines are made. An error before the first of them is answered as one.
+func (s *server) lines(w http.ResponseWriter, r *http.Request, lines Lines) error {
+	out := &patient{w: w, control: http.NewResponseController(w)}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	err := lines(r.Context(), out)
+	if err != nil && out.begun {
+		s.Config.Log.WarnContext(r.Context(), "an answer broke off", "path", r.URL.Path, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+// patient writes to a client that has takenWithin for each piece.
+type patient struct {
+	w       io.Writer
+	control *http.ResponseController
+	begun   bool
+}
+
+// Write gives the client its time anew.
+func (p *patient) Write(b []byte) (int, error) {
+	p.begun = true
+	if err := p.control.SetWriteDeadline(time.Now().Add(takenWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return p.w.Write(b)
 }
 
 // receive reads the arguments and spools the files to a folder.
