@@ -52,12 +52,31 @@ type Aggregation struct {
 	Kind AggregationKind
 	// Property is what it is computed of; Count needs none.
 	Property string
-	// Step of Dates is year, month, day or hour (UTC).
+	// Step of Dates is one of Steps.
 	Step string
 	// Edges of Ranges are the ends of its half-open buckets [e0, e1), [e1, e2) …; what lies outside of them is not counted.
 	Edges []float64
 	// Most bounds the buckets of Terms; the most frequent come first, equal ones by key (see TermBuckets). 0 means 100.
 	Most int
+}
+
+// Steps are those of Dates, in UTC. A week begins on Monday.
+var Steps = []string{"year", "month", "week", "day", "hour"}
+
+// BeginOfStep is the first moment of the step that a time lies in.
+func BeginOfStep(step string, t time.Time) time.Time {
+	t = t.UTC()
+	switch step {
+	case "year":
+		return time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+	case "month":
+		return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+	case "week":
+		return time.Date(t.Year(), t.Month(), t.Day()-(int(t.Weekday())+6)%7, 0, 0, 0, 0, time.UTC)
+	case "day":
+		return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	return t.Truncate(time.Hour)
 }
 
 // AggregationKind is what an aggregation computes.
@@ -71,7 +90,7 @@ const (
 	Greatest
 	// Terms counts items by a scalar property's value; a list counts for each of its scalars once. What reads the same is the same term.
 	Terms
-	// Dates counts items by a moment's year, month, day or hour.
+	// Dates counts items by the step that a moment lies in.
 	Dates
 	// Ranges counts items by intervals of a number.
 	Ranges

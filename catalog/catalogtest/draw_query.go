@@ -109,7 +109,7 @@ func (d draw) sums() []catalog.Aggregation {
 			Property: pick(d, "n", "s", "t", "b", "l", "mixed", "datetime", "start_datetime", "none", "collection", "id")}
 		switch a.Kind {
 		case catalog.Dates:
-			a.Step = pick(d, "year", "month", "day", "hour")
+			a.Step = pick(d, catalog.Steps...)
 		case catalog.Ranges:
 			a.Edges = pick(d, []float64{-1, 0, 0.5, 2}, []float64{0, 10}, []float64{2, 3, 1e299, 1e301}, nil)
 		case catalog.Terms:

@@ -127,6 +127,10 @@ func (m *Memory) dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, 
 			t = time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
 		case "month":
 			t = time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+		case "week":
+			for t = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC); t.Weekday() != time.Monday; {
+				t = t.AddDate(0, 0, -1)
+			}
 		case "day":
 			t = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 		case "hour":
@@ -134,8 +138,8 @@ func (m *Memory) dates(hits []record, a catalog.Aggregation) ([]catalog.Bucket, 
 		}
 		counts[t.Format(time.RFC3339)]++
 	}
-	if !slices.Contains([]string{"year", "month", "day", "hour"}, a.Step) {
-		return nil, fault.New(fault.Invalid, "aggregation %q: the step %q is unknown", a.Name, a.Step).WithCure("use year, month, day or hour")
+	if !slices.Contains(catalog.Steps, a.Step) {
+		return nil, fault.New(fault.Invalid, "aggregation %q: the step %q is unknown", a.Name, a.Step).WithCure("use one of %v", catalog.Steps)
 	}
 	var out []catalog.Bucket
 	for _, key := range slices.Sorted(maps.Keys(counts)) {

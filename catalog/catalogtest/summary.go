@@ -160,6 +160,9 @@ func testDatesAndRanges(t *testing.T, c catalog.Catalog) {
 	require.Equal(t, []string{"1969-01-01T00:00:00Z=1", "2019-01-01T00:00:00Z=2", "2020-01-01T00:00:00Z=1", "2021-01-01T00:00:00Z=1"}, dates(catalog.Query{}, "datetime", "year"))
 	require.Equal(t, []string{"1969-12-01T00:00:00Z=1", "2019-12-01T00:00:00Z=2", "2020-01-01T00:00:00Z=1", "2021-07-01T00:00:00Z=1"}, dates(catalog.Query{}, "datetime", "month"))
 	require.Equal(t, []string{"2019-12-31T00:00:00Z=2", "2020-01-01T00:00:00Z=1"}, dates(catalog.Query{Collections: []string{"a"}}, "datetime", "day"))
+	require.Equal(t, []string{"1969-12-29T00:00:00Z=1", "2019-12-30T00:00:00Z=3", "2021-06-28T00:00:00Z=1"}, dates(catalog.Query{}, "datetime", "week"), "from Monday on, over the end of a year")
+	require.Equal(t, []string{"2019-12-30T00:00:00Z=1", "2021-06-28T00:00:00Z=1"}, dates(catalog.Query{BBox: []float64{0, 0, 1, 1}}, "datetime", "week"))
+	require.Equal(t, []string{"0001-01-01T00:00:00Z=1", "2020-02-24T00:00:00Z=2"}, dates(catalog.Query{}, "d", "week"))
 	require.Equal(t, []string{"1969-12-31T23:00:00Z=1", "2021-07-01T10:00:00Z=1"}, dates(catalog.Query{Collections: []string{"b"}}, "datetime", "hour"))
 	require.Equal(t, []string{"2019-12-01T00:00:00Z=1", "2021-07-01T00:00:00Z=1"}, dates(catalog.Query{BBox: []float64{0, 0, 1, 1}}, "datetime", "month"))
 	require.Equal(t, []string{"0001-01-01T00:00:00Z=1", "2020-02-29T00:00:00Z=2"}, dates(catalog.Query{}, "d", "day"))
@@ -181,7 +184,7 @@ func testDatesAndRanges(t *testing.T, c catalog.Catalog) {
 	require.Equal(t, []string{"0-1e+99=0"}, ranges(catalog.Query{}, "datetime", 0, 1e99), "a moment is no number")
 
 	for name, ask := range map[string]catalog.Aggregation{
-		"unknown step": {Kind: catalog.Dates, Property: "datetime", Step: "week"}, "no step": {Kind: catalog.Dates, Property: "datetime"},
+		"unknown step": {Kind: catalog.Dates, Property: "datetime", Step: "minute"}, "no step": {Kind: catalog.Dates, Property: "datetime"},
 		"edges turned round": {Kind: catalog.Ranges, Property: "n", Edges: []float64{2, 1}}, "equal edges": {Kind: catalog.Ranges, Property: "n", Edges: []float64{1, 1}},
 		"unknown kind": {Kind: 99},
 	} {

@@ -58,7 +58,7 @@ func testWide(t *testing.T, c catalog.Catalog) {
 			t.Fatalf("question %d: %s\n  is answered with %s", i, a, different)
 		}
 		if i%5 == 0 {
-			a.sums = []catalog.Aggregation{{Kind: catalog.Count}, {Kind: catalog.Dates, Property: "datetime", Step: pick(d, "year", "month", "day")},
+			a.sums = []catalog.Aggregation{{Kind: catalog.Count}, {Kind: catalog.Dates, Property: "datetime", Step: pick(d, "year", "month", "week", "day")},
 				{Kind: catalog.Terms, Property: pick(d, "collection", "n"), Most: 5}, {Kind: catalog.Least, Property: "datetime"}, {Kind: catalog.Greatest, Property: "n"}}
 			wanted, err := right.Aggregate(t.Context(), all, a.query, a.sums)
 			require.NoError(t, err)

@@ -41,8 +41,8 @@ func check(a catalog.Aggregation) error {
 	case catalog.Count, catalog.Least, catalog.Greatest, catalog.Terms:
 		return nil
 	case catalog.Dates:
-		if !slices.Contains([]string{"year", "month", "day", "hour"}, a.Step) {
-			return fault.New(fault.Invalid, "aggregation %q: the step %q is unknown", a.Name, a.Step).WithCure("use year, month, day or hour")
+		if !slices.Contains(catalog.Steps, a.Step) {
+			return fault.New(fault.Invalid, "aggregation %q: the step %q is unknown", a.Name, a.Step).WithCure("use one of %s", strings.Join(catalog.Steps, ", "))
 		}
 		return nil
 	case catalog.Ranges:
@@ -161,7 +161,7 @@ func (g *aggregation) end(first bool) (value any, err error) {
 	return time.UnixMicro(slices.Max(found)).UTC(), nil
 }
 
-// dates counts by hours or days in the database, and by months and years here.
+// dates counts by hours or days in the database, and by longer steps here.
 func (g *aggregation) dates(a catalog.Aggregation) ([]catalog.Bucket, error) {
 	counts, err := g.datesBy(a)
 	if err != nil {
@@ -169,14 +169,7 @@ func (g *aggregation) dates(a catalog.Aggregation) ([]catalog.Bucket, error) {
 	}
 	begins := map[int64]int{}
 	for us, n := range counts {
-		t := time.UnixMicro(us).UTC()
-		switch a.Step {
-		case "year":
-			t = time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
-		case "month":
-			t = time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
-		}
-		begins[t.UnixMicro()] += n
+		begins[catalog.BeginOfStep(a.Step, time.UnixMicro(us)).UnixMicro()] += n
 	}
 	var out []catalog.Bucket
 	for _, us := range sorted(begins) {
@@ -200,7 +193,7 @@ func (g *aggregation) datesBy(a catalog.Aggregation) (map[int64]int, error) {
 		return nil, nil
 	}
 	if a.Property == Datetime && a.Step != "hour" && g.w.plain() {
-		if a.Step == "day" {
+		if a.Step == "day" || a.Step == "week" {
 			return g.tallied(Day)
 		}
 		return g.tallied(Month)

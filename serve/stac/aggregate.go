@@ -195,8 +195,8 @@ func (a *api) wanted(r *request, names []string, step string) (out []measure, er
 	if step == "" {
 		step = "month"
 	}
-	if !slices.Contains([]string{"year", "month", "day", "hour"}, step) {
-		return nil, fault.New(fault.Invalid, "datetime_frequency_interval %q is unknown", step).WithCure("use year, month, day or hour")
+	if !slices.Contains(catalog.Steps, step) {
+		return nil, fault.New(fault.Invalid, "datetime_frequency_interval %q is unknown", step).WithCure("use one of %s", strings.Join(catalog.Steps, ", "))
 	}
 	if len(names) > maxMeasures {
 		return nil, fault.New(fault.TooLarge, "%d aggregations are asked for", len(names)).WithCure("ask for up to %d at once", maxMeasures)

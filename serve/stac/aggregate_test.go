@@ -52,13 +52,15 @@ func TestAggregate(t *testing.T) {
 		sums = sumsOf(t, w.get(t, "/collections/s2/aggregate?aggregations=total_count,datetime_frequency&datetime_frequency_interval=day&filter="+url.QueryEscape("eo:cloud_cover < 8")))
 		require.EqualValues(t, 2, sums["total_count"]["value"])
 		require.Equal(t, map[string]int{"2020-01-01T00:00:00Z": 1, "2020-01-02T00:00:00Z": 1}, frequencies(t, sums["datetime_frequency"]))
+		sums = sumsOf(t, w.get(t, "/aggregate?aggregations=datetime_frequency&datetime_frequency_interval=week"))
+		require.Equal(t, map[string]int{"2019-12-30T00:00:00Z": 10, "2020-01-06T00:00:00Z": 14, "2020-01-13T00:00:00Z": 14, "2020-01-20T00:00:00Z": 12}, frequencies(t, sums["datetime_frequency"]))
 		sums = sumsOf(t, w.post(t, "/aggregate", `{"aggregations":["total_count"],"collections":["s2"],"bbox":[3,50,3.005,51],"query":{"platform":{"eq":"sentinel-2a"}},"filter":{"op":"<","args":[{"property":"eo:cloud_cover"},50]}}`))
 		require.EqualValues(t, 1, sums["total_count"]["value"])
 		sums = sumsOf(t, w.post(t, "/collections/mine/aggregate", `{"aggregations":["total_count","datetime_min"]}`))
 		require.EqualValues(t, 0, sums["total_count"]["value"])
 		require.Nil(t, sums["datetime_min"]["value"])
 		require.Empty(t, sumsOf(t, w.get(t, "/aggregate")), "nothing is counted unasked")
-		for _, path := range []string{"/aggregate?aggregations=nothing_frequency", "/collections/mine/aggregate?aggregations=cloud_cover_min", "/aggregate?aggregations=total_count&datetime_frequency_interval=week",
+		for _, path := range []string{"/aggregate?aggregations=nothing_frequency", "/collections/mine/aggregate?aggregations=cloud_cover_min", "/aggregate?aggregations=total_count&datetime_frequency_interval=decade",
 			"/aggregate?limit=1", "/aggregate?aggregations=total_count&bbox=1"} {
 			require.Equal(t, 400, w.get(t, path).status, path)
 		}

@@ -117,6 +117,73 @@ func TestPagesForPeople(t *testing.T) {
 	})
 }
 
+// Who follows the links of the landing page in a browser gets pages; programs get what they always did.
+func TestPagesOfDocuments(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		w.fill(t)
+		html := []string{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+		hostile := strings.NewReplacer(`"gone":"y"`, `"gone":"`+strings.Repeat("ä", 400)+`"`, "https://example.com/AOT.tif", "javascript:alert(1)").Replace(postedX)
+		require.Equal(t, 201, w.post(t, "/collections/mine/items", hostile).status)
+		for path, want := range map[string][]string{
+			"/collections/s2":                  {"T s2", "Scenes of fields &lt;b&gt;", w.url + "/collections/s2/items", "earth observation", "https://example.com/l", "?f=json"},
+			"/collections/s2/items":            {"25 in all", w.url + "/collections/s2/items/scene%2024", "Scene number 0", "2020-01-25T10:00:00Z"},
+			"/collections/s2/items?limit=10":   {"after", "token="},
+			"/collections/s2/items?ids=none":   {"No items"},
+			"/collections/s2/items/scene%2003": {"Scene number 3", "platform", "sentinel-2b", "instruments", w.url + "/assets/labels/l/r1/raster", "s3://b/k.tif", w.url + "/collections/s2"},
+			"/collections/mine/items/x":        {"There is more than a page shows", "…"},
+			"/collections/mine/items/x?f=html": {"<html"},
+			"/?f=html":                         {"<html"},
+		} {
+			a := w.get(t, path, html...)
+			require.Equal(t, 200, a.status, path)
+			require.Equal(t, "text/html; charset=utf-8", a.header.Get("Content-Type"), path)
+			require.Equal(t, "Accept", a.header.Get("Vary")[:6], path)
+			require.Contains(t, a.header.Get("Content-Security-Policy"), "default-src 'none'")
+			require.Empty(t, a.header.Get("ETag"))
+			for _, text := range want {
+				require.Contains(t, string(a.body), text, path)
+			}
+			require.NotContains(t, string(a.body), "ZgotmplZ")
+			require.NotContains(t, string(a.body), "fields <b>", "text of documents is escaped")
+			require.NotContains(t, string(a.body), `href="javascript:`, "nor does an address run anything")
+			program := w.get(t, strings.Replace(path, "f=html", "", 1))
+			require.Contains(t, program.header.Get("Content-Type"), "json", path)
+			require.Contains(t, program.header.Get("Vary"), "Accept", path)
+		}
+		next := w.get(t, "/collections/s2/items?limit=10", html...)
+		_, rest, found := strings.Cut(string(next.body), `<a href="`+w.url+"/collections/s2/items?")
+		require.True(t, found)
+		query, _, _ := strings.Cut(rest, `"`)
+		second := string(w.get(t, "/collections/s2/items?"+strings.ReplaceAll(query, "&amp;", "&"), html...).body)
+		require.Contains(t, second, "scene%2014")
+		require.NotContains(t, second, "scene%2024")
+		require.Contains(t, second, "before")
+		require.Contains(t, w.get(t, "/collections/s2?f=json", html...).header.Get("Content-Type"), "application/json")
+		for _, path := range []string{"/collections/s2?f=xml", "/collections/s2/items?f=", "/?f=1"} {
+			require.Equal(t, 400, w.get(t, path).status, path)
+		}
+		for _, path := range []string{"/collections/none", "/collections/none/items", "/collections/s2/items/none"} {
+			require.Equal(t, 404, w.get(t, path, html...).status, path)
+		}
+	})
+}
+
+// An id may hold slashes, and some clients unescape them before they ask.
+func TestAnIDWithSlashes(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		w.fill(t)
+		require.Equal(t, 201, w.post(t, "/collections/mine/items", strings.Replace(postedX, `"id":"x"`, `"id":"10/2020/x y"`, 1)).status)
+		for _, path := range []string{"10%2F2020%2Fx%20y", "10/2020/x%20y", "10/2020%2fx y"} {
+			a := w.send(t, http.MethodGet, "/collections/mine/items/"+strings.ReplaceAll(path, " ", "%20"), "")
+			require.Equal(t, 200, a.status, path)
+			require.Contains(t, string(a.body), w.url+"/collections/mine/items/10%2F2020%2Fx%20y")
+		}
+		for _, path := range []string{"10/2020/x", "10/2020/x%20y/", "10//2020/x%20y", "/"} {
+			require.Equal(t, 404, w.send(t, http.MethodGet, "/collections/mine/items/"+path, "").status, path)
+		}
+	})
+}
+
 // gone is a catalog whose database does not answer.
 type gone struct{ catalog.Catalog }
 

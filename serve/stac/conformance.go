@@ -9,7 +9,7 @@ const (
 )
 
 // conformsTo lists the classes that hold, each with its version: what clients look for is the exact address.
-// Browseable is not among them: items are found by search, and no link of a collection leads to each of them.
+// Browseable is not among them: it asks for item links to each item, and a collection has an items link to pages of them.
 var conformsTo = slices.Concat(
 	each(stacAPI+"v1.0.0/", "core", "collections", "ogcapi-features", "item-search"),
 	each(ogcAPI+"ogcapi-features-1/1.0/conf/", "core", "geojson", "oas30"),

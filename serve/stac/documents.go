@@ -34,17 +34,31 @@ func (a *api) collections(w http.ResponseWriter, r *request) error {
 }
 
 func (a *api) oneCollection(w http.ResponseWriter, r *request) error {
+	page, err := asPage(w, r)
+	if err != nil {
+		return err
+	}
 	doc, err := a.Catalog.Collection(r.Context(), a.scope(r.Request), r.collection)
 	if err != nil {
 		return err
+	}
+	if page {
+		return a.collectionPage(w, r, newPresenter(r.at, nil).collectionDoc(nil, doc))
 	}
 	return a.one(w, r, doc, reply.JSON, newPresenter(r.at, nil).collectionDoc)
 }
 
 func (a *api) oneItem(w http.ResponseWriter, r *request) error {
+	page, err := asPage(w, r)
+	if err != nil {
+		return err
+	}
 	doc, err := a.Catalog.Item(r.Context(), a.scope(r.Request), catalog.ItemRef{Collection: r.collection, ID: r.item})
 	if err != nil {
 		return err
+	}
+	if page {
+		return a.itemPage(w, r, newPresenter(r.at, nil).item(nil, doc))
 	}
 	return a.one(w, r, doc, reply.GeoJSON, newPresenter(r.at, nil).item)
 }
@@ -86,6 +100,12 @@ func (a *api) items(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	q.Collections = within(q.Collections, r.collection)
+	if page, err := asPage(w, r); err != nil || page {
+		if err != nil {
+			return err
+		}
+		return a.itemsPage(w, r, q)
+	}
 	of := collectionURL(r.at, r.collection)
 	return a.found(w, r, q, func(res catalog.Result) []link { return pageLinks(r, res, reply.GeoJSON) },
 		link{Rel: "parent", Href: of, Type: reply.JSON}, link{Rel: "collection", Href: of, Type: reply.JSON})
@@ -154,7 +174,7 @@ func (a *api) searchPost(w http.ResponseWriter, r *request) error {
 // found answers a question of items with a page of features, or with all of them as lines, as the client takes
 // them. The matches are counted on the first page only.
 func (a *api) found(w http.ResponseWriter, r *request, q ask, pages func(catalog.Result) []link, more ...link) error {
-	w.Header().Add("Vary", "Accept")
+	w.Header()["Vary"] = acceptVaries
 	if media := linesTaken(r.Request); media != "" {
 		if err := a.inCatalog(r); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,8 +15,31 @@ import (
 	"github.com/terrapin-eo/terrapin/serve/reply"
 )
 
+// asPage reports whether the answer is to be a page for people: as the parameter f says, else as the client would rather have it.
+func asPage(w http.ResponseWriter, r *request) (bool, error) {
+	w.Header()["Vary"] = acceptVaries
+	switch f := r.given.Get("f"); f {
+	case "json":
+		return false, nil
+	case "html":
+		return true, nil
+	case "":
+		if !r.given.Has("f") {
+			return prefersPage(r.Header.Values("Accept")), nil
+		}
+		fallthrough
+	default:
+		return false, fault.New(fault.Invalid, "f is %q", f).WithCure("ask for json or html")
+	}
+}
+
+var acceptVaries = []string{"Accept"}
+
 // prefersPage reports whether the client would rather have HTML than JSON; of what it likes alike, what it names first.
 func prefersPage(accept []string) bool {
+	if !slices.ContainsFunc(accept, func(one string) bool { return strings.Contains(one, "html") }) {
+		return false // as most are programs
+	}
 	page, document, first := 0.0, 0.0, ""
 	for _, one := range strings.Split(strings.Join(accept, ","), ",") {
 		media, weights, err := mime.ParseMediaType(one)
@@ -43,8 +67,10 @@ func prefersPage(accept []string) bool {
 
 // landing is the root: a catalog with a link to everything there is, or a page for people.
 func (a *api) landing(w http.ResponseWriter, r *request) error {
-	w.Header().Add("Vary", "Accept")
-	if prefersPage(r.Header.Values("Accept")) {
+	if page, err := asPage(w, r); err != nil || page {
+		if err != nil {
+			return err
+		}
 		return a.landingPage(w, r)
 	}
 	links := []link{

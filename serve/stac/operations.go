@@ -11,6 +11,7 @@ import (
 var (
 	filtering   = []string{"bbox", "intersects", "datetime", "collections", "ids", "filter", "filter-lang", "filter-crs", "query", "q"}
 	searching   = slices.Concat([]string{"limit", "token", "sortby", "fields"}, filtering)
+	browsing    = slices.Concat([]string{"f"}, searching)
 	exporting   = slices.Concat([]string{"sortby", "fields"}, filtering)
 	tabling     = slices.Concat([]string{"sortby"}, filtering)
 	collecting  = []string{"limit.collections", "token", "sortby", "fields.collections", "bbox", "datetime", "filter", "filter-lang", "filter-crs", "query", "q"}
@@ -34,7 +35,7 @@ func operations() []operation {
 func reading() []operation {
 	get := http.MethodGet
 	return []operation{
-		{method: get, path: "/", id: "getLandingPage", summary: "The landing page: a STAC catalog with links to everything; HTML for browsers", takes: []string{"q.landing"},
+		{method: get, path: "/", id: "getLandingPage", summary: "The landing page: a STAC catalog with links to everything; HTML for browsers", takes: []string{"q.landing", "f"},
 			gives: []answer{{200, reply.JSON, "landingPage"}, {200, "text/html", "text"}}, run: (*api).landing},
 		{method: get, path: "/conformance", id: "getConformance", summary: "The conformance classes that hold",
 			gives: []answer{{200, reply.JSON, "conformance"}}, run: (*api).conformance},
@@ -46,12 +47,12 @@ func reading() []operation {
 			gives: []answer{{200, reply.JSON, "children"}}, run: (*api).children},
 		{method: get, path: "/collections", id: "getCollections", summary: "Collections that fulfil all that is asked, in order of their ids", takes: collecting,
 			gives: []answer{{200, reply.JSON, "collections"}}, run: (*api).collections},
-		{method: get, path: "/collections/{collectionId}", id: "describeCollection", summary: "One collection",
-			gives: []answer{{200, reply.JSON, "collection"}, {304, "", ""}}, run: (*api).oneCollection},
-		{method: get, path: "/collections/{collectionId}/items", id: "getFeatures", summary: "A page of a collection's items, newest first; as lines, all of them", takes: searching,
-			gives: found, run: (*api).items},
-		{method: get, path: "/collections/{collectionId}/items/{featureId}", id: "getFeature", summary: "One item",
-			gives: []answer{{200, reply.GeoJSON, "item"}, {304, "", ""}}, run: (*api).oneItem},
+		{method: get, path: "/collections/{collectionId}", id: "describeCollection", summary: "One collection; HTML for browsers", takes: []string{"f"},
+			gives: []answer{{200, reply.JSON, "collection"}, {200, "text/html", "text"}, {304, "", ""}}, run: (*api).oneCollection},
+		{method: get, path: "/collections/{collectionId}/items", id: "getFeatures", summary: "A page of a collection's items, newest first; as lines, all of them; HTML for browsers", takes: browsing,
+			gives: append(slices.Clone(found), answer{200, "text/html", "text"}), run: (*api).items},
+		{method: get, path: "/collections/{collectionId}/items/{featureId}", id: "getFeature", summary: "One item; HTML for browsers", takes: []string{"f"},
+			gives: []answer{{200, reply.GeoJSON, "item"}, {200, "text/html", "text"}, {304, "", ""}}, run: (*api).oneItem},
 		{method: get, path: "/collections/{collectionId}/items.ndjson", id: "exportLines", summary: "All items of a collection, one a line", kind: sum, takes: exporting,
 			gives: []answer{{200, mediaNDJSON, "lines"}}, run: (*api).exportLines},
 		{method: get, path: "/collections/{collectionId}/items.parquet", id: "exportTable", summary: "All items of a collection as STAC-GeoParquet", kind: sum, takes: tabling,

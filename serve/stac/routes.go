@@ -81,6 +81,9 @@ func methods(given []string) string {
 	return strings.Join(append(out, "OPTIONS"), ", ")
 }
 
+// featureID is the last segment of the paths of items.
+const featureID = "{featureId}"
+
 // find returns the route of a path that is still escaped, and the names in the path: the collection's and the
 // item's.
 func (a *api) find(escaped string) (*route, [2]string) {
@@ -97,6 +100,9 @@ func (r *route) match(given string) (names [2]string, ok bool) {
 	n := 0
 	for i, want := range r.segments {
 		segment, rest, more := strings.Cut(given, "/")
+		if want == featureID { // clients that take an address apart have its escaped slashes unescaped
+			segment, more = given, false
+		}
 		if more != (i < len(r.segments)-1) {
 			return names, false
 		}
