@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/terrapin-eo/terrapin/cube"
@@ -57,6 +58,9 @@ func (l Leakage) check(rule SplitRule) error {
 // sharedPixels paints every sample on strips of the grid and counts the pixels that more than one
 // split painted.
 func sharedPixels(samples []sample, g cube.Grid) int64 {
+	if !several(samples) {
+		return 0
+	}
 	const strip = 64
 	order := make([]sample, len(samples))
 	copy(order, samples)
@@ -98,16 +102,12 @@ func sharedPixels(samples []sample, g cube.Grid) int64 {
 // another split can come; +Inf where there is only one split.
 func leastDistance(samples []sample, r ruler) float64 {
 	best := math.Inf(1)
-	if len(samples) == 0 {
+	if !several(samples) {
 		return best
 	}
-	edge, present := 1, [3]bool{}
+	edge := 1
 	for _, s := range samples {
 		edge = max(edge, s.window.Height, s.window.Width)
-		present[s.split] = true
-	}
-	if n := count(present[:]); n < 2 {
-		return best
 	}
 	type tile struct{ row, col int }
 	tiles, last := map[tile][]sample{}, tile{}
@@ -141,12 +141,7 @@ func leastDistance(samples []sample, r ruler) float64 {
 	return best
 }
 
-func count(flags []bool) int {
-	n := 0
-	for _, f := range flags {
-		if f {
-			n++
-		}
-	}
-	return n
+// several says whether the samples are of more than one split.
+func several(samples []sample) bool {
+	return slices.ContainsFunc(samples, func(s sample) bool { return s.split != samples[0].split })
 }

@@ -135,8 +135,10 @@ func TestCoarsePixelsAreInTheDigest(t *testing.T) {
 		require.NoError(t, err)
 		p, err := resolve(t.Context(), r, view, rev, read.New(read.Config{}))
 		require.NoError(t, err)
-		out := make([][]string, len(p.leaves))
-		for i, l := range p.leaves {
+		out := make([][]string, len(p.samples))
+		for i, s := range p.samples {
+			l, err := p.leaf(s)
+			require.NoError(t, err)
 			out[i] = l.Pixels
 		}
 		return p.samples, out

@@ -139,7 +139,11 @@ func (p *plan) manifestRows(first, end int, collection string, bounds *[4]float6
 	text := func(name, v string) { columns[name].(*array.StringBuilder).Append(v) }
 	moment := func(name string, v int64) { columns[name].(*array.TimestampBuilder).Append(arrow.Timestamp(v)) }
 	for i := first; i < end; i++ {
-		s, l := p.samples[i], p.leaves[i]
+		s := p.samples[i]
+		l, err := p.leaf(s)
+		if err != nil {
+			return nil, err
+		}
 		slices := p.homes.of(s).slices
 		start, last := slices[0].Micros(), slices[len(slices)-1].Micros()
 		ring, err := crs.FootprintWGS84(p.region.Grid, s.window)

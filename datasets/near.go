@@ -133,7 +133,7 @@ func separate(samples []sample, r ruler, buffer float64) ([]sample, [3]int) {
 			}
 		}
 		for i, s := range samples {
-			if s.split == split && !gone[i] {
+			if s.split == split && split > 0 && !gone[i] { // train is held against nobody
 				hold(s.window)
 			}
 		}

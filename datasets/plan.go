@@ -31,8 +31,8 @@ type plan struct {
 	labels *labels.Revision // nil without labels
 
 	samples  []sample // sorted by id
-	leaves   []leafDoc
-	hashes   []hash
+	hashes   []hash   // of their leaves, which leaf makes
+	leaf     func(sample) (leafDoc, error)
 	leakage  Leakage
 	leftOut  map[string]int
 	measured int // training samples behind stats

@@ -13,9 +13,7 @@ func (p *plan) seal(ctx context.Context) error {
 		at := g.spot(s.window)
 		return p.view.PixelDigests(ctx, at.Cell, p.homes.of(s).ids, at.Window)
 	}
-	var err error
-	p.leaves, p.hashes, err = p.sealBy(pixels, p.labelDigests(ctx))
-	return err
+	return p.sealBy(pixels, p.labelDigests(ctx))
 }
 
 // lookUp returns the digests of the chunks that a sample touches.
@@ -82,29 +80,35 @@ func (p *plan) pixelDigests(of func(s sample, g *group) ([]string, error)) lookU
 	})
 }
 
-// sealBy makes the leaves of the samples; label may be nil.
-func (p *plan) sealBy(of func(s sample, g *group) ([]string, error), label lookUp) ([]leafDoc, []hash, error) {
+// sealBy takes the digests of the samples' leaves; label may be nil. The leaves themselves are made again where they are
+// needed: a version of millions of samples would hold little else.
+func (p *plan) sealBy(of func(s sample, g *group) ([]string, error), label lookUp) error {
 	pixels := p.pixelDigests(of)
-	leaves, hashes := make([]leafDoc, 0, len(p.samples)), make([]hash, 0, len(p.samples))
-	for _, s := range p.samples {
+	p.leaf = func(s sample) (leafDoc, error) {
 		px, err := pixels(s)
 		if err != nil {
-			return nil, nil, err
+			return leafDoc{}, err
 		}
 		at := p.homes.of(s)
 		w := at.window(s)
 		l := leafDoc{ID: s.id, Cell: at.cell, Row: w.Row, Col: w.Col, Height: w.Height, Width: w.Width,
 			Slots: at.ids, Split: Splits()[s.split], Label: []string{}, Pixels: px}
 		if label != nil {
-			if l.Label, err = label(s); err != nil {
-				return nil, nil, err
-			}
+			l.Label, err = label(s)
+		}
+		return l, err
+	}
+	p.hashes = make([]hash, 0, len(p.samples))
+	for _, s := range p.samples {
+		l, err := p.leaf(s)
+		if err != nil {
+			return err
 		}
 		h, err := l.hash()
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		leaves, hashes = append(leaves, l), append(hashes, h)
+		p.hashes = append(p.hashes, h)
 	}
-	return leaves, hashes, nil
+	return nil
 }

@@ -95,7 +95,7 @@ func (o *Verification) content(ctx context.Context, cfg Config, v *Version) erro
 	o.Samples = len(p.samples)
 	proof := prover{plan: p, chunks: map[chunkKey][2]string{}}
 	pixels := func(s sample, g *group) ([]string, error) { return proof.digests(ctx, s, g) }
-	if p.leaves, p.hashes, err = p.sealBy(pixels, p.labelDigests(ctx)); err != nil {
+	if err := p.sealBy(pixels, p.labelDigests(ctx)); err != nil {
 		return err
 	}
 	o.Chunks = len(proof.chunks)
