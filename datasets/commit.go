@@ -226,6 +226,7 @@ func (w *writer) report(doc commitDoc) Report {
 		Leakage: p.leakage, Collection: collectionID(doc.Name, doc.Revision), Cube: doc.Cube, Snapshot: doc.Snapshot,
 		Time: p.line.report, LeftOut: p.leftOut, StatisticsSamples: p.measured, Statistics: p.statistics(),
 		ReadAmplification: p.amplification(), Shuffle: p.shuffle.String(), Orders: p.orders(),
+		Filter: p.recipe.Training.Filter, Weights: p.recipe.Training.Weights,
 	}
 	for _, name := range Splits() {
 		r.Samples[name] = 0

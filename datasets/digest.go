@@ -80,6 +80,9 @@ type definitions struct {
 	Order  string             `json:"order"`
 	// Shuffle is the default where it is not uniform; versions that say nothing are shuffled uniformly.
 	Shuffle string `json:"shuffle,omitempty"`
+	// Filter and Weights are the defaults of the training split, in canonical form; versions without have neither key.
+	Filter  string `json:"filter,omitempty"`
+	Weights string `json:"weights,omitempty"`
 }
 
 // groupDefinitions are what definitions say of the first resolution, of a further one.
@@ -176,6 +179,7 @@ func (d definitions) parts() []part {
 		{"window", d.Recipe.Window}, {"time", d.Recipe.Time}, {"values", d.Recipe.Values}, {"split", d.Recipe.Split},
 		{"normalise", d.Recipe.Normalise}, {"grid", d.Grid}, {"dtype", d.DType}, {"nodata", d.Nodata}, {"bands", d.Bands}, {"slots", d.Slots},
 		{"contracts", d.Contracts}, {"labels", d.Labels}, {"statistics", d.Statistics}, {"groups", d.Groups}, {"order", d.Order}, {"shuffle", d.Shuffle},
+		{"filter", d.Filter}, {"weights", d.Weights},
 	} {
 		text, err := cube.Canonical(p.value)
 		if err != nil {

@@ -47,12 +47,11 @@ func resolve(ctx context.Context, r Recipe, view *layout.View, rev *labels.Revis
 	if p.reader == nil {
 		p.reader = read.New(read.Config{})
 	}
-	for _, step := range []func(context.Context) error{p.pin, p.place, p.seal, p.measure} {
+	for _, step := range []func(context.Context) error{p.pin, p.place, p.seal, p.measure, p.train} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
-	p.shuffle = p.defaultShuffle()
 	var err error
 	p.digest, err = digest(p.hashes, p.definitions())
 	return p, err
@@ -233,6 +232,7 @@ func (p *plan) definitions() definitions {
 	if p.shuffle != order.Uniform {
 		d.Shuffle = p.shuffle.String()
 	}
+	d.Filter, d.Weights = p.recipe.Training.Filter, p.recipe.Training.Weights
 	for _, s := range p.line.slices {
 		d.Contracts = append(d.Contracts, contractDoc{s.ID, s.Contract.Scale, s.Contract.Offset, s.Contract.Baseline})
 	}

@@ -30,6 +30,7 @@ type Recipe struct {
 	Values    Values
 	Split     SplitRule
 	Normalise bool
+	Training  Training
 
 	// Where things stand that are looked up later, for errors.
 	features         []place
@@ -77,7 +78,6 @@ type SplitRule struct {
 
 // unbuilt are keys of the design that this release does not build, by object and key.
 var unbuilt = map[string]string{
-	"weights": "sample weights", "filter": "filters", "shuffle": "the order by windows",
 	"time.max_cloud": "selection by cloud cover", "sources": "several cubes in one recipe",
 }
 
@@ -106,7 +106,7 @@ func ParseRecipe(data []byte) (Recipe, error) {
 }
 
 func (d *decoder) recipe(n *yaml.Node) Recipe {
-	o := d.object(n, "", "name", "description", "cube", "features", "labels", "window", "time", "values", "split", "normalise")
+	o := d.object(n, "", "name", "description", "cube", "features", "labels", "window", "time", "values", "split", "normalise", "filter", "weights", "shuffle")
 	r := Recipe{Name: o.text("name"), Description: o.text("description"), Cube: o.text("cube"), Labels: o.text("labels")}
 	r.cubeAt, r.labelsAt = o.value("cube"), o.value("labels")
 	o.need("name", "cube", "window", "split")
@@ -124,6 +124,7 @@ func (d *decoder) recipe(n *yaml.Node) Recipe {
 		norm.choice("from", "train")
 		r.Normalise = true
 	}
+	r.Training = d.training(o)
 	return r
 }
 

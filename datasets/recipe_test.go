@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -26,7 +27,7 @@ func TestAFullRecipe(t *testing.T) {
 	r, err := ParseRecipe([]byte(full))
 	require.NoError(t, err)
 	assert.Equal(t, [2]place{{2, 7}, {4, 9}}, [2]place{r.cubeAt, r.labelsAt})
-	r.features, r.cubeAt, r.labelsAt, r.windowAt = nil, place{}, place{}, [3]place{}
+	r.features, r.cubeAt, r.labelsAt, r.windowAt, r.Training = nil, place{}, place{}, [3]place{}, Training{}
 	at := time.Date(2021, 10, 1, 10, 0, 0, 0, time.UTC)
 	assert.Equal(t, Recipe{
 		Name: "crops", Cube: "s2-flanders", Features: []string{"B02", "B03", "B04", "B08"}, Labels: "cropland",
@@ -42,6 +43,8 @@ func TestDefaults(t *testing.T) {
 	r, err := ParseRecipe([]byte("name: a\ncube: s2\nwindow: {size: 16}\nsplit: {block_m: 320}\n"))
 	require.NoError(t, err)
 	r.cubeAt, r.labelsAt, r.windowAt = place{}, place{}, [3]place{}
+	assert.Equal(t, Training{filterAt: place{1, 1}, weightsAt: place{1, 1}}, r.Training)
+	r.Training = Training{}
 	assert.Equal(t, Recipe{
 		Name: "a", Cube: "s2", Window: WindowRule{Size: 16, Stride: 16}, Time: TimeRule{Policy: All, Strict: true}, Values: Raw,
 		Split: SplitRule{BlockMetres: 320, Fractions: [3]float64{0.7, 0.15, 0.15}, Salt: "1"},
@@ -60,8 +63,16 @@ func TestBadRecipesAreRefusedWithTheirPlace(t *testing.T) {
 		"misspelt deep key":   {"stride:", "strid:", fault.Invalid, "line 5, column 20", `"window.strid"`, `"stride"`},
 		"nothing near":        {"jitter:", "rotation:", fault.Invalid, "line 5, column 31", `"window.rotation"`, "known here: size, stride, jitter"},
 		"not built":           {"slots: 14", "max_cloud: 20", fault.Unsupported, "line 6", "time.max_cloud", "leave"},
-		"weights not built":   {"values: physical", "weights: area", fault.Unsupported, "line 7, column 1", "weights", "leave"},
-		"filter not built":    {"values: physical", "filter: x", fault.Unsupported, "line 7, column 1", "filter", "leave"},
+		"no filter":           {"values: physical", "filter: row >", fault.Invalid, "line 7, column 9", "filter", ""},
+		"filter a list":       {"values: physical", "filter: [row > 1]", fault.Invalid, "line 7, column 9", "filter", "one value"},
+		"weights a list":      {"values: physical", "weights: [1]", fault.Invalid, "line 7, column 10", "weights", "one value"},
+		"weights of no class": {"values: physical", "weights: {row: {a: 1}}", fault.Invalid, "line 7, column 11", `"weights.row"`, "class"},
+		"class not weighed":   {"values: physical", "weights: {class: {a: b}}", fault.Invalid, "line 7, column 22", "no number", "finite"},
+		"negative weight":     {"values: physical", "weights: {class: {a: -1}}", fault.Invalid, "line 7, column 10", "-1", "class: {"},
+		"class twice":         {"values: physical", "weights: {class: 1}", fault.Invalid, "line 7, column 10", "by class", "class: {"},
+		"unknown shuffle":     {"values: physical", "shuffle: blocks", fault.Invalid, "line 7, column 10", "blocks", "window:2GiB"},
+		"shuffle of no bytes": {"values: physical", "shuffle: window:0", fault.Invalid, "line 7, column 10", "window:0", "window:2GiB"},
+		"base as shuffle":     {"values: physical", "shuffle: base", fault.Invalid, "line 7, column 10", "base order", "ticket"},
 		"feature not built":   {"B03", "ndvi_30d@2", fault.Unsupported, "line 3, column 17", "ndvi_30d@2", "bands"},
 		"expression":          {"B03", "'(B08-B04)/(B08+B04)'", fault.Unsupported, "line 3, column 17", "not built", "bands"},
 		"band twice":          {"B03", "B02", fault.Invalid, "line 3, column 17", "twice", "once"},
@@ -104,6 +115,19 @@ func TestBadRecipesAreRefusedWithTheirPlace(t *testing.T) {
 	}
 	_, err := ParseRecipe(nil)
 	assert.True(t, fault.Is(err, fault.Invalid))
+}
+
+func TestTheOrderOfTraining(t *testing.T) {
+	parse := func(keys string) Training {
+		r, err := ParseRecipe([]byte("name: a\ncube: s2\nwindow: {size: 16}\nsplit: {block_m: 320}\n" + keys))
+		require.NoError(t, err, keys)
+		r.Training.filterAt, r.Training.weightsAt = place{}, place{}
+		return r.Training
+	}
+	window := order.Window(2 << 30)
+	assert.Equal(t, Training{Filter: "row > 3 AND scenes = 2", Weights: "scenes", Shuffle: &window},
+		parse("filter: row>3 and scenes=2\nweights: scenes\nshuffle: window:2GiB"))
+	assert.Equal(t, Training{Weights: `{"class":{"maize":2,"3":0.5}}`, Shuffle: &order.Uniform}, parse("weights: {class: {maize: 2, 3: .5}}\nshuffle: uniform"))
 }
 
 func FuzzParseRecipe(f *testing.F) {

@@ -27,7 +27,10 @@ type Report struct {
 	// Shuffle is the version's default, Orders what it and others cost and give.
 	Shuffle string        `json:"shuffle"`
 	Orders  []OrderReport `json:"orders,omitempty"`
-	Notes   []string      `json:"notes,omitempty"`
+	// Filter and Weights are the defaults of the training split, where the recipe has any.
+	Filter  string   `json:"filter,omitempty"`
+	Weights string   `json:"weights,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 }
 
 // LabelReport names the label revision that was pinned.

@@ -122,6 +122,7 @@ func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
 		return nil, err
 	}
 	p.recipe.Window.Size, p.recipe.Values, p.recipe.Normalise = v.Size, v.Values, v.Normalise
+	p.recipe.Training.Filter, p.recipe.Training.Weights = v.commit.Definitions.Filter, v.commit.Definitions.Weights
 	groups := append([]Group{{Cell: v.Cell, Scale: 1, Bands: v.Bands, BandIndex: v.BandIndex}}, v.Groups...)
 	for _, g := range groups {
 		r, err := p.view.Region(g.Cell)

@@ -69,78 +69,22 @@ func shuffleKey(dst *Shuffle) strict.Key {
 	}}
 }
 
-// filterKey accepts CQL2 as text or as a JSON object, and keeps it as canonical text.
-func filterKey(dst *string) strict.Key {
-	return strict.Key{Name: "filter", Set: func(raw json.RawMessage) error {
-		var text string
-		var e cql2.Expr
-		var err error
-		switch {
-		case string(raw) == "null":
-			return nil
-		case raw[0] == '{':
-			e, err = cql2.ParseJSON(raw)
-		case raw[0] == '"' && json.Unmarshal(raw, &text) == nil:
-			e, err = cql2.ParseText(text)
-		default:
-			return fault.New(fault.Invalid, "wants CQL2 as text or as an object, not %s", raw).WithCure(`write it as in "split = 'train' AND scenes > 3"`)
-		}
-		if err != nil {
-			return err
-		}
-		*dst = cql2.Text(e)
-		return nil
-	}}
-}
-
-// weightsKey accepts a name, or weights by class as an object or its text.
-func weightsKey(dst *string) strict.Key {
-	return strict.Key{Name: "weights", Set: func(raw json.RawMessage) error {
-		text := string(raw)
-		if raw[0] != '{' {
-			text = ""
-			if err := strict.OptionalText("weights", &text).Set(raw); err != nil {
-				return err
-			}
-		}
-		if datasets.ByClass(text) {
-			if err := datasets.CheckClassWeights(text); err != nil {
-				return err
-			}
-		}
-		*dst = text
-		return nil
-	}}
-}
-
-// canonicalWeights are a ticket's weights as the order's key has them.
-func canonicalWeights(v *datasets.Version, weights string) (string, error) {
-	if !datasets.ByClass(weights) {
-		return weights, nil
-	}
-	w, err := v.Labels.ClassWeights(weights)
-	if err != nil {
-		return "", fault.New(fault.KindOf(err), "ticket: %w", err)
-	}
-	return w.Text, nil
-}
-
 // sequence is the order of a ticket's epoch, and the name of its algorithm. Epochs without filter, weights and window
 // are of the version's own algorithm.
 func (e *Engine) sequence(ctx context.Context, v *datasets.Version, n int, r layout.Region, t SampleTicket) (order.Sequence, string, error) {
 	shuffle := t.Shuffle.of(v)
 	_, windowed := shuffle.Windowed()
-	if t.Filter == "" && t.Weights == "" && !windowed {
+	if t.Filter.text == "" && t.Weights.text == "" && !windowed {
 		return order.New(v.Digest, t.Split, uint64(n), t.Seed, t.Epoch, shuffle == order.Uniform), v.Order, nil
 	}
-	ask := selection.Ask{Weights: t.Weights}
+	ask := selection.Ask{Weights: t.Weights.text}
 	if windowed {
 		s := storageOf(v, r.Group)
 		ask.Storage = &s
 	}
-	if t.Filter != "" {
+	if t.Filter.text != "" {
 		var err error
-		if ask.Filter, err = cql2.ParseText(t.Filter); err != nil {
+		if ask.Filter, err = cql2.ParseText(t.Filter.text); err != nil {
 			return nil, "", inKey("filter", err)
 		}
 	}
@@ -148,7 +92,7 @@ func (e *Engine) sequence(ctx context.Context, v *datasets.Version, n int, r lay
 	if err != nil {
 		return nil, "", fault.New(fault.KindOf(err), "ticket: %w", err)
 	}
-	key := order.Key{Digest: v.Digest, Split: t.Split, Filter: t.Filter, Weights: t.Weights, Shuffle: shuffle, Seed: t.Seed, Epoch: t.Epoch}
+	key := order.Key{Digest: v.Digest, Split: t.Split, Filter: t.Filter.text, Weights: t.Weights.text, Shuffle: shuffle, Seed: t.Seed, Epoch: t.Epoch}
 	return order.Draw(key, choice), order.DrawnAlgorithm, nil
 }
 

@@ -133,7 +133,7 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 		Values: s.layers[0].values.kind(), Normalise: s.layers[0].values.normalise, Statistics: statisticsOf(v.Stats), Groups: []groupFacts{},
 		Classes: []datasets.Class{},
 		Order:   t.Order, Split: t.Split, Seed: t.Seed, Epoch: t.Epoch, Shuffle: mixed(t.Shuffle.of(v)),
-		Filter: given(t.Filter), Weights: given(t.Weights), Augment: given(string(t.Augment)), OnError: cmp.Or(t.OnError, "refuse"),
+		Filter: given(t.Filter.text), Weights: given(t.Weights.text), Augment: given(string(t.Augment)), OnError: cmp.Or(t.OnError, "refuse"),
 		BatchSize: t.BatchSize, Rank: t.Rank, WorldSize: t.WorldSize, Start: t.Start, Tail: t.Tail,
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}

@@ -37,7 +37,7 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 		return nil, t, err
 	}
 	t.Dataset, t.Digest = v.Ref(), v.Digest
-	if t.Weights, err = canonicalWeights(v, t.Weights); err != nil {
+	if err := t.settle(v); err != nil {
 		return nil, t, err
 	}
 	s := &sampleSource{reader: e.cfg.Reader, version: v, spare: e.heap, pinned: map[cube.SliceID]datasets.PinnedSlice{}}

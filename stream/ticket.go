@@ -38,11 +38,11 @@ type SampleTicket struct {
 	Epoch  uint64 `json:"epoch"`
 	// Shuffle says how the epoch is mixed; the zero value is the base order, the samples sorted by id.
 	Shuffle Shuffle `json:"shuffle"`
-	// Filter keeps the samples for which it is true: CQL2 text, in its canonical form once it was parsed; "" keeps all.
-	Filter string `json:"filter,omitempty"`
+	// Filter keeps the samples for which it is true: CQL2 text, in its canonical form once it was parsed.
+	Filter Setting `json:"filter,omitzero"`
 	// Weights is "class_balanced", a number that samples have, or the text of weights by class, by which they come more or
-	// less often; "" is each once.
-	Weights string `json:"weights,omitempty"`
+	// less often.
+	Weights Setting `json:"weights,omitzero"`
 	// Conversion is what the numbers of images become where it is not what the version fixes.
 	Conversion
 	// Augment names the symmetries by which windows are laid, each as its position says; "" lays none.
@@ -127,8 +127,8 @@ func parseSamples(data []byte) (*SampleTicket, error) {
 		strict.Text("tail", &t.Tail),
 		strict.Int("message_bytes", &t.MessageBytes, 1, MaxMessageBytes),
 		strict.Text("run", &t.Run),
-		filterKey(&t.Filter),
-		weightsKey(&t.Weights),
+		settingKey("filter", &t.Filter, filterOf),
+		settingKey("weights", &t.Weights, weightsOf),
 		strict.Choice("augment", (*string)(&t.Augment), order.Augments()...),
 		strict.Choice("on_error", &t.OnError, "refuse", mask),
 	}, t.Conversion.keys()...))

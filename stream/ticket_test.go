@@ -39,7 +39,7 @@ func TestParseTicketReadsEveryKey(t *testing.T) {
 	require.Equal(t, got, short, "one filter has one canonical text, whatever it was written in")
 	none, err := ParseTicket([]byte(`{"dataset":"a","filter":null,"weights":null}`))
 	require.NoError(t, err)
-	require.Empty(t, none.Samples.Filter+none.Samples.Weights)
+	require.Empty(t, none.Samples.Filter.text+none.Samples.Weights.text)
 
 	text = `{"cube":"s2","version":"v7","cell":"r0c0/10m","bounds":[0,1,2.5,3],"time":["2021-01-01",".."],"bands":["B04"],` +
 		`"size":64,"overlap":8,"batch_size":2,"start":3,"message_bytes":9}`

@@ -19,9 +19,9 @@ type Ticket struct {
 	// Shuffle is true, false, "uniform" or "window:BYTES"; nil is true, which is as the version fixes it.
 	Shuffle any `json:"shuffle,omitempty"`
 	// Filter is CQL2 text; Weights is class_balanced, a number that samples have or a text such as
-	// {"class": {"maize": 2, "wheat": 0.5}}.
-	Filter  string `json:"filter,omitempty"`
-	Weights string `json:"weights,omitempty"`
+	// {"class": {"maize": 2, "wheat": 0.5}}. Both may be false for none, and nil for the version's default.
+	Filter  any    `json:"filter,omitempty"`
+	Weights any    `json:"weights,omitempty"`
 	Order   string `json:"order,omitempty"`
 	// DType is "float32" for images of float32, Values "raw" or "physical" instead of what the version fixes, and so
 	// Normalise.

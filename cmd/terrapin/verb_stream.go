@@ -80,7 +80,10 @@ samples are; of --bench {…, "chunks_decoded", "chunks_kept", "bytes_read", "fi
 			for key, value := range map[string]string{
 				"filter": filter, "weights": weights, "dtype": dtype, "values": values, "augment": augment, "on_error": onError,
 			} {
-				if value != "" {
+				switch {
+				case value == "none" && (key == "filter" || key == "weights"):
+					t[key] = false
+				case value != "":
 					t[key] = value
 				}
 			}
@@ -110,8 +113,8 @@ samples are; of --bench {…, "chunks_decoded", "chunks_kept", "bytes_read", "fi
 	f.IntVar(&batch, "batch-size", 32, "samples per batch")
 	f.BoolVar(&ordered, "ordered", false, "base order instead of a shuffle")
 	f.StringVar(&shuffle, "shuffle", "", "uniform or window:BYTES, such as window:2GiB, instead of what the version fixes")
-	f.StringVar(&filter, "filter", "", "CQL2 that samples have to pass, such as \"labelled > 0.5\"")
-	f.StringVar(&weights, "weights", "", "class_balanced, a number of samples by which they come more often, or weights by class such as '{\"class\": {\"maize\": 2}}'")
+	f.StringVar(&filter, "filter", "", "CQL2 that samples have to pass, such as \"labelled > 0.5\"; none, whatever the version's default")
+	f.StringVar(&weights, "weights", "", "class_balanced, a number of samples by which they come more often, or weights by class such as '{\"class\": {\"maize\": 2}}'; none, whatever the version's default")
 	f.StringVar(&dtype, "dtype", "", "float32 converts images to it")
 	f.StringVar(&values, "values", "", "raw or physical, instead of what the version fixes")
 	f.StringVar(&augment, "augment", "", "flips or d4: lay windows by symmetries of the square")

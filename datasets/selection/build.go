@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -85,13 +86,13 @@ func (s *scan) run(ctx context.Context) error {
 	switch w := s.ask.Weights; {
 	case w == "":
 	case w == datasets.Balanced:
-		wanted, s.values, s.classes = append(wanted, classProperty), make([]float64, s.n), map[string]float64{}
+		wanted, s.values, s.classes = append(wanted, datasets.ClassColumn), make([]float64, s.n), map[string]float64{}
 	case datasets.ByClass(w):
 		weights, err := s.version.Labels.ClassWeights(w)
 		if err != nil {
 			return err
 		}
-		wanted, s.values, s.byClass = append(wanted, classProperty), make([]float64, s.n), &weights
+		wanted, s.values, s.byClass = append(wanted, datasets.ClassColumn), make([]float64, s.n), &weights
 	default:
 		wanted, s.values = append(wanted, s.ask.Weights), make([]float64, s.n)
 	}
@@ -104,7 +105,7 @@ func (s *scan) run(ctx context.Context) error {
 	}
 	if w := s.ask.Weights; w != "" && w != datasets.Balanced && s.byClass == nil && !table.isNumber(w) {
 		return fault.New(fault.Invalid, "property %q of the samples of %s is no number to weight by", w, s.version.Ref()).
-			WithCure("use %q or one of: %s", datasets.Balanced, join(table.numbers()))
+			WithCure("use %q or one of: %s", datasets.Balanced, strings.Join(datasets.PropertyNames(table.all, datasets.NumberKind), ", "))
 	}
 	next := 0 // index in the base order: both are sorted by id
 	err = s.version.ScanManifest(ctx, table.columns(), func(record arrow.Record) error {
@@ -147,7 +148,7 @@ func (s *scan) take(index int, r *row) {
 		s.values[index] = r.number(s.ask.Weights)
 		return
 	}
-	name := r.text(classProperty)
+	name := r.text(datasets.ClassColumn)
 	if s.byClass != nil {
 		s.values[index] = s.byClass.Of(name)
 		return

@@ -71,7 +71,7 @@ var _ cql2.Document = (*row)(nil)
 func (r *row) Value(name string) gjson.Result {
 	switch c := r.of[name].(type) {
 	case *array.String:
-		if c.IsNull(r.i) || (name == classProperty && c.Value(r.i) == "") {
+		if c.IsNull(r.i) || (name == datasets.ClassColumn && c.Value(r.i) == "") {
 			return gjson.Result{}
 		}
 		return gjson.Result{Type: gjson.String, Str: c.Value(r.i)}
@@ -96,12 +96,12 @@ func (r *row) number(name string) float64 {
 	if c, ok := r.of[name].(*array.Int32); ok {
 		return float64(c.Value(r.i))
 	}
-	switch class, is := strings.CutPrefix(name, classPrefix); {
-	case name == scenes:
+	switch class, is := strings.CutPrefix(name, datasets.ClassPrefix); {
+	case name == datasets.ScenesProperty:
 		from, to := r.of["slots"].(*array.List).ValueOffsets(r.i)
 		return float64(to - from)
-	case is, name == labelled:
-		return r.share(class, name == labelled)
+	case is, name == datasets.LabelledProperty:
+		return r.share(class, name == datasets.LabelledProperty)
 	}
 	return math.NaN()
 }

@@ -57,7 +57,7 @@ def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
     facts: dict[str, Any] = {"group_bytes": 0}
     if shuffle.startswith("window:") or COUNTS in columns or classed:
         asked = {k: ticket[k] for k in ("dataset", "digest", "split", "shuffle", "seed", "epoch")}
-        facts = client._transports().facts({**asked, "batch_size": 1})
+        facts = client._transports().facts({**asked, "filter": False, "weights": False, "batch_size": 1})
     names = class_names(facts)
     kept = list(range(len(ids))) if wanted is None else wanted.kept(samples, names)
     groups: list[int] = []

@@ -88,6 +88,8 @@ def _same(ticket: Mapping[str, Any], key: str, value: Any) -> bool:
     found: Any = ticket.get(key)
     if key == "dataset" and isinstance(found, str) and "@" not in str(value):
         found = found.partition("@")[0]
+    if key in ("filter", "weights"):  # none may be told as null, false or not at all
+        found, value = found or None, value or None
     same: bool = found == value
     return same
 

@@ -108,8 +108,8 @@ class Client:
         rank: int | None = None,
         world_size: int | None = None,
         shuffle: bool | str = True,
-        filter: str | Mapping[str, Any] | None = None,
-        weights: str | Mapping[str, Any] | None = None,
+        filter: str | Mapping[str, Any] | Literal[False] | None = None,
+        weights: str | Mapping[str, Any] | Literal[False] | None = None,
         tail: Tail | None = None,
         dtype: Literal["float32"] | None = None,
         values: Literal["raw", "physical"] | None = None,
@@ -133,10 +133,11 @@ class Client:
                          that share a chunk are mixed, and samples within so many decoded bytes; False is the base
                          order: sorted by sample id
         ``filter``       keep the samples for which this CQL2 is true, as text or as its JSON, such as
-                         ``class = 'maize' AND labelled > 0.5``; an unknown property raises and names those there are
+                         ``class = 'maize' AND labelled > 0.5``; an unknown property raises and names those there are.
+                         None is the recipe's, if any, in ``train``; False is none
         ``weights``      ``class_balanced``, a number that samples have, or ``{"class": {"maize": 2, "wheat": 0.5}}``
                          (by name or value; other classes weigh 1): samples come more or less often in proportion, as
-                         many positions as there are samples kept
+                         many positions as there are samples kept. None and False as with ``filter``
         ``tail``         the last samples that do not fill a step: ``short`` (a smaller batch; default for one rank),
                          ``drop`` (default for several) or ``pad`` (full batches with ``weight`` 0)
         ``dtype``        ``float32``: the server converts images, whatever else is done to their numbers

@@ -73,8 +73,8 @@ class Loader:
         rank: int | None = None,
         world_size: int | None = None,
         shuffle: bool | str = True,
-        filter: str | Mapping[str, Any] | None = None,
-        weights: str | Mapping[str, Any] | None = None,
+        filter: str | Mapping[str, Any] | Literal[False] | None = None,
+        weights: str | Mapping[str, Any] | Literal[False] | None = None,
         tail: Tail | None = None,
         dtype: Literal["float32"] | None = None,
         values: Literal["raw", "physical"] | None = None,
@@ -182,8 +182,8 @@ class Loader:
         if not 0 <= place < n:
             raise IndexError(f"sample {index} of a split of {n}")
         ticket = {**self._request, "tail": "short", "shuffle": False, "batch_size": 1, "start": place}
-        for key in ("weights", "augment"):
-            ticket.pop(key, None)
+        ticket["weights"] = False
+        ticket.pop("augment", None)
         stream, _ = self._transports.open(ticket)
         try:
             arrays = stream.read()
