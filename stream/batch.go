@@ -93,6 +93,8 @@ type Batch struct {
 	Symmetries []byte // order.Symmetry of each row; nil unless they are turned
 	// Places of window runs; nil otherwise.
 	Places []Place
+	// Chunks are those of the run up to this batch.
+	Chunks Chunks
 
 	names    []byte   // the ids again, [rows, IDBytes]
 	arrays   [][]byte // all arrays, in the order of Shape.Columns

@@ -23,6 +23,8 @@ type source interface {
 	fill(ctx context.Context, first uint64, dst []row) error
 	// pad makes a row that stands for no sample; it is blank.
 	pad(dst row)
+	// taken counts the chunks that were wanted so far.
+	taken() Chunks
 }
 
 // Info is what is known of a run before its first batch.
@@ -177,6 +179,7 @@ func (r *Run) Next(ctx context.Context) (*Batch, error) {
 		r.stop() // what is read further on is not wanted
 		return nil, r.err
 	}
+	res.batch.Chunks = r.src.taken()
 	res.batch.Moves()
 	r.delivered(res.batch)
 	r.watched.delivered(res, asked)

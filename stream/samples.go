@@ -16,6 +16,7 @@ import (
 
 // sampleSource reads the samples of a split in the order of an epoch.
 type sampleSource struct {
+	tally
 	reader  *read.Reader
 	view    *layout.View
 	region  layout.Region
@@ -221,6 +222,7 @@ func (s *sampleSource) images(ctx context.Context, first uint64, samples []datas
 		image, valid = append(image, own...), append(valid, seen...)
 	}
 	report, err := many(ctx, s.view, requests, image, valid)
+	s.add(report.Cost)
 	for k, why := range report.Errs {
 		if why == nil {
 			continue

@@ -16,6 +16,7 @@ import (
 // windowSource reads an area window by window, row-major, each window once.
 type windowSource struct {
 	Scope
+	tally
 	reader *read.Reader
 	ids    []cube.SliceID
 	bands  []int
@@ -192,6 +193,7 @@ func (s *windowSource) fill(ctx context.Context, first uint64, dst []row) error 
 	}
 	image, valid := imagesOf(dst, 0)
 	report, err := s.reader.ReadMany(ctx, s.View, requests, image, valid)
+	s.add(report.Cost)
 	for i, why := range report.Errs {
 		if why != nil {
 			w := dst[i].place.Window

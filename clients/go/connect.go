@@ -64,6 +64,7 @@ func (l *Loader) again(broke error) error {
 			src.forget()
 			return err
 		}
+		l.spent = l.spent.plus(l.src.chunks())
 		l.src, l.name, l.base, l.part, l.rows = src, name, l.step, 0, 0
 		l.receipts.opened(src.says().Facts)
 		return nil

@@ -15,6 +15,7 @@ const (
 	failedKind = 4
 
 	headerBytes = 32
+	chunksBytes = 32
 	align       = 64
 	format      = 1
 	// maxMessage bounds a block, maxHello what a stream says of itself, and maxColumns its arrays.
@@ -40,6 +41,23 @@ func parseHeader(b *[headerBytes]byte) (header, error) {
 		return h, fault.New(fault.Corrupt, "the stream has no header where one must be: %x", b[:])
 	}
 	return h, nil
+}
+
+// Chunks counts the chunks that the server needed for a loader's batches, what it read ahead included.
+type Chunks struct {
+	// Kept were decoded in the server's cache, Joined on their way there for somebody else, and Decoded were read.
+	Kept, Joined, Decoded int64
+	// BytesRead came from objects.
+	BytesRead int64
+}
+
+func parseChunks(b *[chunksBytes]byte) Chunks {
+	n := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[8*i:])) }
+	return Chunks{Kept: n(0), Joined: n(1), Decoded: n(2), BytesRead: n(3)}
+}
+
+func (c Chunks) plus(d Chunks) Chunks {
+	return Chunks{c.Kept + d.Kept, c.Joined + d.Joined, c.Decoded + d.Decoded, c.BytesRead + d.BytesRead}
 }
 
 // Column is one array of a message: [rows, Shape...] in C order, little-endian.

@@ -33,6 +33,7 @@ type httpStream struct {
 	body   io.ReadCloser
 	hello  *hello
 	head   [headerBytes]byte
+	counts [chunksBytes]byte
 }
 
 func (s *httpStream) begin() (*hello, error) {
@@ -101,15 +102,22 @@ func (s *httpStream) next(b *Batch) (header, error) {
 	if h.kind == endKind {
 		return h, io.EOF
 	}
-	if h.kind != batchKind || int64(h.rows) > int64(s.hello.Rows) || int(h.length) != s.hello.blockBytes(int(h.rows)) {
+	if h.kind != batchKind || int64(h.rows) > int64(s.hello.Rows) || int(h.length) != s.hello.blockBytes(int(h.rows))+chunksBytes {
 		return h, fault.New(fault.Corrupt, "the server sends what the stream cannot have: kind %d, %d rows in %d bytes", h.kind, h.rows, h.length)
 	}
-	if len(b.own) < int(h.length) {
+	size := int(h.length) - chunksBytes
+	if len(b.own) < size {
 		b.own = memory(s.hello.blockBytes(s.hello.Rows))
 	}
-	b.Rows, b.columns, b.block = int(h.rows), s.hello.Columns, b.own[:h.length]
-	return h, s.read(b.block)
+	b.Rows, b.columns, b.block = int(h.rows), s.hello.Columns, b.own[:size]
+	if err := s.read(b.block); err != nil {
+		return h, err
+	}
+	return h, s.read(s.counts[:])
 }
+
+// chunks is part of source.
+func (s *httpStream) chunks() Chunks { return parseChunks(&s.counts) }
 
 func (s *httpStream) close() {
 	s.cancel()

@@ -20,6 +20,8 @@ type source interface {
 	full() error
 	// next fills a batch with a message, but for what is counted from the ticket's start; io.EOF ends the stream.
 	next(b *Batch) (header, error)
+	// chunks are counted up to the batch that was filled last.
+	chunks() Chunks
 	// close ends it. Lent memory stays.
 	close()
 	// retire ends it, and lets go of its memory as soon as no batch lies in it any more: gone says that none does now.
@@ -39,6 +41,7 @@ type Loader struct {
 	src   source
 	name  string   // of its transport
 	past  []source // broken ones, whose memory may still be looked at
+	spent Chunks   // of these
 	base  uint64   // the step that src counts from
 	part  int      // of src: how many parts of the step under way, and rows in them
 	rows  uint64
@@ -85,6 +88,9 @@ func (c *Client) open(ctx context.Context, ticket any) (*Loader, error) {
 
 // Transport is the name of the transport in use. When a connection is made again, it may come to be another.
 func (l *Loader) Transport() string { return l.name }
+
+// Chunks are those that the server needed up to the batch that was filled last.
+func (l *Loader) Chunks() Chunks { return l.spent.plus(l.src.chunks()) }
 
 // Facts are one JSON document about what is read: bands, contracts, classes, statistics and so on (docs/spec/ticket.md).
 func (l *Loader) Facts() json.RawMessage { return l.first.Facts }

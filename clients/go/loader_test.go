@@ -20,6 +20,7 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/serve/frame"
 	"github.com/terrapin-eo/terrapin/serve/servetest"
+	"github.com/terrapin-eo/terrapin/stream"
 )
 
 var transports = []string{terrapin.Ring, terrapin.HTTP}
@@ -55,6 +56,7 @@ func TestEveryByteArrives(t *testing.T) {
 		}
 		require.ErrorIs(t, l.Next(b), io.EOF)
 		require.ErrorIs(t, l.Next(b), io.EOF)
+		require.Positive(t, l.Chunks().Kept+l.Chunks().Decoded)
 		require.NoError(t, l.Close())
 		require.NoError(t, l.Close())
 	}
@@ -255,7 +257,7 @@ func TestForgedStreams(t *testing.T) {
 		"dropped":          func(m [][]byte) [][]byte { return append(m[:2:2], m[3:]...) },
 		"repeated":         func(m [][]byte) [][]byte { return append(m[:3:3], m[2:]...) },
 		"ended early":      func(m [][]byte) [][]byte { return append(m[:3:3], m[len(m)-1]) },
-		"another position": func(m [][]byte) [][]byte { le.PutUint64(m[2][len(m[2])-5*64:], 77); return m },
+		"another position": func(m [][]byte) [][]byte { le.PutUint64(m[2][len(m[2])-5*64-stream.ChunksBytes:], 77); return m },
 		"a swapped step": func(m [][]byte) [][]byte {
 			m[1], m[2] = m[2], m[1]
 			le.PutUint64(m[1][8:], 0)

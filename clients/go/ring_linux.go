@@ -25,12 +25,13 @@ const (
 
 // ringStream is one run in memory that the server shares.
 type ringStream struct {
-	ctx   context.Context
-	stop  func() bool // of closing when the context ends
-	conn  *net.UnixConn
-	hello *hello
-	free  func(slot uint32)
-	head  [headerBytes]byte
+	ctx    context.Context
+	stop   func() bool // of closing when the context ends
+	conn   *net.UnixConn
+	hello  *hello
+	free   func(slot uint32)
+	head   [headerBytes]byte
+	counts [chunksBytes]byte
 
 	mu      sync.Mutex // batches are released by whoever has them
 	memory  []byte
@@ -202,13 +203,22 @@ func (s *ringStream) next(b *Batch) (header, error) {
 	if h.kind == endKind {
 		return h, io.EOF
 	}
-	if h.kind != batchKind || int64(h.rows) > int64(s.hello.Rows) || !s.lend(h.slot) {
-		return h, fault.New(fault.Corrupt, "the server says what the ring cannot hold: kind %d, %d rows in slot %d", h.kind, h.rows, h.slot)
+	if h.kind != batchKind || h.length != chunksBytes || int64(h.rows) > int64(s.hello.Rows) {
+		return h, fault.New(fault.Corrupt, "the server says what the ring cannot hold: kind %d, %d rows, %d bytes", h.kind, h.rows, h.length)
+	}
+	if err := s.read(s.counts[:]); err != nil {
+		return h, err
+	}
+	if !s.lend(h.slot) {
+		return h, fault.New(fault.Corrupt, "the server says what the ring cannot hold: %d rows in slot %d", h.rows, h.slot)
 	}
 	b.Rows, b.columns, b.slot, b.back = int(h.rows), s.hello.Columns, h.slot, s.free
 	b.block = s.memory[int(h.slot)*s.hello.SlotBytes:][:s.hello.blockBytes(int(h.rows))] // stays while the slot is held
 	return h, nil
 }
+
+// chunks is part of source.
+func (s *ringStream) chunks() Chunks { return parseChunks(&s.counts) }
 
 // lend notes that a batch lies in a slot, unless there is no such slot or one lies there already.
 func (s *ringStream) lend(slot uint32) bool {

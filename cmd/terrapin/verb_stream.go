@@ -31,12 +31,16 @@ type streamReport struct {
 	Seconds          float64 `json:"seconds"`
 	SamplesPerSecond float64 `json:"samples_per_second"`
 	*streamCost
+
+	chunks stream.Chunks
 }
 
 // streamCost is what reading took, with --bench.
 type streamCost struct {
-	Decoded   int64 `json:"chunks_decoded"`
-	Kept      int64 `json:"chunks_kept"`
+	Decoded int64 `json:"chunks_decoded"`
+	Kept    int64 `json:"chunks_kept"`
+	// Joined were on their way for another batch.
+	Joined    int64 `json:"chunks_joined"`
 	BytesRead int64 `json:"bytes_read"`
 	// FirstBatch is how long the first batch took, and Stalled how long was waited for the others; Stall is its share of
 	// the time after the first.
@@ -62,14 +66,14 @@ func (c *cli) streamCommand() *cobra.Command {
 SHA-256 of everything a trainer would have been given, in order: ids, positions, image, valid, times and
 label of each batch, and symmetry where there is one. Two runs with the same version, split, seed, epoch and batch size agree.
 
---bench leaves the SHA-256 out, which takes longer than reading, and says besides how many chunks were decoded and
-how many were at hand; how long the first batch took, and which share of the time after it was spent waiting (with --step 50ms
+--bench leaves the SHA-256 out, which takes longer than reading, and says besides how many chunks were decoded, and
+how many were at hand (kept, or on their way for another batch); how long the first batch took, and which share of the time after it was spent waiting (with --step 50ms
 as if training took so long for each batch); and how well the order mixes, by seven measures (docs/spec/order.md), beside
 those of a uniform order. --trace FILE writes down what takes how long, for https://ui.perfetto.dev. --explain reads nothing: it says in which order how many batches come, and how many chunks,
 ranges and bytes a batch needs.
 
 With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}, with "masked" where
-samples are; of --bench {…, "chunks_decoded", "chunks_kept", "bytes_read", "first_batch_seconds", "stall_seconds", "stall", "mixing": {"distinct_chunks",
+samples are; of --bench {…, "chunks_decoded", "chunks_kept", "chunks_joined", "bytes_read", "first_batch_seconds", "stall_seconds", "stall", "mixing": {"distinct_chunks",
 "distinct_scenes", "largest_chunk_share", "delta_entropy", "spearman", "label_chi2", "epoch_overlap", "uniform": {…}}}, of --explain {"samples", "steps", "rows", "order", "shuffle", "batch_bytes",
 "looked_at_steps", "chunks_per_batch", "reads_per_batch", "read_bytes_per_batch"}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -171,11 +175,11 @@ func (c *cli) stream(ctx context.Context, raw []byte, f streamFlags) error {
 		report.SHA256 = hex.EncodeToString(sum.Sum(nil))
 		return c.sayStreamed(report, "sha256 "+report.SHA256)
 	}
-	cost := w.reader.Stats()
-	report.streamCost = &streamCost{Decoded: cost.Misses, Kept: cost.Hits, BytesRead: cost.BytesRead}
+	cost := report.chunks
+	report.streamCost = &streamCost{Decoded: cost.Decoded, Kept: cost.Kept, Joined: cost.Joined, BytesRead: cost.BytesRead}
 	report.stalls(waits)
 	how := fmt.Sprintf("%d chunks decoded, %d at hand, %.1f MB read\n  first batch after %.2f s, then %.1f %% of the time waiting for pixels",
-		cost.Misses, cost.Hits, float64(cost.BytesRead)/1e6, report.FirstBatch, 100*report.Stall)
+		cost.Decoded, cost.Kept+cost.Joined, float64(cost.BytesRead)/1e6, report.FirstBatch, 100*report.Stall)
 	mixing, err := engine.Mixing(ctx, *ticket.Samples)
 	switch {
 	case fault.Is(err, fault.TooLarge):
@@ -206,6 +210,7 @@ func (r *streamReport) read(ctx context.Context, run *stream.Run, take func(*str
 		r.Batches++
 		r.Samples += len(batch.IDs)
 		r.Masked += batch.Masked()
+		r.chunks = batch.Chunks
 		for _, values := range pixelsOf(batch) {
 			r.Bytes += int64(len(values))
 		}

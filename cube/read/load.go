@@ -267,6 +267,7 @@ func (b *batch) obtain(ctx context.Context, w wait) {
 		c, err := cache.await(ctx, w.key, w.load)
 		switch {
 		case err == nil:
+			b.count.joined.Add(1)
 			b.hit(ctx, w.job, c)
 			return
 		case ctx.Err() != nil:

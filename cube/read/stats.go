@@ -10,6 +10,8 @@ type Cost struct {
 	// Hits are chunks that were kept or on their way for someone else, Misses those read and decoded.
 	// A chunk of pixels and its chunk of validity are two; those absent from the cube are not counted.
 	Hits, Misses int64
+	// Joined are the Hits that had to be waited for, since somebody else was reading them.
+	Joined int64
 	// Ranges were read from objects, BytesRead in all; Coalesced chunks came with the range of another.
 	Ranges, BytesRead, Coalesced int64
 	// Decoding is the time spent in decoders, summed over workers.
@@ -45,12 +47,12 @@ func (r *Reader) Expected() int { return r.cache.expected() }
 func (r *Reader) CacheBytes() int64 { return max(r.cfg.CacheBytes, 0) }
 
 type counters struct {
-	hits, misses, ranges, bytesRead, coalesced, decoding atomic.Int64
+	hits, joined, misses, ranges, bytesRead, coalesced, decoding atomic.Int64
 }
 
 func (c *counters) cost() Cost {
 	return Cost{
-		Hits: c.hits.Load(), Misses: c.misses.Load(), Ranges: c.ranges.Load(), BytesRead: c.bytesRead.Load(),
+		Hits: c.hits.Load(), Joined: c.joined.Load(), Misses: c.misses.Load(), Ranges: c.ranges.Load(), BytesRead: c.bytesRead.Load(),
 		Coalesced: c.coalesced.Load(), Decoding: time.Duration(c.decoding.Load()),
 	}
 }
@@ -58,6 +60,7 @@ func (c *counters) cost() Cost {
 // drain adds the counts to a total and begins anew.
 func (c *counters) drain(total *counters) {
 	total.hits.Add(c.hits.Swap(0))
+	total.joined.Add(c.joined.Swap(0))
 	total.misses.Add(c.misses.Swap(0))
 	total.ranges.Add(c.ranges.Swap(0))
 	total.bytesRead.Add(c.bytesRead.Swap(0))

@@ -23,12 +23,14 @@ type infoMetadata struct {
 	Digest  string `json:"digest,omitempty"`
 }
 
-// stepMetadata is the app_metadata of a record batch: which step it belongs to, and which part of it
-// it is where steps are cut.
+// stepMetadata is the app_metadata of a record batch: which step it belongs to, which part of it
+// it is where steps are cut, and what was read so far.
 type stepMetadata struct {
 	Step  uint64 `json:"step"`
 	Part  int    `json:"part"`
 	Parts int    `json:"parts"`
+
+	Chunks stream.Chunks `json:"chunks"`
 }
 
 // open parses a ticket and opens its run.
@@ -117,7 +119,7 @@ func (s *Server) DoGet(t *flight.Ticket, out flight.FlightService_DoGetServer) e
 		if err != nil {
 			return err
 		}
-		if send.metadata, err = json.Marshal(stepMetadata{b.Step, b.Part, b.Parts}); err != nil {
+		if send.metadata, err = json.Marshal(stepMetadata{b.Step, b.Part, b.Parts, b.Chunks}); err != nil {
 			return fault.New(fault.Internal, "describe step %d: %w", b.Step, err)
 		}
 		send.batch = b

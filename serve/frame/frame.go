@@ -19,7 +19,8 @@ type Kind uint32
 const (
 	// Hello is the first: Length bytes of JSON, a HelloDocument.
 	Hello Kind = 1
-	// Batch is a message of Rows rows: Length bytes, its block; in a ring none, the block lies in Slot.
+	// Batch is a message of Rows rows: Length bytes, its block and then stream.Chunks; in a ring these alone, as the block
+	// lies in Slot.
 	Batch Kind = 2
 	// End is the last of a whole stream.
 	End Kind = 3
@@ -52,9 +53,9 @@ func (h Header) Append(b []byte) []byte {
 	return b
 }
 
-// Of is the header of a batch whose block of length bytes comes after it.
+// Of is the header of a batch whose block of length bytes comes after it, and then its counts.
 func Of(b *stream.Batch, length, slot int) Header {
-	return Header{Kind: Batch, Length: uint32(length), Step: b.Step, Part: uint32(b.Part), Parts: uint32(b.Parts), Rows: uint32(b.Rows), Slot: uint32(slot)}
+	return Header{Kind: Batch, Length: uint32(length + stream.ChunksBytes), Step: b.Step, Part: uint32(b.Part), Parts: uint32(b.Parts), Rows: uint32(b.Rows), Slot: uint32(slot)}
 }
 
 // HelloDocument says what a stream is.

@@ -190,6 +190,7 @@ func (s *sender) batch(b *stream.Batch) {
 	for _, piece := range b.Pieces(block) {
 		s.send(piece)
 	}
+	s.send(b.Chunks.Append(make([]byte, 0, stream.ChunksBytes)))
 	if s.err == nil {
 		s.err = s.control.Flush()
 	}

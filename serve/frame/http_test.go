@@ -14,6 +14,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/serve/frame"
 	"github.com/terrapin-eo/terrapin/serve/servetest"
+	"github.com/terrapin-eo/terrapin/stream"
 )
 
 // next reads a header and what follows it.
@@ -59,7 +60,9 @@ func TestHTTPCarriesTheBlocks(t *testing.T) {
 			require.Equal(t, frame.Batch, kind)
 			require.Equal(t, w.Step, step)
 			require.Equal(t, w.Rows, rows)
-			require.Equal(t, w.Block, block)
+			require.Equal(t, w.Block, block[:len(block)-stream.ChunksBytes])
+			counts := block[len(block)-stream.ChunksBytes:]
+			require.Positive(t, binary.LittleEndian.Uint64(counts)+binary.LittleEndian.Uint64(counts[16:]), "chunks kept and decoded")
 		}
 		kind, _, _, _ = next(t, got.Body)
 		require.Equal(t, frame.End, kind)

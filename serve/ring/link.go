@@ -194,7 +194,7 @@ func (l *link) deliver(ctx context.Context, run *stream.Run) error {
 		if err != nil {
 			return err
 		}
-		head := frame.Of(b, 0, b.Block().Slot).Append(make([]byte, 0, frame.HeaderBytes))
+		head := b.Chunks.Append(frame.Of(b, 0, b.Block().Slot).Append(make([]byte, 0, frame.HeaderBytes+stream.ChunksBytes)))
 		l.give(b)
 		if _, err := l.conn.Write(head); err != nil {
 			return fault.New(fault.Canceled, "say that a batch is there: %w", err)

@@ -66,11 +66,14 @@ def test_counting_takes_a_microsecond_or_two() -> None:
     meter = Meter()
     begin = time.perf_counter()
     for i in range(10_000):
-        meter.came("ring", 0)
+        meter.came("ring", 0, (6, 1, 3, 4096))
         meter.delivered(32, 1 << 20, float(i), i + 0.25)
     assert time.perf_counter() - begin < 0.5
     counts = meter.stats().epoch
     assert (counts.batches, counts.waited, counts.seconds) == (10_000, 2500.0, 9999.25)
+    assert (counts.kept, counts.joined, counts.decoded, counts.bytes_read) == (6, 1, 3, 4096)
+    assert counts.cache_hits == 0.7
+    assert (counts + counts).decoded == 6
     assert counts.samples_per_second == 320_000 / 9999.25
     assert counts.bytes_per_second == 10_000 * (1 << 20) / 9999.25
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.flight as flight
 
+from ._frames import NO_CHUNKS
 from .errors import CorruptError, InvalidError, PreconditionError, TerrapinError, of_text
 
 _CODE_KIND = {
@@ -241,6 +242,7 @@ class FlightStream:
         """Read the schema."""
         self._connection = connection
         self._reader = reader
+        self.chunks: tuple[int, ...] = NO_CHUNKS
         self._reading = threading.RLock()  # a finaliser may cancel in the middle of a read
         try:
             with faults():
@@ -253,7 +255,9 @@ class FlightStream:
         """The next message; None after the last."""
         try:
             with self._reading, faults():
-                return arrays_of(self._reader.read_chunk().data)
+                chunk = self._reader.read_chunk()
+            self.chunks = _chunks(chunk.app_metadata)
+            return arrays_of(chunk.data)
         except StopIteration:
             self._connection.close()
             return None
@@ -263,6 +267,12 @@ class FlightStream:
         self._reader.cancel()
         with self._reading:  # which ends soon now
             self._connection.close()
+
+
+def _chunks(said: Any) -> tuple[int, ...]:
+    """The counts in a batch's metadata; servers that say none have none."""
+    counts = {} if said is None else json.loads(said.to_pybytes()).get("chunks", {})
+    return tuple(int(counts.get(key, 0)) for key in ("kept", "joined", "decoded", "bytes_read"))
 
 
 def arrays_of(batch: Any) -> dict[str, Any]:

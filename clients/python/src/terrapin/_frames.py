@@ -14,6 +14,9 @@ from .errors import CorruptError, TerrapinError, of_kind
 
 HELLO, BATCH, END, FAILED = 1, 2, 3, 4
 HEADER = struct.Struct("<IIQIIII")
+CHUNKS = struct.Struct("<QQQQ")
+"""Chunks that a run has wanted up to a batch: kept, joined and decoded ones, and the bytes that were read."""
+NO_CHUNKS = (0, 0, 0, 0)
 FORMAT = 1
 _ALIGN = 64
 _MOST = 1 << 30

@@ -78,7 +78,7 @@ class Iteration(Iterator[Batch]):
         self._step += 1
         loader._position = self._plan.after(self._step)
         loader._handed = (self._reading, self._step) if self._reading is not None else None
-        loader._meter.came(steps.transport, steps.lost)
+        loader._meter.came(steps.transport, steps.lost, steps.chunks)
         loader._meter.delivered(samples, size, asked, time.perf_counter())
         if self._progress is not None:
             self._progress.step()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._frames import NO_CHUNKS
 from ._receipts import Reading
 from ._transport import Choice, Stream
 from .errors import CanceledError, ConflictError, CorruptError, PreconditionError, UnavailableError
@@ -28,6 +29,10 @@ def positions(plan: Plan, step: int, rank: int) -> npt.NDArray[np.int64]:
     wanted = np.full(part.count + part.pad, -1, dtype=np.int64)
     wanted[: part.count] = np.arange(part.first, part.first + part.count)
     return wanted
+
+
+def _sum(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(x + y for x, y in zip(a, b, strict=True))
 
 
 _live: "weakref.WeakSet[Prefetch]" = weakref.WeakSet()
@@ -75,6 +80,13 @@ class Steps:
         """Name of the transport, once it is open."""
         self.lost = 0
         """How many connections broke and were taken up again."""
+        self._spent = NO_CHUNKS
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """What the server needed for what was read: chunks kept, joined and decoded, and bytes read."""
+        with self._changed:
+            return self._spent if self._stream is None else _sum(self._spent, self._stream.chunks)
 
     def open(self) -> None:
         """Open the stream, unless it is."""
@@ -140,7 +152,7 @@ class Steps:
     def _end(self) -> None:
         """After the last step the server has nothing more to say; a transport may use its connection again."""
         with self._changed:
-            stream, self._stream = self._stream, None
+            stream = self._leave()
         if stream is None:
             return
         more: Any = True
@@ -154,9 +166,16 @@ class Steps:
         if more is not None:
             raise CorruptError(f"the stream goes on after its last step, {self._plan.steps}")
 
+    def _leave(self) -> Stream | None:
+        """The stream, which is no longer this one's; the lock is held."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._spent = _sum(self._spent, stream.chunks)
+        return stream
+
     def _cut(self) -> None:
         with self._changed:
-            stream, self._stream = self._stream, None
+            stream = self._leave()
         if stream is not None:
             stream.cancel()
 

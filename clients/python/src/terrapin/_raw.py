@@ -7,7 +7,7 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._frames import BATCH, END, FAILED, HEADER, HELLO, Arrays, Header, Hello, Pool, failure
+from ._frames import BATCH, CHUNKS, END, FAILED, HEADER, HELLO, NO_CHUNKS, Arrays, Header, Hello, Pool, failure
 from ._http import Http, refusal
 from .errors import CorruptError, TerrapinError, UnavailableError
 
@@ -105,6 +105,7 @@ class RawStream:
         self._socket = sock
         self._response = response
         self._pool = pool
+        self.chunks: tuple[int, ...] = NO_CHUNKS
         header = self._header()
         if header.kind != HELLO:
             raise CorruptError("the server does not begin with a hello")
@@ -128,11 +129,12 @@ class RawStream:
         if (
             header.kind != BATCH
             or header.rows > self._hello.rows
-            or header.length != self._hello.block_bytes(header.rows)
+            or header.length != self._hello.block_bytes(header.rows) + CHUNKS.size
         ):
             raise CorruptError(f"the server sends a message that its hello does not allow: {header}")
         block = self._pool.take(header.length)
         self._into(memoryview(block))
+        self.chunks = CHUNKS.unpack(block[-CHUNKS.size :])
         return self._hello.arrays(block, header.rows)
 
     def cancel(self) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import numpy.typing as npt
 
-from ._frames import BATCH, END, FAILED, HEADER, HELLO, Arrays, Header, Hello, Lease, failure
+from ._frames import BATCH, CHUNKS, END, FAILED, HEADER, HELLO, NO_CHUNKS, Arrays, Header, Hello, Lease, failure
 from .errors import CorruptError, TerrapinError, TooLargeError, UnavailableError
 
 _SAY = struct.Struct("<QQ")
@@ -187,6 +187,7 @@ class RingStream:
         self._link = link
         self._hello = hello
         self._keep = keep
+        self.chunks: tuple[int, ...] = NO_CHUNKS
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -203,8 +204,10 @@ class RingStream:
             return None
         if header.kind == FAILED:
             raise failure(_receive(link.socket, header.length))
-        if header.kind != BATCH or header.slot >= hello.slots or header.rows > hello.rows:
+        known = header.kind == BATCH and header.length == CHUNKS.size
+        if not known or header.slot >= hello.slots or header.rows > hello.rows:
             raise CorruptError(f"the server says what a ring cannot hold: {header}")
+        self.chunks = CHUNKS.unpack(_receive(link.socket, CHUNKS.size))
         block = link.lend(header.slot)[: hello.block_bytes(header.rows)]
         if link.held > max(1, hello.slots - 2):
             # The consumer keeps batches: this one gets memory of its own, so that the server can go on.

@@ -20,6 +20,10 @@ class Stream(Protocol):
     def facts(self) -> dict[str, Any]:
         """The server's description of the stream."""
 
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """What the server needed for what was read: chunks kept, joined and decoded, and bytes read."""
+
     def read(self) -> Arrays | None:
         """The next message; None after the last."""
 

@@ -1,6 +1,6 @@
 """How fast the batches of a loader come, and whether the training loop waits for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 __all__ = ["Counts", "Stats"]
 
@@ -21,6 +21,15 @@ class Counts:
     """The part of these seconds in which the loop waited for a batch."""
     lost: int = 0
     """Connections that broke and were taken up again."""
+    kept: int = 0
+    """Chunks that the server needed for these batches, and had decoded in its cache. A chunk that several batches have
+    pixels of counts for each; what was read ahead of the loop is counted with the batches before it."""
+    joined: int = 0
+    """Chunks that it was reading already, for another batch or run."""
+    decoded: int = 0
+    """Chunks that it read and decoded for them."""
+    bytes_read: int = 0
+    """Bytes that it read for them from its store."""
 
     @property
     def samples_per_second(self) -> float:
@@ -37,15 +46,14 @@ class Counts:
         """The share of the time in which the loop waited: from 0, which is the aim, to 1."""
         return self.waited / self.seconds if self.seconds else 0.0
 
+    @property
+    def cache_hits(self) -> float:
+        """The share of the chunks that needed no decoding for these batches: from 0 to 1, 0 before the first."""
+        all_chunks = self.kept + self.joined + self.decoded
+        return (self.kept + self.joined) / all_chunks if all_chunks else 0.0
+
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.batches + other.batches,
-            self.samples + other.samples,
-            self.bytes + other.bytes,
-            self.seconds + other.seconds,
-            self.waited + other.waited,
-            self.lost + other.lost,
-        )
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def __str__(self) -> str:
         return (
@@ -81,6 +89,7 @@ class Meter:
     def _begin(self) -> None:
         self._batches = self._samples = self._bytes = self._lost = 0
         self._first = self._last = self._waited = 0.0
+        self._chunks: tuple[int, ...] = (0, 0, 0, 0)
 
     def begin(self) -> None:
         """A new iteration begins."""
@@ -97,13 +106,13 @@ class Meter:
         self._samples += samples
         self._bytes += size
 
-    def came(self, transport: str | None, lost: int) -> None:
-        """How this iteration's batches come, and how many connections it has lost."""
-        self.transport, self._lost = transport or self.transport, lost
+    def came(self, transport: str | None, lost: int, chunks: tuple[int, ...]) -> None:
+        """How this iteration's batches come, how many connections it has lost, and which chunks they took."""
+        self.transport, self._lost, self._chunks = transport or self.transport, lost, chunks
 
     def _epoch(self) -> Counts:
         seconds = self._last - self._first
-        return Counts(self._batches, self._samples, self._bytes, seconds, self._waited, self._lost)
+        return Counts(self._batches, self._samples, self._bytes, seconds, self._waited, self._lost, *self._chunks)
 
     def stats(self) -> Stats:
         """What was counted up to now."""

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,32 @@ def test_every_batch_is_the_same_over_all(served: terrapin.Client, size: int, wo
         ]
         assert all_of[0] == all_of[1] == all_of[2]
         assert all_of[0] or tail == "drop"
+
+
+def test_the_chunks_of_an_epoch_are_counted(scratch: Path, binary: str) -> None:
+    """Those of the first are decoded, and all others find them in the cache, by whichever transport."""
+    with terrapin.open(scratch, binary=binary) as tp:
+        wanted = []
+        for name in NAMES:
+            loader = over(tp, name).loader("crops@v1", batch_size=3, seed=2, tensors="numpy")
+            for _ in range(2):
+                loader.set_epoch(0)
+                list(loader)
+                counts = loader.stats().epoch
+                wanted.append(counts.kept + counts.joined + counts.decoded)
+                if len(wanted) == 1:
+                    assert counts.decoded > 0
+                    assert counts.bytes_read > 0
+                    assert counts.cache_hits < 1
+                else:
+                    assert (counts.joined, counts.decoded, counts.bytes_read, counts.cache_hits) == (0, 0, 0, 1)
+            total = loader.stats().total
+            assert total.kept + total.joined + total.decoded == sum(wanted[-2:])
+        assert len(set(wanted)) == 1
+        windows = tp.loader("crops@v1", batch_size=3, seed=2, tensors="numpy")
+        next(iter(windows))
+        assert 0 < windows.stats().epoch.kept < wanted[0]
+        windows.close()
 
 
 def test_windows_are_the_same_over_all(served: terrapin.Client) -> None:
