@@ -19,11 +19,18 @@ type Conversion struct {
 	Normalise *bool `json:"normalise,omitempty"`
 }
 
+func dtypeKey(dst *cube.DType) strict.Key {
+	return strict.Choice("dtype", (*string)(dst), string(cube.Float32))
+}
+
+func valuesKey(dst *datasets.Values) strict.Key {
+	return strict.Choice("values", (*string)(dst), string(datasets.Raw), string(datasets.Physical))
+}
+
 // keys are those of a ticket.
 func (c *Conversion) keys() []strict.Key {
 	return []strict.Key{
-		strict.Choice("dtype", (*string)(&c.DType), string(cube.Float32)),
-		strict.Choice("values", (*string)(&c.Values), string(datasets.Raw), string(datasets.Physical)),
+		dtypeKey(&c.DType), valuesKey(&c.Values),
 		{Name: "normalise", Set: func(raw json.RawMessage) error {
 			if string(raw) == "null" {
 				return nil

@@ -102,7 +102,7 @@ func (e *Engine) openWindowRun(ctx context.Context, given WindowTicket) (*Run, e
 	if err != nil {
 		return nil, fault.New(fault.KindOf(err), "ticket: %w", err)
 	}
-	info := Info{Ticket: Ticket{Windows: &t}, Pinned: given.Version == t.Version, Samples: n}
+	info := Info{Ticket: Ticket{Windows: &t}, Pinned: given.Version == t.Version && given.Normalise == t.Normalise, Samples: n}
 	run, err := newRun(info, src, plan, 0, t.MessageBytes, &share{heap: e.heap})
 	if err != nil {
 		return nil, err

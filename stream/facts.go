@@ -155,6 +155,9 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 type windowFacts struct {
 	gridFacts
 	imageFacts
+	Values     datasets.Values `json:"values"`
+	Normalise  bool            `json:"normalise"`
+	Statistics []statFacts     `json:"statistics"`
 	// Area is the part of the grid that the cores partition.
 	Area    cube.Window `json:"area"`
 	Overlap int         `json:"overlap"`
@@ -167,9 +170,10 @@ func (s *windowSource) facts(t WindowTicket, info Info) windowFacts {
 	f := windowFacts{
 		gridFacts: gridFacts{Cube: s.View.Spec().Name, Snapshot: s.View.Snapshot(), Cell: s.Region.Name, Grid: s.Region.Grid},
 		imageFacts: imageFacts{
-			Bands: s.names, DType: g.DType, CubeDType: g.DType, Nodata: cube.NumberOf(g.Nodata),
+			Bands: s.names, DType: info.Shape.DType, CubeDType: g.DType, Nodata: cube.NumberOf(g.Nodata),
 			Slots: len(s.Slices), Size: t.Size,
 		},
+		Values: s.values.kind(), Normalise: s.values.normalise, Statistics: statisticsOf(s.stats),
 		Area: s.tiling.area, Overlap: t.Overlap, Start: t.Start,
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math"
 
+	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/datasets"
 	"github.com/terrapin-eo/terrapin/datasets/order"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/stream/receipts"
@@ -83,6 +85,12 @@ type WindowTicket struct {
 	BatchSize    int      `json:"batch_size"`
 	Start        uint64   `json:"start"`
 	MessageBytes int      `json:"message_bytes,omitempty"`
+	// DType is "float32" for float32 whatever is done besides, or "".
+	DType cube.DType `json:"dtype,omitempty"`
+	// Values is "raw" or "physical"; "" is raw, or what the version of Normalise fixes.
+	Values datasets.Values `json:"values,omitempty"`
+	// Normalise names the dataset version whose statistics are applied; "" applies none.
+	Normalise string `json:"normalise,omitempty"`
 }
 
 // ParseTicket reads a ticket written by hand or by a client. A key "cube" makes it a window ticket,
@@ -182,6 +190,8 @@ func parseWindows(data []byte) (*WindowTicket, error) {
 		strict.Int("batch_size", &t.BatchSize, 1, maxBatchSize),
 		strict.Uint("start", &t.Start),
 		strict.Int("message_bytes", &t.MessageBytes, 1, MaxMessageBytes),
+		dtypeKey(&t.DType), valuesKey(&t.Values),
+		strict.OptionalText("normalise", &t.Normalise),
 	})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/cube/read"
+	"github.com/terrapin-eo/terrapin/datasets"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -22,6 +23,9 @@ type windowSource struct {
 	bands  []int
 	names  []string
 	tiling tiling
+	values values
+	stats  []datasets.BandStats // of the bands in their order, where windows are normalised
+	spare  *heap                // for stored numbers that are longer than what leaves
 }
 
 // Scope is the part of a cube that a window ticket names.
@@ -94,11 +98,14 @@ func (e *Engine) openWindows(ctx context.Context, t WindowTicket) (*windowSource
 		return nil, t, err
 	}
 	t.Version, t.Cell = scope.View.Snapshot(), scope.Region.Name
-	s := &windowSource{Scope: scope, reader: e.cfg.Reader, tiling: tiling{area: scope.Area, size: t.Size, overlap: t.Overlap}}
+	s := &windowSource{Scope: scope, reader: e.cfg.Reader, tiling: tiling{area: scope.Area, size: t.Size, overlap: t.Overlap}, spare: e.heap}
 	for _, sl := range s.Slices {
 		s.ids = append(s.ids, sl.ID)
 	}
-	s.bands, s.names, err = pickBands(s.Region.Group.Bands, t.Bands)
+	if s.bands, s.names, err = pickBands(s.Region.Group.Bands, t.Bands); err != nil {
+		return nil, t, err
+	}
+	t.Normalise, err = s.convertBy(ctx, e.versions, t)
 	return s, t, err
 }
 
@@ -175,7 +182,7 @@ func pickBands(all []cube.Band, wanted []string) ([]int, []string, error) {
 func (s *windowSource) shape() Shape {
 	return Shape{
 		Slots: len(s.Slices), Bands: len(s.bands), Height: s.tiling.size, Width: s.tiling.size,
-		DType: s.Region.Group.DType, Placed: true,
+		DType: s.values.dtype(), Placed: true,
 	}
 }
 
@@ -192,6 +199,12 @@ func (s *windowSource) fill(ctx context.Context, first uint64, dst []row) error 
 		requests[i] = read.Request{Cell: at.Cell, Slices: s.ids, Window: at.Window, Bands: s.bands}
 	}
 	image, valid := imagesOf(dst, 0)
+	converted := image
+	if s.values.float32s() {
+		stored, release := s.values.under(image, s.spare)
+		defer release()
+		image = stored
+	}
 	report, err := s.reader.ReadMany(ctx, s.View, requests, image, valid)
 	s.add(report.Cost)
 	for i, why := range report.Errs {
@@ -200,7 +213,10 @@ func (s *windowSource) fill(ctx context.Context, first uint64, dst []row) error 
 			return fault.New(fault.KindOf(why), "read window %d at row %d, column %d: %w", first+uint64(i), w.Row, w.Col, why)
 		}
 	}
-	return err
+	if err != nil || !s.values.float32s() {
+		return err
+	}
+	return s.convert(ctx, converted, image, valid)
 }
 
 func (s *windowSource) pad(row) { panic("stream: window runs have no padding rows") }

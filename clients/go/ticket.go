@@ -62,6 +62,11 @@ type Windows struct {
 	Start     uint64 `json:"start"`
 	// MessageBytes cuts batches into messages of about so many bytes.
 	MessageBytes int `json:"message_bytes,omitempty"`
+	// DType is "float32" for images of float32, Values "raw" or "physical". Normalise names the dataset version whose values
+	// they are and whose statistics are applied.
+	DType     string `json:"dtype,omitempty"`
+	Values    string `json:"values,omitempty"`
+	Normalise string `json:"normalise,omitempty"`
 }
 
 // plan is how the positions of an epoch are cut into steps.

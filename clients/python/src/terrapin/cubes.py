@@ -95,6 +95,9 @@ class Cube:
         version: str | None = None,
         cell: str | None = None,
         batch_size: int = 8,
+        dtype: Literal["float32"] | None = None,
+        values: Literal["raw", "physical"] | None = None,
+        normalise: str | None = None,
         patience: float = 5.0,
     ) -> "Windows":
         """Read an area once, window by window, row by row; for inference.
@@ -106,6 +109,10 @@ class Cube:
         ``overlap``     pixels that neighbouring windows share; ``Window.core`` is the part that is a window's own
         ``bands``       names, in the order wanted; default: all
         ``batch_size``  windows fetched at once
+        ``dtype``       ``float32``: the server converts images, whatever else is done to their numbers
+        ``values``      ``physical``: scale and offset of each scene are applied, as float32; ``raw``: the stored numbers
+        ``normalise``   a dataset version, such as ``crops@v3``: its values, and mean and standard deviation of its
+                        training split, band by band, as a model that was trained on it has seen them
 
         Returns an iterable of :class:`terrapin.Window` with a length. It is pinned to one snapshot.
         """
@@ -120,6 +127,8 @@ class Cube:
             ticket["version"] = version
         if cell is not None:
             ticket["cell"] = cell
+        asked = {"dtype": dtype, "values": values, "normalise": normalise}
+        ticket |= {key: value for key, value in asked.items() if value is not None}
         return Windows(self._client, ticket, batch_size, patience)
 
     def _show(self, version: str | None) -> dict[str, Any]:
