@@ -110,7 +110,7 @@ class Cube:
         ``bands``       names, in the order wanted; default: all
         ``batch_size``  windows fetched at once
         ``dtype``       ``float32``: the server converts images, whatever else is done to their numbers
-        ``values``      ``physical``: scale and offset of each scene are applied, as float32; ``raw``: the stored numbers
+        ``values``      ``physical``: scale and offset of each scene are applied, as float32; ``raw``: stored numbers
         ``normalise``   a dataset version, such as ``crops@v3``: its values, and mean and standard deviation of its
                         training split, band by band, as a model that was trained on it has seen them
 
