@@ -37,6 +37,7 @@ type share struct {
 	// stalled is told to give everything up, until it does once; nil where nobody can be told.
 	stalled func(force bool) bool
 	out     int // blocks that are out
+	bytes   int64
 	handed  int // of these, with the transport
 	// moved is when the transport last got a block or was rid of a part of one.
 	moved time.Time
@@ -52,7 +53,7 @@ type loan struct {
 // Take is part of Memory.
 func (s *share) Take(ctx context.Context, size int) (*Block, error) {
 	budget := &s.heap.bytes
-	l, err := budget.take(ctx, s, int64(size))
+	l, others, err := budget.take(ctx, s, int64(size))
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +62,7 @@ func (s *share) Take(ctx context.Context, size int) (*Block, error) {
 		s.heap.push(b)
 		budget.give(l)
 	})
+	block.others = others
 	block.moves = func() { budget.moves(l) }
 	// What is never released, such as what gRPC forgets of a lost connection, counts until it is garbage.
 	runtime.AddCleanup(block, budget.give, l)
@@ -93,8 +95,8 @@ func (s *share) drain(ctx context.Context) {
 	}
 }
 
-// take waits until a block may be taken.
-func (b *budget) take(ctx context.Context, s *share, size int64) (*loan, error) {
+// take waits until a block may be taken, and says how long it would not have waited without others.
+func (b *budget) take(ctx context.Context, s *share, size int64) (l *loan, others time.Duration, err error) {
 	limit, pause := b.limit, b.patience
 	if limit == 0 {
 		limit = heapBytes
@@ -106,14 +108,15 @@ func (b *budget) take(ctx context.Context, s *share, size int64) (*loan, error) 
 	late := time.NewTimer(pause)
 	defer late.Stop()
 	for garbage := false; ; {
-		l, changed, hungry := b.try(s, size, limit)
+		l, changed, hungry, alone := b.try(s, size, limit)
 		if l != nil {
-			return l, nil
+			return l, others, nil
 		}
+		began := time.Now()
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, others, ctx.Err()
 		case <-late.C:
 			switch {
 			case !hungry:
@@ -125,14 +128,17 @@ func (b *budget) take(ctx context.Context, s *share, size int64) (*loan, error) 
 			garbage = hungry && !garbage
 			late.Reset(pause / 5)
 		}
+		if alone {
+			others += time.Since(began)
+		}
 	}
 }
 
-// try takes a block if there is room and it is the share's turn.
-func (b *budget) try(s *share, size, limit int64) (*loan, <-chan struct{}, bool) {
+// try takes a block if there is room and it is the share's turn; alone says that there would be, were there no other.
+func (b *budget) try(s *share, size, limit int64) (l *loan, changed <-chan struct{}, hungry, alone bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	hungry := s.out == 0
+	hungry = s.out == 0
 	turn := len(b.hungry) == 0 || b.hungry[0] == s
 	if !hungry {
 		limit /= 2
@@ -141,7 +147,7 @@ func (b *budget) try(s *share, size, limit int64) (*loan, <-chan struct{}, bool)
 		if hungry && !slices.Contains(b.hungry, s) {
 			b.hungry = append(b.hungry, s)
 		}
-		return nil, b.change(), hungry
+		return nil, b.change(), hungry, s.bytes+size <= limit
 	}
 	if b.shares == nil {
 		b.shares = map[*share]struct{}{}
@@ -149,7 +155,8 @@ func (b *budget) try(s *share, size, limit int64) (*loan, <-chan struct{}, bool)
 	b.shares[s] = struct{}{}
 	b.out += size
 	s.out++
-	return &loan{share: s, bytes: size}, nil, hungry
+	s.bytes += size
+	return &loan{share: s, bytes: size}, nil, hungry, false
 }
 
 // leave ends a share's waiting for its turn.
@@ -201,6 +208,7 @@ func (b *budget) give(l *loan) {
 	l.back = true
 	s := l.share
 	b.out -= l.bytes
+	s.bytes -= l.bytes
 	if s.out--; s.out == 0 {
 		delete(b.shares, s)
 	}

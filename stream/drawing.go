@@ -60,8 +60,8 @@ func shuffleKey(dst *Shuffle) strict.Key {
 			*dst = Fixed(order.Base)
 			return nil
 		case json.Unmarshal(raw, &name) != nil || raw[0] != '"':
-			return fault.New(fault.Invalid, "wants true, false, \"uniform\" or \"window:BYTES\", not %s", raw).
-				WithCure(`true shuffles as the version fixes it, false is the base order`)
+			return fault.New(fault.Invalid, "wants true, false, \"base\", \"uniform\" or \"window:BYTES\", not %s", raw).
+				WithCure(`true shuffles as the version fixes it, false and "base" are the base order`)
 		}
 		s, err := order.ParseShuffle(name)
 		*dst = Fixed(s)

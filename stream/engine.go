@@ -98,6 +98,10 @@ func (e *Engine) openWindowRun(ctx context.Context, given WindowTicket) (*Run, e
 		return nil, err
 	}
 	n := src.tiling.len()
+	if t.Start > n {
+		return nil, fault.New(fault.Invalid, "ticket: key \"start\": window %d lies beyond the %d windows of the area", t.Start, n).
+			WithCure("count windows from 0, of the same cube, bounds, size and overlap as before")
+	}
 	plan, err := order.NewPlan(n, t.Start, t.BatchSize, 1, order.Short)
 	if err != nil {
 		return nil, fault.New(fault.KindOf(err), "ticket: %w", err)

@@ -2,7 +2,12 @@ package stream
 
 import (
 	"context"
+	"errors"
+	"time"
 )
+
+// ErrIdle is in the error of a Memory whose client takes nothing.
+var ErrIdle = errors.New("nothing was asked for")
 
 // Align is what the address of a block and the place of every array in it are multiples of.
 const Align = 64
@@ -14,7 +19,8 @@ type Block struct {
 	// Slot is the block's number where its memory counts them.
 	Slot    int
 	release func()
-	moves   func() // is told of every part that leaves; nil where nobody asks
+	others  time.Duration // that others' blocks were waited for
+	moves   func()        // is told of every part that leaves; nil where nobody asks
 }
 
 // NewBlock makes a block of somebody's memory; release, called once, gives it back.

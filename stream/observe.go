@@ -41,8 +41,9 @@ type Delivery struct {
 	// Last is when the message before was handed out, zero before the first; Asked when this one was asked for, and Given
 	// when it was there.
 	Last, Asked, Given time.Time
-	// NoRoom is how long after Asked there was no memory to put it together in, since the client held it all.
-	NoRoom time.Duration
+	// NoRoom is how long after Asked there was no memory to put it together in, since the client held it all, and Others how
+	// long since other runs did.
+	NoRoom, Others time.Duration
 }
 
 // Client is how long the client took: to be sent the message before, to ask for this one, and to make room for it.
@@ -54,7 +55,7 @@ func (d Delivery) Client() time.Duration {
 }
 
 // Pixels is how long was waited for pixels.
-func (d Delivery) Pixels() time.Duration { return d.Given.Sub(d.Asked) - d.NoRoom }
+func (d Delivery) Pixels() time.Duration { return d.Given.Sub(d.Asked) - d.NoRoom - d.Others }
 
 // Outcome is how a run ended.
 type Outcome string
@@ -123,6 +124,8 @@ func (w *watched) delivered(res result, asked time.Time) {
 			}
 		}
 		d.NoRoom = max(0, res.room.Sub(later(res.taking, asked)))
+		d.Others = min(d.NoRoom, res.others)
+		d.NoRoom -= d.Others
 		w.last = d.Given
 		for _, watch := range w.watches {
 			watch.Delivered(d)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"io"
 	"runtime"
 	"runtime/debug"
@@ -76,6 +77,7 @@ type result struct {
 	err   error
 	// taking and room are when a block was asked for and when it was there.
 	taking, room time.Time
+	others       time.Duration // of these, while others had the memory
 }
 
 func newRun(info Info, src source, plan order.Plan, rank, messageBytes int, memory Memory) (*Run, error) {
@@ -238,7 +240,7 @@ func (r *Run) produce(ctx context.Context) error {
 		taking := r.watched.now()
 		block, err := r.memory.Take(ctx, r.info.Shape.BlockBytes(m.rows))
 		if err != nil {
-			if fault.Is(err, fault.Unavailable) {
+			if errors.Is(err, ErrIdle) {
 				r.Expire()
 			}
 			return err
@@ -248,7 +250,7 @@ func (r *Run) produce(ctx context.Context) error {
 		r.reading.Go(func() {
 			defer close(done)
 			res := r.read(ctx, m, block)
-			res.taking, res.room = taking, room
+			res.taking, res.room, res.others = taking, room, block.others
 			under <- res
 			r.watched.assembled(m, room)
 		})

@@ -79,7 +79,7 @@ func (c *Client) overRing(ctx context.Context, ticket any) (source, error) {
 
 // begin asks for the run, and maps the memory that comes with the hello.
 func (s *ringStream) begin(request []byte) error {
-	_ = s.conn.SetDeadline(time.Now().Add(answerWithin)) // fails with the connection, as what follows does
+	_ = s.conn.SetDeadline(time.Now().Add(ringWithin)) // fails with the connection, as what follows does
 	said := binary.LittleEndian.AppendUint64(nil, ask)
 	said = append(binary.LittleEndian.AppendUint64(said, uint64(len(request))), request...)
 	if _, err := s.conn.Write(said); err != nil {

@@ -67,11 +67,18 @@ const (
 	buffer = 64 << 10
 	// dialWithin and answerWithin bound what happens before bytes come.
 	dialWithin, answerWithin = 10 * time.Second, 10 * time.Minute
+	// ringWithin bounds what a ring takes to say its hello: it is on this machine, and HTTP is there besides.
+	ringWithin = 20 * time.Second
 )
 
-// Connect asks a server, by the URL that `terrapin serve` prints for HTTP, where its batches are. Errors are of the kinds of
+// Connect asks a server, by the URL that `terrapin serve` prints for HTTP, where its batches are. The URL may name the
+// transport behind a #, as in http://127.0.0.1:8080#http, where Options do not. Errors are of the kinds of
 // fault: Invalid for a bad URL, Unavailable where nobody answers.
 func Connect(ctx context.Context, server string, o Options) (*Client, error) {
+	server, name, _ := strings.Cut(server, "#")
+	if o.Transport == "" {
+		o.Transport = name
+	}
 	at, err := url.Parse(server)
 	if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
 		return nil, fault.New(fault.Invalid, "connect %q: no http:// or https:// address", server).

@@ -65,7 +65,7 @@ func ParseShuffle(text string) (Shuffle, error) {
 	}
 	size, ok := strings.CutPrefix(text, window+":")
 	if !ok {
-		return Shuffle{}, fault.New(fault.Invalid, "unknown shuffle %q", text).WithCure(`use "uniform" or "window:2GiB"`)
+		return Shuffle{}, fault.New(fault.Invalid, "unknown shuffle %q", text).WithCure(`use "uniform", "window:2GiB" or "base"`)
 	}
 	scale := uint64(1)
 	for _, u := range units {

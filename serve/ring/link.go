@@ -132,7 +132,7 @@ func (l *link) answer(ctx context.Context, text []byte) error {
 	defer run.Close()
 	if q.Info {
 		l.busy.Store(false)
-		return send(l.conn, frame.HelloOf(run), -1)
+		return l.send(frame.HelloOf(run), -1)
 	}
 	file, err := l.prepare(q.Slots, run.Info().Shape.BlockBytes(run.MessageRows()))
 	if err != nil {
@@ -147,7 +147,7 @@ func (l *link) answer(ctx context.Context, text []byte) error {
 	l.mu.Unlock()
 	hello := frame.HelloOf(run)
 	hello.Slots, hello.SlotBytes = q.Slots, l.memory.slot
-	if err := send(l.conn, hello, file); err != nil {
+	if err := l.send(hello, file); err != nil {
 		return err
 	}
 	return l.deliver(ctx, run)
@@ -168,6 +168,7 @@ func (l *link) prepare(slots, size int) (int, error) {
 	if l.memory, err = newMemory(slots, size, l.server.cfg.Idle); err != nil {
 		return -1, err
 	}
+	l.memory.out = l.server.ranOut
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held = make([]*stream.Batch, slots)
@@ -196,11 +197,13 @@ func (l *link) deliver(ctx context.Context, run *stream.Run) error {
 		}
 		head := b.Chunks.Append(frame.Of(b, 0, b.Block().Slot).Append(make([]byte, 0, frame.HeaderBytes+stream.ChunksBytes)))
 		l.give(b)
+		l.within(l.server.cfg.Idle)
 		if _, err := l.conn.Write(head); err != nil {
 			return fault.New(fault.Canceled, "say that a batch is there: %w", err)
 		}
 	}
 	l.busy.Store(false) // before the client can know
+	l.within(l.server.cfg.Idle)
 	if _, err := l.conn.Write(frame.Header{Kind: frame.End}.Append(nil)); err != nil {
 		return fault.New(fault.Canceled, "say that all is read: %w", err)
 	}

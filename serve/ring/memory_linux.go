@@ -20,6 +20,7 @@ type memory struct {
 	free  chan int
 	fresh []bool // by slot: its pages are not there yet
 	idle  time.Duration
+	out   func() // is told that the machine has no more; nil where nobody asks
 }
 
 // newMemory makes a ring of slots for messages of up to size bytes.
@@ -73,7 +74,7 @@ func (m *memory) Take(ctx context.Context, size int) (*stream.Block, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-late.C:
-			return nil, fault.New(fault.Unavailable, "nothing was asked for in %s, so that the run was ended", m.idle).
+			return nil, fault.New(fault.Unavailable, "%w in %s, so that the run was ended", stream.ErrIdle, m.idle).
 				WithCure("open it again at the position where it stands; the Python client does so by itself")
 		}
 	}
@@ -81,7 +82,14 @@ func (m *memory) Take(ctx context.Context, size int) (*stream.Block, error) {
 	if m.fresh[slot] {
 		m.fresh[slot] = false
 		if err := unix.Madvise(bytes, unix.MADV_POPULATE_WRITE); err != nil && !errors.Is(err, unix.EINVAL) {
-			return nil, unavailable("there is none left", err) // and would have been a signal that ends the process
+			m.fresh[slot] = true
+			m.free <- slot
+			if m.out != nil {
+				m.out()
+			}
+			// What is not there now would have been a signal that ends the process.
+			return nil, fault.New(fault.Unavailable, "shared memory: there is none left on this machine: %w", err).
+				WithCure("read on over HTTP or Arrow Flight from the position where this stands, as the clients do by themselves, or use smaller batches")
 		}
 	}
 	return stream.NewBlock(bytes[:size], slot, func() { m.free <- slot }), nil

@@ -11,7 +11,10 @@ import (
 )
 
 // memory is a ring of slots, which needs Linux's memfd.
-type memory struct{ file, slot int }
+type memory struct {
+	file, slot int
+	out        func()
+}
 
 func newMemory(int, int, time.Duration) (*memory, error) {
 	return nil, fault.New(fault.Unsupported, "shared memory needs Linux").WithCure(otherTransports)

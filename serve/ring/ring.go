@@ -46,6 +46,7 @@ type Server struct {
 	listener net.Listener
 	closing  chan struct{} // closed when the server takes nothing new
 	used     int64         // bytes of rings
+	short    time.Time     // until when the machine has no memory for new ones
 }
 
 const (
@@ -182,12 +183,25 @@ func (s *Server) reserve(slots, size int) (int64, error) {
 	total := int64(slots) * int64(slotBytes(size))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if time.Now().Before(s.short) {
+		return 0, fault.New(fault.TooLarge, "this machine had no memory for a ring a moment ago").WithCure(otherTransports)
+	}
 	if s.used+total > s.cfg.Bytes {
 		return 0, fault.New(fault.TooLarge, "a ring of %d slots of %d bytes is more than is left of the %d bytes for rings, of which %d are used", slots, size, s.cfg.Bytes, s.used).
 			WithCure(otherTransports)
 	}
 	s.used += total
 	return total, nil
+}
+
+// shortFor is how long no new rings are made after the machine had no memory for one.
+const shortFor = 30 * time.Second
+
+// ranOut notes that the machine has no memory left: who comes again is passed on to another transport.
+func (s *Server) ranOut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.short = time.Now().Add(shortFor)
 }
 
 func (s *Server) free(bytes int64) {

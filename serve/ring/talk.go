@@ -3,7 +3,7 @@ package ring
 import (
 	"encoding/binary"
 	"io"
-	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,7 +60,7 @@ func (l *link) asked(length uint64) error {
 }
 
 // send says what comes; the file, unless it is negative, goes with the first byte.
-func send(conn *net.UnixConn, hello frame.HelloDocument, file int) error {
+func (l *link) send(hello frame.HelloDocument, file int) error {
 	text, err := hello.Append(nil)
 	if err != nil {
 		return err
@@ -69,12 +69,23 @@ func send(conn *net.UnixConn, hello frame.HelloDocument, file int) error {
 	if file >= 0 {
 		rights = unix.UnixRights(file)
 	}
-	n, _, err := conn.WriteMsgUnix(text, rights, nil)
+	l.within(l.server.cfg.Idle)
+	n, _, err := l.conn.WriteMsgUnix(text, rights, nil)
 	if err == nil && n < len(text) {
-		_, err = conn.Write(text[n:])
+		_, err = l.conn.Write(text[n:])
 	}
 	if err != nil {
 		return fault.New(fault.Canceled, "send the hello: %w", err)
 	}
 	return nil
+}
+
+// within bounds how long a client may take to hear what is said next; one that the server waits for while it ends has less.
+func (l *link) within(d time.Duration) {
+	if l.server.ctx.Err() == nil {
+		_ = l.conn.SetWriteDeadline(time.Now().Add(d)) // fails with the connection, as what follows does
+	}
+	if l.server.ctx.Err() != nil { // it may have come in between
+		_ = l.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	}
 }

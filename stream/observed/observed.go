@@ -29,7 +29,7 @@ var _ stream.Observer = (*Runs)(nil)
 //	terrapin_stream_batches_total{transport}
 //	terrapin_stream_samples_total{transport}
 //	terrapin_stream_bytes_total{transport}
-//	terrapin_stream_wait_seconds_total{transport, on}   on is client or pixels
+//	terrapin_stream_wait_seconds_total{transport, on}   on is client, memory or pixels
 //	terrapin_chunks_total{from}                      from is cache (or under way for another run) or store
 //	terrapin_chunks_evicted_total
 //	terrapin_chunk_cache_bytes
@@ -45,7 +45,7 @@ func New(reg prometheus.Registerer, reader *read.Reader) *Runs {
 		batches: counter("batches_total", "Batches handed to a transport."),
 		samples: counter("samples_total", "Samples or windows in them, without padding."),
 		bytes:   counter("bytes_total", "Bytes of their arrays."),
-		waited:  counter("wait_seconds_total", "Seconds that runs waited: on client, until it was sent the batch before and asked for more or made room; on pixels, until they were read.", "on"),
+		waited:  counter("wait_seconds_total", "Seconds that runs waited: on client, until it was sent the batch before and asked for more or made room; on memory, that other runs had; on pixels, until they were read.", "on"),
 	}
 	reg.MustRegister(r.open, r.ended, r.batches, r.samples, r.bytes, r.waited, newChunks(reader))
 	return r
@@ -59,7 +59,7 @@ func (r *Runs) Begin(ctx context.Context, _ stream.Info, transport string) (cont
 	w := &watch{
 		runs: r, transport: transport, open: r.open.WithLabelValues(transport),
 		batches: r.batches.WithLabelValues(transport), samples: r.samples.WithLabelValues(transport), bytes: r.bytes.WithLabelValues(transport),
-		client: r.waited.WithLabelValues(transport, "client"), pixels: r.waited.WithLabelValues(transport, "pixels"),
+		client: r.waited.WithLabelValues(transport, "client"), memory: r.waited.WithLabelValues(transport, "memory"), pixels: r.waited.WithLabelValues(transport, "pixels"),
 	}
 	w.open.Inc()
 	return ctx, w
@@ -71,7 +71,7 @@ type watch struct {
 	transport               string
 	open                    prometheus.Gauge
 	batches, samples, bytes prometheus.Counter
-	client, pixels          prometheus.Counter
+	client, memory, pixels  prometheus.Counter
 }
 
 // Assembled is part of stream.Watch.
@@ -85,6 +85,7 @@ func (w *watch) Delivered(d stream.Delivery) {
 	w.samples.Add(float64(d.Samples))
 	w.bytes.Add(float64(d.Bytes))
 	w.client.Add(max(0, d.Client().Seconds()))
+	w.memory.Add(d.Others.Seconds())
 	w.pixels.Add(max(0, d.Pixels().Seconds()))
 }
 

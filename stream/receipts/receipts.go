@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,7 +146,7 @@ func (l *Ledger) Begin(o Opening) (*Session, error) {
 	now := l.now()
 	actor := o.Actor
 	if len(actor) > maxActor {
-		actor = actor[:maxActor]
+		actor = strings.ToValidUTF8(actor[:maxActor], "") // a letter that is cut is none
 	}
 	s := &Session{ledger: l, live: true, rec: Record{
 		ID: hex.EncodeToString(id[:]), Run: o.Run, Actor: actor, Opened: now, Last: now,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/cube/read"
@@ -21,11 +22,14 @@ const (
 // firstRow is that of a kind.
 var firstRow = map[string]int{"batch": lanesOf, "read": 2 * lanesOf, "decode": 3 * lanesOf, "gather": 4 * lanesOf}
 
-// run is one run being traced. What it has is under the file's lock.
+// run is one run being traced.
 type run struct {
 	file  *File
 	id    int
 	begun time.Time
+
+	mu  sync.Mutex
+	buf []byte // what is not in the file yet
 	// lanes are the rows of each kind, by when the last of each ends.
 	lanes map[string][]time.Time
 }
@@ -65,44 +69,51 @@ func (r *run) row(kind string, begin, end time.Time) int {
 	}
 	r.lanes[kind] = append(lanes, end)
 	tid := firstRow[kind] + len(lanes)
-	r.file.call("thread_name", strconv.Quote(kind), r.id, tid)
+	r.call("thread_name", strconv.Quote(kind), tid)
 	return tid
 }
 
 // Span is part of read.Spans.
 func (r *run) Span(what string, begin time.Time, bytes int) {
 	end := time.Now()
-	r.file.mu.Lock()
-	defer r.file.mu.Unlock()
-	r.file.event(what, begin, end, r.id, r.row(what, begin, end), arg{"bytes", int64(bytes)})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.event(what, begin, end, r.row(what, begin, end), arg{"bytes", int64(bytes)})
 }
 
 // Assembled is part of stream.Watch.
 func (r *run) Assembled(a stream.Assembly) {
-	r.file.mu.Lock()
-	defer r.file.mu.Unlock()
-	r.file.event("batch", a.Begin, a.End, r.id, r.row("batch", a.Begin, a.End), arg{"step", int64(a.Step)}, arg{"part", int64(a.Part)})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.event("batch", a.Begin, a.End, r.row("batch", a.Begin, a.End), arg{"step", int64(a.Step)}, arg{"part", int64(a.Part)})
 }
 
 // Delivered is part of stream.Watch.
 func (r *run) Delivered(d stream.Delivery) {
-	r.file.mu.Lock()
-	defer r.file.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	step := arg{"step", int64(d.Step)}
 	if !d.Last.IsZero() {
-		r.file.event("send", d.Last, d.Asked, r.id, clientRow, arg{"before_step", int64(d.Step)})
+		r.event("send", d.Last, d.Asked, clientRow, arg{"before_step", int64(d.Step)})
 	}
-	room := d.Asked.Add(d.NoRoom)
+	others := d.Asked.Add(d.NoRoom)
 	if d.NoRoom > 0 {
-		r.file.event("no room", d.Asked, room, r.id, clientRow, step)
+		r.event("no room", d.Asked, others, clientRow, step)
 	}
-	r.file.event("wait", room, d.Given, r.id, clientRow, step, arg{"samples", int64(d.Samples)}, arg{"bytes", int64(d.Bytes)})
+	room := others.Add(d.Others)
+	if d.Others > 0 {
+		r.event("others", others, room, clientRow, step)
+	}
+	r.event("wait", room, d.Given, clientRow, step, arg{"samples", int64(d.Samples)}, arg{"bytes", int64(d.Bytes)})
 }
 
 // Ended is part of stream.Watch.
 func (r *run) Ended(stream.Outcome) {
+	r.mu.Lock()
+	r.event("run", r.begun, time.Now(), wholeRow)
+	r.mu.Unlock()
+	r.flush()
 	r.file.mu.Lock()
 	defer r.file.mu.Unlock()
-	r.file.event("run", r.begun, time.Now(), r.id, wholeRow)
-	r.file.flush()
+	delete(r.file.live, r)
 }

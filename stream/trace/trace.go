@@ -1,15 +1,17 @@
 // Package trace writes down what runs of batches spend their time on, as Chrome trace events, which Perfetto and the
 // tracing pages of browsers show (docs/guides/streaming.md). It owns one file and its form; it refuses to grow it
 // beyond a bound, or to write over another. The invariant: what is in the file can be loaded whenever writing stops,
-// and a run waits for nothing but the buffer of the file.
+// and what happens in a run waits for nothing but that run's own buffer, and for the file once that is full.
 package trace
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -29,11 +31,10 @@ type File struct {
 
 	mu   sync.Mutex
 	file *os.File
-	out  *bufio.Writer
-	buf  []byte
 	size int64
 	runs int
-	err  error // the first, after which nothing is written
+	live map[*run]struct{} // that may have something to write
+	err  error             // the first, after which nothing is written
 }
 
 var _ stream.Observer = (*File)(nil)
@@ -47,53 +48,55 @@ func Create(path string) (*File, error) {
 	case err != nil:
 		return nil, fault.New(fault.Precondition, "begin a trace: %w", err).WithCure("name a file in a folder that can be written")
 	}
-	f := &File{most: maxBytes, begun: time.Now(), file: file, out: bufio.NewWriterSize(file, 1<<18)}
+	f := &File{most: maxBytes, begun: time.Now(), file: file, live: map[*run]struct{}{}}
 	f.write([]byte("[\n")) // the list need not be closed
 	return f, nil
 }
 
-// Close writes what is left. It tells the first error there was.
+// Close writes what is left, also of runs that have not ended. It tells the first error there was.
 func (f *File) Close() error {
+	f.mu.Lock()
+	left := slices.Collect(maps.Keys(f.live))
+	f.mu.Unlock()
+	for _, r := range left { // a run's lock comes before the file's
+		r.flush()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.most += 1 << 10 // for what closes the list
 	f.write([]byte(`{"ph":"M","name":"process_sort_index","pid":1,"tid":0,"args":{"sort_index":0}}]` + "\n"))
-	f.flush()
 	err := f.file.Close()
 	if f.err != nil {
 		err = f.err
 	}
+	f.most = 0 // what runs have to tell from now on is left out
 	if err != nil {
 		return fault.New(fault.Unavailable, "write a trace: %w", err)
 	}
 	return nil
 }
 
-// write needs the lock, but for the first bytes.
+// write needs the lock, but for the first bytes. It writes whole lines, as many as there is room for.
 func (f *File) write(b []byte) {
-	if f.err != nil || f.size+int64(len(b)) > f.most {
+	if left := f.most - f.size; int64(len(b)) > left {
+		b = b[:bytes.LastIndexByte(b[:max(0, left)], '\n')+1]
+	}
+	if f.err != nil || len(b) == 0 {
 		return
 	}
-	_, f.err = f.out.Write(b)
+	_, f.err = f.file.Write(b)
 	f.size += int64(len(b))
 }
 
-// flush needs the lock.
-func (f *File) flush() {
-	if f.err == nil {
-		f.err = f.out.Flush()
-	}
-}
-
-// event writes one thing that took time, of a run (its process there) in a row of its own (a thread).
-func (f *File) event(name string, begin, end time.Time, pid, tid int, args ...arg) {
-	b := append(f.buf[:0], `{"ph":"X","name":"`...)
+// event notes one thing that took time, in a row of its own (a thread) of the run (a process there). The lock is held.
+func (r *run) event(name string, begin, end time.Time, tid int, args ...arg) {
+	b := append(r.buf, `{"ph":"X","name":"`...)
 	b = append(b, name...)
 	b = append(b, `","ts":`...)
-	b = micros(b, begin.Sub(f.begun))
+	b = micros(b, begin.Sub(r.file.begun))
 	b = append(b, `,"dur":`...)
 	b = micros(b, end.Sub(begin))
-	b = place(b, pid, tid)
+	b = place(b, r.id, tid)
 	b = append(b, '{')
 	for i, a := range args {
 		if i > 0 {
@@ -103,8 +106,33 @@ func (f *File) event(name string, begin, end time.Time, pid, tid int, args ...ar
 		b = append(b, ':')
 		b = strconv.AppendInt(b, a.value, 10)
 	}
-	f.buf = append(b, "}},\n"...)
-	f.write(f.buf)
+	r.noted(append(b, "}},\n"...))
+}
+
+// bufferBytes is what a run keeps back at most, but for one event.
+const bufferBytes = 1 << 16
+
+// noted takes the buffer with something more in it.
+func (r *run) noted(b []byte) {
+	if r.buf = b; len(b) >= bufferBytes {
+		r.file.append(b)
+		r.buf = b[:0]
+	}
+}
+
+// append writes what a run has noted.
+func (f *File) append(b []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.write(b)
+}
+
+// flush writes what there is.
+func (r *run) flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.file.append(r.buf)
+	r.buf = r.buf[:0]
 }
 
 type arg struct {
@@ -126,25 +154,28 @@ func place(b []byte, pid, tid int) []byte {
 }
 
 // call names a process (what is "process_name") or a thread ("thread_name").
-func (f *File) call(what, name string, pid, tid int) {
-	b := append(f.buf[:0], `{"ph":"M","name":"`...)
+func (r *run) call(what, name string, tid int) {
+	b := append(r.buf, `{"ph":"M","name":"`...)
 	b = append(b, what...)
 	b = append(b, '"')
-	b = place(b, pid, tid)
+	b = place(b, r.id, tid)
 	b = append(b, `{"name":`...)
 	b = append(b, name...)
-	f.buf = append(b, "}},\n"...)
-	f.write(f.buf)
+	r.noted(append(b, "}},\n"...))
 }
 
 // Begin is part of stream.Observer.
 func (f *File) Begin(ctx context.Context, info stream.Info, transport string) (context.Context, stream.Watch) {
+	r := &run{file: f, begun: time.Now(), lanes: map[string][]time.Time{}}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.runs++
-	r := &run{file: f, id: f.runs, begun: time.Now(), lanes: map[string][]time.Time{}}
-	f.call("process_name", title(r.id, info, transport), r.id, 0)
-	f.call("thread_name", `"run"`, r.id, wholeRow)
-	f.call("thread_name", `"client"`, r.id, clientRow)
+	r.id = f.runs
+	f.live[r] = struct{}{}
+	f.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.call("process_name", title(r.id, info, transport), 0)
+	r.call("thread_name", `"run"`, wholeRow)
+	r.call("thread_name", `"client"`, clientRow)
 	return read.WithSpans(ctx, r), r
 }

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from ._filter import Filter
 from ._properties import COUNTS, class_names, columns_of, number
 from .errors import UnsupportedError
 from .order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, balanced, by_class, stored
-
-if TYPE_CHECKING:
-    from .client import Client
 
 _BALANCED = "class_balanced"
 
@@ -31,7 +30,30 @@ class Expected:
         return [self.split[i] for i in self._order[first : first + count]]
 
 
-def expected_of(client: "Client", ticket: Mapping[str, Any]) -> Expected:
+class Manifest(Protocol):
+    """The samples of a version."""
+
+    def manifest(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns of all splits."""
+
+
+class Facts(Protocol):
+    """What can say what a ticket gives."""
+
+    def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
+        """What a ticket gives, without reading it."""
+
+
+class Source(Protocol):
+    """Where an order is recomputed from: a client, or what has asked one already."""
+
+    def dataset(self, name: str) -> Manifest:
+        """A version by its name."""
+
+    def _transports(self) -> Facts: ...
+
+
+def expected_of(client: Source, ticket: Mapping[str, Any]) -> Expected:
     """What the epoch of a resolved ticket holds.
 
     Raises UnsupportedError for an order that this package cannot compute: with a filter of which it does not know

@@ -38,7 +38,7 @@ class Planner:
     def _expected(self, ticket: Mapping[str, Any]) -> Expected:
         key = json.dumps(ticket, sort_keys=True)
         if key not in self._epochs:
-            expected = expected_of(self._once, ticket)  # type: ignore[arg-type]
+            expected = expected_of(self._once, ticket)
             self._epochs = dict([*self._epochs.items(), (key, expected)][-_EPOCHS:])
         return self._epochs[key]
 
@@ -50,13 +50,17 @@ class _Once:
     """A client that asks for each thing of a version once, as versions do not change."""
 
     def __init__(self, client: "Client") -> None:
-        self.dataset = cache(lambda name: _Manifest(client.dataset(name)))
+        self._manifest = cache(lambda name: _Manifest(client.dataset(name)))
         self._facts = cache(lambda ticket: client._transports().facts(json.loads(ticket)))
+
+    def dataset(self, name: str) -> "_Manifest":
+        """The samples of a version."""
+        return self._manifest(name)
 
     def _transports(self) -> "_Once":
         return self
 
-    def facts(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
+    def facts(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """Facts of a split, which are those of any epoch."""
         facts: dict[str, Any] = self._facts(json.dumps({**ticket, "seed": 0, "epoch": 0}, sort_keys=True))
         return facts

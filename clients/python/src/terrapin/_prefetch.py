@@ -80,7 +80,7 @@ class Steps:
         """Name of the transport, once it is open."""
         self.lost = 0
         """How many connections broke and were taken up again."""
-        self._spent = NO_CHUNKS
+        self._spent: tuple[int, ...] = NO_CHUNKS
 
     @property
     def chunks(self) -> tuple[int, ...]:
