@@ -41,6 +41,32 @@ func TestWhoTakesNothingMakesRoom(t *testing.T) {
 	require.LessOrEqual(t, ended.Load(), cut+2, "one makes room for all of it")
 }
 
+// A run that waits is told whether it does so for its own client, or for what others have.
+func TestWhoHasTheMemoryIsTold(t *testing.T) {
+	const size = 1 << 10
+	h := &heap{bytes: budget{limit: 4 * size, patience: time.Hour}}
+	greedy, other := &share{heap: h}, &share{heap: h}
+	var held []*Block
+	for range 2 {
+		b, err := greedy.Take(t.Context(), size)
+		require.NoError(t, err)
+		require.Zero(t, b.others)
+		held = append(held, b)
+	}
+	later := func(release func()) { time.AfterFunc(20*time.Millisecond, release) }
+	later(held[0].release)
+	b, err := greedy.Take(t.Context(), size)
+	require.NoError(t, err)
+	require.Zero(t, b.others, "its own client held half of all")
+	full, err := other.Take(t.Context(), 2*size)
+	require.NoError(t, err)
+	third := &share{heap: h}
+	later(full.release)
+	first, err := third.Take(t.Context(), size)
+	require.NoError(t, err)
+	require.Greater(t, first.others, 10*time.Millisecond)
+}
+
 // Reading ahead takes half at most, so that a run that has nothing finds something.
 func TestReadingAheadLeavesHalf(t *testing.T) {
 	const size = 1 << 10

@@ -25,6 +25,23 @@ import (
 
 var transports = []string{terrapin.Ring, terrapin.HTTP}
 
+// The address may name the transport, as it may in Python.
+func TestTheAddressNamesTheTransport(t *testing.T) {
+	url, _ := serve(t, nil)
+	for _, transport := range transports {
+		l, err := connect(t, url+"#"+transport, terrapin.Options{}).OpenWindows(t.Context(), windows(9, 4))
+		require.NoError(t, err)
+		require.Equal(t, transport, l.Transport())
+		require.NoError(t, l.Close())
+	}
+	l, err := connect(t, url+"/#http", terrapin.Options{Transport: terrapin.Ring}).OpenWindows(t.Context(), windows(9, 4))
+	require.NoError(t, err)
+	require.Equal(t, terrapin.Ring, l.Transport(), "what the program says comes first")
+	require.NoError(t, l.Close())
+	_, err = terrapin.Connect(t.Context(), url+"#pigeon", terrapin.Options{})
+	require.Equal(t, fault.Invalid, fault.KindOf(err))
+}
+
 // Over either transport come the very blocks that the engine makes.
 func TestEveryByteArrives(t *testing.T) {
 	url, e := serve(t, nil)

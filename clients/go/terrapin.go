@@ -68,7 +68,7 @@ const (
 	// dialWithin and answerWithin bound what happens before bytes come.
 	dialWithin, answerWithin = 10 * time.Second, 10 * time.Minute
 	// ringWithin bounds what a ring takes to say its hello: it is on this machine, and HTTP is there besides.
-	ringWithin = 20 * time.Second
+	ringWithin = 30 * time.Second
 )
 
 // Connect asks a server, by the URL that `terrapin serve` prints for HTTP, where its batches are. The URL may name the

@@ -131,6 +131,36 @@ func TestATraceIsBounded(t *testing.T) {
 	require.Equal(t, fault.Precondition, fault.KindOf(err))
 }
 
+// Runs that are still being read when the trace ends are in it; what they do later is not.
+func TestATraceOfRunsUnderWay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "trace.json")
+	f, err := Create(path)
+	require.NoError(t, err)
+	ticket, err := stream.ParseTicket(servetest.Ticket(t, 9, 4))
+	require.NoError(t, err)
+	e := servetest.EngineOf(t, stream.Config{Observers: []stream.Observer{f}})
+	var under []*stream.Run
+	for range 3 {
+		run, err := e.Open(t.Context(), ticket)
+		require.NoError(t, err)
+		_, err = run.Next(t.Context())
+		require.NoError(t, err)
+		under = append(under, run)
+	}
+	require.NoError(t, f.Close())
+	waits := map[int]int{}
+	for _, e := range load(t, path) {
+		if e.Name == "wait" {
+			waits[e.Run]++
+		}
+	}
+	require.Equal(t, map[int]int{1: 1, 2: 1, 3: 1}, waits)
+	for _, run := range under {
+		run.Close()
+	}
+	require.Empty(t, f.live)
+}
+
 // What a killed process leaves is a list without an end.
 func TestACutTraceReads(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.json")

@@ -17,6 +17,8 @@ import pytest
 import terrapin
 from terrapin import _prefetch
 
+from .conftest import RECIPE
+
 SEED = 7
 
 
@@ -128,6 +130,33 @@ def test_drawn_orders_are_recomputed(kept: terrapin.Client, weights: str | None,
     loader = kept.loader("crops@v1", batch_size=7, seed=SEED, weights=weights, shuffle=shuffle, run="drawn")
     read(loader)
     assert loader.verify_epoch().verified
+
+
+def test_an_epoch_by_the_recipe_is_recomputed(kept: terrapin.Client) -> None:
+    """What a recipe says of training is told, planned and verified like what a loader asks for."""
+    said = "filter: row >= 10\nweights: {class: {%s: 3}}\nshuffle: window:300KiB\n"
+    classes = kept.loader("crops@v1", tensors="numpy").spec.classes
+    report = kept.commit(RECIPE + said % max(classes))
+    assert report["version"] == "v2"
+    for split in ("train", "validate"):
+        loader = kept.loader("crops@v2", split=split, batch_size=7, seed=SEED, run=f"recipe-{split}", tensors="numpy")
+        train = split == "train"
+        assert loader.spec.filter == ("row >= 10" if train else None)
+        assert bool(loader.spec.weights) == train
+        assert loader.spec.shuffle == f"window:{300 << 10}"
+        planned = [i for step in range(len(loader)) for i in loader.plan(step).ids]
+        assert read(loader) == planned
+        assert loader.verify_epoch(epoch=0).verified
+        loader.load_state_dict(loader.state_dict())
+        assert loader[len(planned) - 1]["ids"] in planned or train
+    whole = kept.loader(
+        "crops@v2", filter=False, weights=False, shuffle="uniform", seed=SEED, run="whole", tensors="numpy"
+    )
+    assert (whole.spec.filter, whole.spec.weights, whole.spec.order) == (None, None, "terrapin-order-1")
+    assert sorted(read(whole)) == sorted(read(kept.loader("crops@v1", tensors="numpy")))
+    assert whole.verify_epoch(epoch=0).verified
+    named = kept.loader("crops@v2", weights=False, tensors="numpy")
+    assert len(set(read(named))) == named.spec.samples == len(set(read(kept.loader("crops@v1", filter="row >= 10"))))
 
 
 @pytest.mark.parametrize("shuffle", ["window:300KiB", "uniform", False])

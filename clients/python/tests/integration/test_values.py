@@ -56,6 +56,33 @@ def test_the_server_converts_with_the_bits_of_numpy(served: terrapin.Client, tra
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_area_is_converted_as_samples_are(served: terrapin.Client, transport: str) -> None:
+    tp = on(served, transport)
+    cube, spec = tp.cube("s2"), tp.loader("crops@v1", tensors="numpy").spec
+    where: dict[str, Any] = {"size": 33, "overlap": 5, "bands": spec.bands[::-1], "batch_size": 4}
+    mean, std = (np.array([s[k] for s in spec.statistics[::-1]], np.float32)[:, None, None] for k in ("mean", "std"))
+    scale, offset = (np.float32(spec.contracts[0][k]) for k in ("scale", "offset"))
+    every = zip(
+        cube.windows(**where),
+        cube.windows(**where, normalise="crops"),
+        cube.windows(**where, values="physical"),
+        cube.windows(**where, dtype="float32"),
+        strict=True,
+    )
+    count = 0
+    for plain, normal, physical, floats in every:
+        image, valid = plain.image.astype(np.float32), plain.valid[:, None] != 0
+        assert normal.image.tobytes() == np.where(valid, (image - mean) / std, np.float32(0)).tobytes()
+        assert physical.image.tobytes() == (image * scale + offset).tobytes()
+        assert floats.image.tobytes() == image.tobytes()
+        assert plain.image.dtype == np.uint16
+        count += 1
+    assert count == len(cube.windows(**where)) > 8
+    with pytest.raises(terrapin.InvalidError, match="statistics of crops@v1 are of raw values"):
+        cube.windows(normalise="crops@v1", values="physical")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("augment", ["flips", "d4"])
 def test_windows_are_laid_as_their_positions_say(served: terrapin.Client, transport: str, augment: str) -> None:
     tp = on(served, transport)

@@ -1,0 +1,42 @@
+package ring
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// Where the machine has no memory left, a run ends as one that can be taken up elsewhere, its slot is not lost, and who comes
+// again finds no ring for a while.
+func TestAMachineWithoutMemory(t *testing.T) {
+	page := unix.Getpagesize()
+	file, err := unix.MemfdCreate("test", unix.MFD_CLOEXEC)
+	require.NoError(t, err)
+	bytes, err := unix.Mmap(file, 0, 2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED) // of a file that has none of it
+	require.NoError(t, err)
+	s := New(Config{})
+	m := &memory{file: file, bytes: bytes, slot: page, free: make(chan int, 2), fresh: []bool{true, true}, idle: time.Minute, out: s.ranOut}
+	defer m.close()
+	m.free <- 0
+	m.free <- 1
+	for range 3 {
+		_, err = m.Take(t.Context(), 100)
+		require.True(t, fault.Is(err, fault.Unavailable), err)
+		require.ErrorContains(t, err, "none left on this machine")
+		require.Contains(t, fault.CureOf(err), "HTTP")
+		require.Len(t, m.free, 2)
+	}
+	_, err = s.reserve(2, 100)
+	require.True(t, fault.Is(err, fault.TooLarge), err)
+	s.short = time.Now()
+	_, err = s.reserve(2, 100)
+	require.NoError(t, err)
+	require.NoError(t, unix.Ftruncate(file, int64(2*page)))
+	b, err := m.Take(t.Context(), 100)
+	require.NoError(t, err)
+	require.Len(t, b.Bytes, 100)
+}
