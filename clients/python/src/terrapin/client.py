@@ -5,16 +5,15 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from ._flight import Connection, Flight
-from ._http import Http, Reply
+from ._http import Http
 from ._local import Server, attach_or_start
 from ._planned import Planner
 from ._transport import Choice, Name
-from ._upload import plan
+from ._verbs import Document, StrPath, Verbs, given
 from .cubes import Cube
 from .datasets import Dataset
 from .errors import InvalidError, UnsupportedError
@@ -28,8 +27,6 @@ from .verify import Report, raised
 
 __all__ = ["Client", "connect", "open"]
 
-StrPath = str | os.PathLike[str]
-Document = dict[str, Any]
 _WILDCARDS = {"0.0.0.0", "::", ""}
 
 
@@ -65,7 +62,7 @@ def open(path: StrPath, *, binary: str | None = None, actor: str | None = None) 
         raise
 
 
-class Client:
+class Client(Verbs):
     """One server: its datasets, cubes, models and predictions. Safe to share between threads.
 
     It may be pickled and carried through forks; only the process that started a server stops it.
@@ -236,7 +233,7 @@ class Client:
         Where the run has read several things, ``epoch``, ``dataset``, ``split`` and ``seed`` say which is meant;
         for the rest see :meth:`terrapin.Loader.verify_epoch`. Raises NotFoundError where there are no receipts.
         """
-        wanted = _given(epoch=epoch, dataset=dataset, split=split, seed=seed)
+        wanted = given(epoch=epoch, dataset=dataset, split=split, seed=seed)
         report = self._ledger.verify(run, wanted, None, (), pixels, partial)
         if raises:
             raised(report)
@@ -276,77 +273,6 @@ class Client:
         """
         return Predictions(self, model=model, dataset=dataset, cube=cube, names=names, run=run, bounds=bounds)
 
-    def ingest(
-        self,
-        cube: str,
-        sources: Sequence[StrPath] | StrPath,
-        *,
-        datetime_pattern: str | None = None,
-        bands: Sequence[str] | None = None,
-        strict: bool = False,
-    ) -> Document:
-        """Upload scenes into a cube: files with all bands, folders of them, or STAC items with local assets.
-
-        ``datetime_pattern`` is a strptime pattern searched in the file's name (UTC). Returns the report: snapshot,
-        accepted, rejected (each with reason and cure) and skipped. A bad scene does not raise; see ``rejected``.
-        """
-        given = _listed(sources)
-        upload = plan(given)
-        args = _given(cube=cube, datetime_pattern=datetime_pattern, bands=bands and list(bands), strict=strict or None)
-        args |= {"sources": [os.fspath(s) for s in given], "layout": upload.layout}
-        return self._document("ingest", args, upload.files)
-
-    def import_labels(
-        self,
-        labels: str,
-        files: Sequence[StrPath] | StrPath,
-        *,
-        cube: str,
-        class_property: str | None = None,
-        classes: StrPath | None = None,
-        state: Literal["accepted", "draft"] | None = None,
-        replace: bool = False,
-        dry_run: bool = False,
-        strict: bool = False,
-    ) -> Document:
-        """Upload labels (GeoJSON polygons in WGS 84, class rasters on the cube's grid) as one new revision.
-
-        ``classes`` is a file that maps class names to values. Returns the report: labels, revision, digest, accepted
-        and rejected (each with reason and cure). A bad feature does not raise; see ``rejected``.
-        """
-        given = _listed(files)
-        upload = plan(given)
-        args = _given(
-            cube=cube,
-            class_property=class_property,
-            classes=Path(classes).read_text() if classes else None,
-            classes_name=Path(classes).name if classes else None,
-            state=state,
-            replace=replace or None,
-            dry_run=dry_run or None,
-            strict=strict or None,
-        )
-        args |= {"labels": labels, "files": [os.fspath(f) for f in given], "layout": upload.layout}
-        return self._document("labels.import", args, upload.files)
-
-    def commit(self, recipe: StrPath) -> Document:
-        """Commit a recipe, as the path of a YAML file or as its text (recognised by its line breaks).
-
-        Returns the report: dataset, version, created, digest, samples, leakage, collection. A recipe whose digest
-        exists returns that version with ``created`` false. Raises InvalidError with line and column.
-        """
-        if isinstance(recipe, str) and "\n" in recipe:
-            return self._document("dataset.commit", {"recipe": recipe})
-        return self._document("dataset.commit", {"recipe": Path(recipe).read_text(), "name": os.fspath(recipe)})
-
-    def verb(self, name: str, args: dict[str, Any] | None = None, files: Sequence[StrPath] = ()) -> Reply:
-        """Run any verb of the command line on the server, such as ``cube.create``.
-
-        ``args`` are its arguments and flags in snake_case; ``files`` are uploaded. Returns the exit code (0 all done,
-        1 something was refused, named in the document) and the document that ``--json`` prints.
-        """
-        return self._http.verb(name, args or {}, files)
-
     def close(self) -> None:
         """Let go of what waits to be used again, and stop the server if this client started it.
 
@@ -372,10 +298,6 @@ class Client:
         # A copy elsewhere reaches the same server, and never stops it.
         return _reconnect, (self.url, self._http.actor, self._transport)
 
-    def _document(self, name: str, args: Document, files: Sequence[StrPath] = ()) -> Document:
-        document: Document = self._http.verb(name, args, files).document
-        return document
-
     def _transports(self) -> Choice:
         return self._choice
 
@@ -389,14 +311,6 @@ class Client:
 
 def _reconnect(url: str, actor: str, transport: Name | None) -> Client:
     return connect(url, actor=actor, transport=transport)
-
-
-def _listed(sources: Sequence[StrPath] | StrPath) -> list[StrPath]:
-    return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-
-
-def _given(**values: Any) -> Document:
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def _reachable(address: str, http: str) -> str:
