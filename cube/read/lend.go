@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/terrapin-eo/terrapin/cube/layout"
 )
@@ -17,6 +18,7 @@ type Loan struct {
 
 // Loans are what a read left where it was decoded. Nothing of them may be written to, nor read after Release.
 type Loans struct {
+	out  *atomic.Int64 // of the reader's chunks
 	mu   sync.Mutex
 	all  []Loan
 	held []*chunk
@@ -30,6 +32,7 @@ func (l *Loans) Release() {
 	for _, c := range l.held {
 		c.release()
 	}
+	l.out.Add(-int64(len(l.held)))
 	l.all, l.held = nil, nil
 }
 
@@ -39,7 +42,7 @@ const leastLoan = 16 << 10
 // ReadLending is ReadMany without the copy where windows are whole chunks: of these, planes of the image stay in the
 // cache's memory and are lent, and image[i] holds anything there. The caller releases the loans, also after an error.
 func (r *Reader) ReadLending(ctx context.Context, v *layout.View, qs []Request, image, valid [][]byte) (*Loans, Report, error) {
-	loans := new(Loans)
+	loans := &Loans{out: &r.lent}
 	report, err := r.readMany(ctx, v, qs, image, valid, loans)
 	slices.SortFunc(loans.all, func(x, y Loan) int { return cmp.Or(x.Request-y.Request, x.At-y.At) })
 	return loans, report, err
@@ -66,6 +69,7 @@ func (b *batch) lend(p part, layer int, c *chunk) bool {
 		i += n
 	}
 	c.holders.Add(1)
+	l.out.Add(1)
 	l.held = append(l.held, c)
 	return true
 }

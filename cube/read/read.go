@@ -16,6 +16,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
@@ -78,6 +79,7 @@ type Reader struct {
 	total     counters
 	batches   sync.Pool // of *batch
 	leastLoan int
+	lent      atomic.Int64 // chunks
 }
 
 // New makes a reader.

@@ -23,6 +23,8 @@ type Stats struct {
 	Cost
 	// Bytes are the decoded bytes kept now; Evictions counts the chunks that made room for others.
 	Bytes, Evictions int64
+	// Lent are the chunks that are lent now: each as often as it is.
+	Lent int64
 }
 
 // Report is what one batch did.
@@ -34,7 +36,7 @@ type Report struct {
 
 // Stats returns the counts so far.
 func (r *Reader) Stats() Stats {
-	return Stats{Cost: r.total.cost(), Bytes: r.cache.bytes(), Evictions: r.cache.evictions()}
+	return Stats{Cost: r.total.cost(), Bytes: r.cache.bytes(), Evictions: r.cache.evictions(), Lent: r.lent.Load()}
 }
 
 // Full reports whether the kept chunks fill most of their budget, so that some are dropped for others.
