@@ -155,9 +155,11 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 type windowFacts struct {
 	gridFacts
 	imageFacts
-	Values     datasets.Values `json:"values"`
-	Normalise  bool            `json:"normalise"`
-	Statistics []statFacts     `json:"statistics"`
+	Values    datasets.Values `json:"values"`
+	Normalise bool            `json:"normalise"`
+	// Dataset is the version whose Statistics were applied; nil where none were.
+	Dataset    *string     `json:"dataset"`
+	Statistics []statFacts `json:"statistics"`
 	// Area is the part of the grid that the cores partition.
 	Area    cube.Window `json:"area"`
 	Overlap int         `json:"overlap"`
@@ -173,7 +175,7 @@ func (s *windowSource) facts(t WindowTicket, info Info) windowFacts {
 			Bands: s.names, DType: info.Shape.DType, CubeDType: g.DType, Nodata: cube.NumberOf(g.Nodata),
 			Slots: len(s.Slices), Size: t.Size,
 		},
-		Values: s.values.kind(), Normalise: s.values.normalise, Statistics: statisticsOf(s.stats),
+		Values: s.values.kind(), Normalise: s.values.normalise, Dataset: given(t.Normalise), Statistics: statisticsOf(s.stats),
 		Area: s.tiling.area, Overlap: t.Overlap, Start: t.Start,
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}

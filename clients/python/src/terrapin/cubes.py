@@ -153,6 +153,8 @@ class Windows:
         self._facts = client._transports().facts({**ticket, "batch_size": 1})
         f = self._facts
         self._ticket = {**ticket, "version": f["snapshot"], "cell": f["cell"], "batch_size": batch_size}
+        if f.get("dataset"):
+            self._ticket["normalise"] = f["dataset"]
         pixels = batch_size * f["slots"] * f["size"] ** 2
         self._ticket |= cut(pixels * (len(f["bands"]) * np.dtype(f["dtype"]).itemsize + 1))
         self._plan = Plan(int(f["samples"]), batch_size, tail="short")
