@@ -60,6 +60,8 @@ func (c *counted) one(ctx context.Context, pos uint64, dst row) error {
 
 func (c *counted) pad(dst row) { dst.times[0] = NoTime }
 
+func (c *counted) taken() Chunks { return Chunks{} }
+
 func openCounted(t *testing.T, src *counted, n, start uint64, batch, world, rank int, tail order.Tail, messageBytes int) *Run {
 	t.Helper()
 	plan, err := order.NewPlan(n, start, batch, world, tail)
