@@ -70,7 +70,7 @@ func TestAreasAreConvertedAsSamplesAre(t *testing.T) {
 		_, err := ParseTicket([]byte(ticket))
 		require.True(t, fault.Is(err, fault.Invalid), ticket)
 	}
-	narrow := "name: narrow\ncube: s2\nfeatures: [%s]\nwindow: {size: 7}\nsplit: {by: block, block_m: 320, train: 1, validate: 0, test: 0}\n"
+	narrow := "name: narrow\ncube: s2\nfeatures: [%s]\nwindow: {size: 7}\ntime: {policy: latest}\nsplit: {by: block, block_m: 320, train: 1, validate: 0, test: 0}\n"
 	band := w.openTicket(t, `{"cube": "s2"}`).src.(*windowSource).names[1]
 	_, err := datasets.Commit(t.Context(), w.cfg, fmt.Appendf(nil, narrow, band), "test")
 	require.NoError(t, err)

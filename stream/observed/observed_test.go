@@ -157,7 +157,7 @@ func (m *oneBlock) Take(ctx context.Context, size int) (*stream.Block, error) {
 type never struct{}
 
 func (never) Take(context.Context, int) (*stream.Block, error) {
-	return nil, fault.New(fault.Unavailable, "nothing was asked for")
+	return nil, fault.New(fault.Unavailable, "%w", stream.ErrIdle)
 }
 
 // How a run ends is told: a client that takes nothing expires, over HTTP too, and what cannot be read fails.

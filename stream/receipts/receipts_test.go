@@ -531,7 +531,7 @@ func BenchmarkDelivered(b *testing.B) {
 
 // An actor's name that is cut is cut between letters.
 func TestALongActorIsCutBetweenLetters(t *testing.T) {
-	l := open(t, "")
+	l := open(t, filepath.Join(t.TempDir(), "receipts.log"))
 	s, err := l.Begin(Opening{Run: "r", Actor: "a" + strings.Repeat("é", maxActor), Ticket: []byte("{}")})
 	require.NoError(t, err)
 	require.Equal(t, "a"+strings.Repeat("é", (maxActor-1)/2), s.rec.Actor)
