@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"sync"
 )
 
 // foreseen is for how many steps at most the cache is told what will be wanted, so that it drops something else first.
@@ -11,8 +12,11 @@ const foreseen = 64
 type expecter interface {
 	// room is how many decoded bytes may be told of at once; 0 where telling is worth nothing now.
 	room() int64
-	// expect tells that n positions from first on will be read, for which that many bytes are decoded; done takes it back.
-	expect(ctx context.Context, first uint64, n int) (told told, err error)
+	// expect tells that n positions from first on will be read at a time, for which that many bytes are decoded; done takes
+	// it back.
+	expect(ctx context.Context, first uint64, n int, time uint64) (told told, err error)
+	// reached tells that a time has come, and returns the latest that has for any run.
+	reached(time uint64) uint64
 }
 
 // told is what a cache was told will be read.
@@ -44,11 +48,15 @@ func (r *Run) messages(do func(m message) error) error {
 	return nil
 }
 
-// horizon tells a source's cache what a run will read soon.
+// horizon tells a source's cache what a run will read soon. Its time is the step, after that of the first. reach and
+// advance are for one goroutine, the others for any.
 type horizon struct {
-	run  *Run
-	src  expecter
-	step uint64 // the next to tell of
+	run   *Run
+	src   expecter
+	step  uint64 // the next to tell of
+	first uint64 // the time of step 0
+
+	mu   sync.Mutex
 	told []told // by step, in order
 	base uint64 // the step of told[0]
 	size int64  // bytes of told
@@ -63,12 +71,24 @@ func horizonOf(r *Run) *horizon {
 	return &horizon{run: r, src: src}
 }
 
-// advance tells of the steps after one that is being read, and takes back what was told of those that have been. More
-// than the cache holds is not told: what is wanted far from now would only push out what is wanted soon.
+// reach tells that a step is about to be read. A run that is behind others counts from where they are on.
+func (h *horizon) reach(step uint64) {
+	if h != nil {
+		h.first = h.src.reached(h.first+step) - step
+	}
+}
+
+// enough is how many times what the cache holds is told of: what is read farther from now could not stay in it whatever
+// was known, even where many steps want the same chunks, which are counted for each.
+const enough = 4
+
+// advance tells of the steps after one that is being read, and takes back what was told of those that have been.
 func (h *horizon) advance(ctx context.Context, step uint64) {
 	if h == nil {
 		return
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for ; h.base+lookAhead < step && len(h.told) > 0; h.base++ {
 		h.told[0].done()
 		h.size -= h.told[0].bytes
@@ -77,10 +97,10 @@ func (h *horizon) advance(ctx context.Context, step uint64) {
 	if len(h.told) == 0 {
 		h.base, h.step = step+1, step+1
 	}
-	room := 2 * h.src.room() // chunks that several steps want are counted for each
+	room := enough * h.src.room()
 	for ; h.size < room && h.step <= step+foreseen && h.step < h.run.info.Steps; h.step++ {
 		part := h.run.plan.Part(h.step, h.run.rank)
-		told, err := h.src.expect(ctx, part.First, part.Count)
+		told, err := h.src.expect(ctx, part.First, part.Count, h.first+h.step)
 		if err != nil {
 			return // it is said when the rows are read
 		}
@@ -89,11 +109,25 @@ func (h *horizon) advance(ctx context.Context, step uint64) {
 	}
 }
 
+// passed takes back what was told of a step once the last message of it was read.
+func (h *horizon) passed(m message) {
+	if h == nil || m.part < m.parts-1 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if i := m.step - h.base; m.step >= h.base && i < uint64(len(h.told)) {
+		h.told[i].done()
+	}
+}
+
 // close takes everything back.
 func (h *horizon) close() {
 	if h == nil {
 		return
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, t := range h.told {
 		t.done()
 	}

@@ -247,11 +247,13 @@ func (r *Run) produce(ctx context.Context) error {
 		}
 		room := r.watched.now()
 		under, done := make(chan result, 1), make(chan struct{})
+		ahead.reach(m.step)
 		r.reading.Go(func() {
 			defer close(done)
 			res := r.read(ctx, m, block)
 			res.taking, res.room, res.others = taking, room, block.others
 			under <- res
+			ahead.passed(m)
 			r.watched.assembled(m, room)
 		})
 		ahead.advance(ctx, m.step)

@@ -148,13 +148,16 @@ func (s *sampleSource) room() int64 {
 	return s.reader.CacheBytes()
 }
 
+// reached is part of expecter.
+func (s *sampleSource) reached(time uint64) uint64 { return s.reader.Reached(time) }
+
 // expect is part of expecter.
-func (s *sampleSource) expect(ctx context.Context, first uint64, n int) (told, error) {
+func (s *sampleSource) expect(ctx context.Context, first uint64, n int, time uint64) (told, error) {
 	requests, err := s.upcoming(first, n)
 	if err != nil {
 		return told{}, err
 	}
-	e, err := s.reader.Expect(ctx, s.view, requests)
+	e, err := s.reader.Expect(ctx, s.view, requests, time)
 	if err != nil {
 		return told{}, err
 	}

@@ -37,7 +37,9 @@ type array struct {
 	bytes, size, planeBytes, planes int
 	edge                            int
 	// raw chunks are stored as they are.
-	raw   bool
+	raw bool
+	// cuts of chunks can be decoded alone.
+	cuts  bool
 	fill  [8]byte
 	fills sync.Map // of [2]int: sums of absent chunks by rows and columns
 }
@@ -138,7 +140,7 @@ func (a *atlas) array(v *layout.View, c layout.Cell, layer string) *array {
 	if known := a.arrays[name]; known != nil {
 		return known
 	}
-	out := &array{Array: z, id: uint32(len(a.arrays)), joined: layer == layout.Valid, bytes: z.ChunkBytes(), size: z.DType.Size(), edge: z.Chunks[len(z.Chunks)-1], raw: z.Raw()}
+	out := &array{Array: z, id: uint32(len(a.arrays)), joined: layer == layout.Valid, bytes: z.ChunkBytes(), size: z.DType.Size(), edge: z.Chunks[len(z.Chunks)-1], raw: z.Raw(), cuts: z.Cuts()}
 	out.planeBytes = out.edge * out.edge * out.size
 	out.planes = out.bytes / out.planeBytes
 	z.FillChunk(out.fill[:out.size])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/terrapin-eo/terrapin/cube/icechunk"
 )
@@ -24,12 +25,15 @@ type key struct {
 // cache keeps decoded chunks within a budget of bytes and lets one caller load a chunk for all who want
 // it meanwhile. It is cut into shards with a lock each. Each shard is an S3-FIFO (Yang et al., SOSP
 // 2023): what is new waits in a small queue and comes into the main one if it was asked for again, then
-// or soon after it left; so one pass over everything does not push out what is used over and over.
+// or soon after it left; so one pass over everything does not push out what is used over and over. Where
+// it is known when a chunk is read next, that decides instead.
 type cache struct {
 	shards []shard
 	seed   maphash.Seed
 	// buffers is false where only chunks are kept that take no memory of their own.
 	buffers bool
+	// present is the latest time of what was expected that is being read.
+	present atomic.Uint64
 }
 
 // shardBytes is the least budget of a shard: many times a chunk.
@@ -64,15 +68,14 @@ func (c *cache) shard(k key) (*shard, uint64) {
 type shard struct {
 	mu          sync.Mutex
 	budget      int64
-	used        int64
+	bytes       int64
 	entries     map[key]*entry
 	small, main queue
 	evicted     int64
 	// ghosts are the hashes of what left the small queue last, in the order they did.
 	ghosts map[uint64]int
 	gone   []uint64
-	// wanted counts who expects to read a chunk, by its hash.
-	wanted map[uint64]int
+	wants  wants
 }
 
 // entry is a chunk that is kept, or the load of one that is under way.
@@ -83,6 +86,9 @@ type entry struct {
 	load  *load
 	uses  uint8
 	newer *entry // in its queue
+	// next is when it is expected, and at its place in the heap of those that are, counted from 1; 0 is in none.
+	next uint64
+	at   int
 }
 
 // load is one chunk on its way. Whoever waits for it is counted, so that it holds the chunk for them.
@@ -117,6 +123,7 @@ func (c *cache) claim(k key) (held *chunk, l *load, mine bool) {
 	s, h := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.used(k, h, c.present.Load())
 	e := s.entries[k]
 	switch {
 	case e == nil:
@@ -152,13 +159,14 @@ func (c *cache) finish(k key, l *load, got *chunk, err error) {
 
 // get returns a chunk that is kept, held for the caller, or nil.
 func (c *cache) get(k key) *chunk {
-	s, _ := c.shard(k)
+	s, h := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[k]
 	if e == nil || e.chunk == nil {
 		return nil
 	}
+	s.used(k, h, c.present.Load())
 	return e.use()
 }
 
@@ -214,7 +222,7 @@ func (c *cache) sum(of func(s *shard) int64) int64 {
 }
 
 // bytes is what is kept now.
-func (c *cache) bytes() int64 { return c.sum(func(s *shard) int64 { return s.used }) }
+func (c *cache) bytes() int64 { return c.sum(func(s *shard) int64 { return s.bytes }) }
 
 // evictions is how many chunks made room for others.
 func (c *cache) evictions() int64 { return c.sum(func(s *shard) int64 { return s.evicted }) }
@@ -226,5 +234,5 @@ func (c *cache) full() bool {
 
 // expected is how many chunks are wanted by somebody.
 func (c *cache) expected() int {
-	return int(c.sum(func(s *shard) int64 { return int64(len(s.wanted)) }))
+	return int(c.sum(func(s *shard) int64 { return int64(len(s.wants.times)) }))
 }

@@ -273,9 +273,9 @@ func TestExpectedChunksAreKept(t *testing.T) {
 	allImage, allValid := w.buffers(all, 0)
 	for _, expected := range []bool{false, true} {
 		require.NoError(t, r.Read(t.Context(), w.view, q, image, valid))
-		e, err := r.Expect(t.Context(), w.view, nil)
+		e, err := r.Expect(t.Context(), w.view, nil, 1)
 		if expected {
-			e, err = r.Expect(t.Context(), w.view, []read.Request{q})
+			e, err = r.Expect(t.Context(), w.view, []read.Request{q}, 1)
 		}
 		require.NoError(t, err)
 		require.NoError(t, r.Read(t.Context(), w.view, all, allImage, allValid))

@@ -17,6 +17,9 @@ func (b *batch) decode(ctx context.Context, a arrived) {
 	}
 	var c *chunk
 	if a.err == nil {
+		if b.cutOut(&a) {
+			return
+		}
 		if dst := b.whole(a.job); dst != nil {
 			b.decodeInPlace(ctx, a, dst)
 			return
@@ -140,7 +143,7 @@ func (b *batch) whole(j job) []byte {
 	w, at := &b.windows[p.window], b.places[p.place].chunkWindow(p)
 	a := w.arrays[j.layer]
 	n := j.key.bands.count(a.planes)
-	if u.to-u.from != 1 || b.reader.cache.keeps(n*a.planeBytes) {
+	if u.to-u.from != 1 || b.reader.cache.worth(j.key, n*a.planeBytes) {
 		return nil
 	}
 	if w.mask == 0 || w.at != at || at.Intersect(b.places[p.place].Window) != at || a.joined || len(w.bands) != n || !slices.IsSorted(w.bands) || w.mask.count(a.planes) != n {

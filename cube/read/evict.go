@@ -43,24 +43,21 @@ func (s *shard) keep(e *entry) {
 	} else {
 		s.small.push(e)
 	}
-	s.used += e.cost()
-	for s.used > s.budget {
+	s.bytes += e.cost()
+	for s.bytes > s.budget {
 		s.evict()
 	}
 }
 
-// passed is how many entries that somebody expects to read are passed over, in search of one that nobody does.
-const passed = 512
-
-// evict drops one entry. Those that somebody expects to read are passed over while there are others.
+// evict drops one entry: one that nobody expects to read, else the one that is expected last.
 func (s *shard) evict() {
-	for spare := min(passed, 4*(s.small.n+s.main.n)); ; {
+	for s.small.n+s.main.n > 0 {
 		small := s.small.n > 0 && (s.small.bytes > s.budget/10 || s.main.n == 0)
 		e := s.oldest(small)
+		next := s.wants.next(e.hash)
 		switch {
-		case spare > 0 && s.wanted[e.hash] > 0:
-			spare--
-			s.main.push(e)
+		case next != never:
+			s.await(e, next)
 		case small && e.uses > 1:
 			e.uses = 0
 			s.main.push(e)
@@ -72,10 +69,10 @@ func (s *shard) evict() {
 				s.remember(e.hash)
 			}
 			s.drop(e)
-			s.evicted++
 			return
 		}
 	}
+	s.drop(s.latest())
 }
 
 func (s *shard) oldest(small bool) *entry {
@@ -85,25 +82,11 @@ func (s *shard) oldest(small bool) *entry {
 	return s.main.pop()
 }
 
-// want counts how many expect to read chunks.
-func (c *cache) want(keys []key, n int) {
-	for _, k := range keys {
-		s, h := c.shard(k)
-		s.mu.Lock()
-		if s.wanted == nil {
-			s.wanted = map[uint64]int{}
-		}
-		if s.wanted[h] += n; s.wanted[h] == 0 {
-			delete(s.wanted, h)
-		}
-		s.mu.Unlock()
-	}
-}
-
 func (s *shard) drop(e *entry) {
-	s.used -= e.cost()
+	s.bytes -= e.cost()
 	delete(s.entries, e.key)
 	e.chunk.release()
+	s.evicted++
 }
 
 // remember notes what left the small queue, as many as are kept.

@@ -35,8 +35,8 @@ func (r *Reader) Idle() string {
 			}
 			bytes += e.cost()
 		}
-		if bytes != s.used || s.used != s.small.bytes+s.main.bytes || s.used > s.budget {
-			return fmt.Sprintf("%d bytes kept, %d counted, %d and %d queued, of %d", bytes, s.used, s.small.bytes, s.main.bytes, s.budget)
+		if queued := s.small.bytes + s.main.bytes + s.wants.bytes; bytes != s.bytes || s.bytes != queued || s.bytes > s.budget {
+			return fmt.Sprintf("%d bytes kept, %d counted, %d queued, of %d", bytes, s.bytes, queued, s.budget)
 		}
 	}
 	return ""

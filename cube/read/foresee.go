@@ -2,7 +2,6 @@ package read
 
 import (
 	"context"
-	"math/bits"
 	"sync"
 
 	"github.com/terrapin-eo/terrapin/cube/layout"
@@ -35,21 +34,23 @@ func (r *Reader) Foresee(ctx context.Context, v *layout.View, qs []Request) (Cos
 	return c, err
 }
 
-// Expectation is what somebody will read soon.
+// Expectation is what somebody will read at a time.
 type Expectation struct {
 	reader *Reader
 	once   sync.Once
 	keys   []key
+	time   uint64
 	bytes  int64
 }
 
 // Bytes is what the chunks that are expected take, decoded.
 func (e *Expectation) Bytes() int64 { return e.bytes }
 
-// Expect tells which windows will be read soon. Until Done, chunks they need leave the cache only when
-// there is nothing else to drop; nothing is read. What is wrong with a window is said when it is read.
-func (r *Reader) Expect(ctx context.Context, v *layout.View, qs []Request) (*Expectation, error) {
-	e := &Expectation{reader: r}
+// Expect tells which windows will be read at a time, which is any number that grows from one read to the next. Until they
+// have been read, or Done, chunks they need leave the cache only when there is nothing else to drop, those of the latest
+// time first; nothing is read. What is wrong with a window is said when it is read.
+func (r *Reader) Expect(ctx context.Context, v *layout.View, qs []Request, time uint64) (*Expectation, error) {
+	e := &Expectation{reader: r, time: time}
 	b, err := r.foreseen(ctx, v, qs)
 	if b == nil {
 		return e, err
@@ -63,13 +64,17 @@ func (r *Reader) Expect(ctx context.Context, v *layout.View, qs []Request) (*Exp
 			}
 		}
 	}
-	r.cache.want(e.keys, 1)
+	r.cache.want(e.keys, time)
 	return e, nil
 }
 
+// Reached tells that what was expected at a time is being read now. It returns the latest time that anybody's reading has
+// reached: whoever is behind may go on from there, so that what all expect can be compared.
+func (r *Reader) Reached(time uint64) uint64 { return r.cache.reached(time) }
+
 // Done withdraws the expectation, whether it came true or not. A second time it does nothing.
 func (e *Expectation) Done() {
-	e.once.Do(func() { e.reader.cache.want(e.keys, -1) })
+	e.once.Do(func() { e.reader.cache.unwant(e.keys, e.time) })
 }
 
 // foreseen is a batch that was looked up and sifted, with nothing to fill. The error is that of the
@@ -94,12 +99,11 @@ func (r *Reader) foreseen(ctx context.Context, v *layout.View, qs []Request) (*b
 	return b, nil
 }
 
-// weight is about what a job's chunk takes in the cache; that of validity, of one plane if it can be, counts in full.
+// weight is about what a job's chunk takes in the cache: of validity mostly one plane, if not none.
 func (b *batch) weight(j job) int64 {
-	a := b.places[b.parts[b.units[j.unit].from].place].arrays[j.layer]
-	planes := a.planes
-	if j.key.bands != 0 {
-		planes = bits.OnesCount64(uint64(j.key.bands))
+	a := b.array(j)
+	if a.joined {
+		return int64(a.planeBytes)
 	}
-	return int64(planes) * int64(a.edge) * int64(a.edge) * int64(a.size)
+	return int64(j.key.bands.count(a.planes)) * int64(a.planeBytes)
 }

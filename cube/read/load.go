@@ -3,7 +3,6 @@ package read
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"sync/atomic"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -144,25 +143,19 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 	return len(mine), nil
 }
 
-// hotBytes are still in the processor's caches when they have been read.
-const hotBytes = 256 << 10
-
-// receive reads the bytes of a chunk. Of one that is stored as it is nothing more is looked at but the fingerprint, which
-// is taken of each piece as it comes.
+// receive reads the bytes of a chunk and takes their fingerprint piece by piece as they come, for what was just read is in
+// the processor's nearest caches.
 func (b *batch) receive(ctx context.Context, s *store.Stream, a *arrived) error {
-	if !b.array(a.job).raw || b.reader.cfg.Unverified {
+	if b.reader.cfg.Unverified {
 		return s.ReadInto(ctx, int64(a.key.offset), a.data)
 	}
-	var h maphash.Hash
-	h.SetSeed(b.reader.known.seed)
-	for at := 0; at < len(a.data); at += hotBytes {
-		part := a.data[at:min(at+hotBytes, len(a.data))]
-		if err := s.ReadInto(ctx, int64(a.key.offset)+int64(at), part); err != nil {
+	for at := 0; at < len(a.data); at += pieceBytes {
+		piece := a.data[at:min(at+pieceBytes, len(a.data))]
+		if err := s.ReadInto(ctx, int64(a.key.offset)+int64(at), piece); err != nil {
 			return err
 		}
-		h.Write(part) // a hash takes everything
+		a.print = b.reader.known.print(a.print, piece)
 	}
-	a.print = h.Sum64()
 	return nil
 }
 

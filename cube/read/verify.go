@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/layout"
@@ -32,6 +33,18 @@ const (
 
 func newFingerprints() fingerprints {
 	return fingerprints{seed: maphash.MakeSeed(), slots: make([]atomic.Uint64, fingerprintSlots)}
+}
+
+// pieceBytes are fingerprinted at once.
+const pieceBytes = 128 << 10
+
+// print is the fingerprint of bytes up to the end of a piece, from that of all before it. A string is hashed in one go, a
+// slice 128 bytes at a time.
+func (f *fingerprints) print(before uint64, piece []byte) uint64 {
+	return maphash.Comparable(f.seed, struct {
+		before uint64
+		piece  string
+	}{before, unsafe.String(unsafe.SliceData(piece), len(piece))})
 }
 
 func (f *fingerprints) bucket(v uint64) []atomic.Uint64 {
@@ -62,11 +75,11 @@ func (r *Reader) bytesOf(a arrived) uint64 {
 	if r.cfg.Unverified {
 		return 0
 	}
-	data := a.print
-	if data == 0 {
-		data = maphash.Bytes(r.known.seed, a.data)
+	print := a.print
+	for at := 0; at < len(a.data) && a.print == 0; at += pieceBytes {
+		print = r.known.print(print, a.data[at:min(at+pieceBytes, len(a.data))])
 	}
-	return maphash.Comparable(r.known.seed, [2]uint64{uint64(a.key.array), data}) | 1
+	return maphash.Comparable(r.known.seed, [2]uint64{uint64(a.key.array), print}) | 1
 }
 
 // placed gives a job the fingerprint of its place and reference.

@@ -73,27 +73,13 @@ func decodeBlosc(dst, src []byte) error { return decodeBloscRange(dst, src, 0, l
 // decodeBloscRange fills dst with the bytes from lo of a buffer that must hold size bytes; only the
 // blocks that hold some of them are decompressed.
 func decodeBloscRange(dst, src []byte, lo, size int) error {
-	f, err := parseBlosc(src)
-	if err != nil {
+	f, err := openBlosc(src, size)
+	if err != nil || len(dst) == 0 {
 		return err
 	}
-	if f.size != size {
-		return fault.New(fault.Corrupt, "blosc buffer of %d bytes, wanted %d", f.size, size)
-	}
-	if len(dst) == 0 {
-		return nil
-	}
-	if f.flags&flagCopied != 0 {
-		if len(f.src) != bloscHeader+f.size {
-			return fault.New(fault.Corrupt, "blosc: %d copied bytes, wanted %d", len(f.src)-bloscHeader, f.size)
-		}
+	if f.copied() {
 		copy(dst, f.src[bloscHeader+lo:])
 		return nil
-	}
-	f.blockSize = min(f.blockSize, f.size)
-	blocks := (f.size-1)/f.blockSize + 1
-	if blocks > (len(f.src)-bloscHeader)/4 {
-		return fault.New(fault.Corrupt, "blosc: %d blocks in %d bytes", blocks, len(f.src))
 	}
 	dst = dst[:len(dst):len(dst)]
 	for i := lo / f.blockSize; i <= (lo+len(dst)-1)/f.blockSize; i++ {
@@ -104,20 +90,52 @@ func decodeBloscRange(dst, src []byte, lo, size int) error {
 	return nil
 }
 
-// decodeBlockInto puts what dst wants of a block in its place; dst begins at byte lo of the data.
-func (f *bloscFrame) decodeBlockInto(dst []byte, lo, i int) error {
+// openBlosc is a buffer that must hold size bytes, with the places of all its blocks.
+func openBlosc(src []byte, size int) (bloscFrame, error) {
+	f, err := parseBlosc(src)
+	switch {
+	case err != nil || f.size == 0 && size == 0:
+		return f, err
+	case f.size != size:
+		return f, fault.New(fault.Corrupt, "blosc buffer of %d bytes, wanted %d", f.size, size)
+	case f.copied():
+		if len(f.src) != bloscHeader+f.size {
+			err = fault.New(fault.Corrupt, "blosc: %d copied bytes, wanted %d", len(f.src)-bloscHeader, f.size)
+		}
+		return f, err
+	}
+	f.blockSize = min(f.blockSize, f.size)
+	if blocks := (f.size-1)/f.blockSize + 1; blocks > (len(f.src)-bloscHeader)/4 {
+		return f, fault.New(fault.Corrupt, "blosc: %d blocks in %d bytes", blocks, len(f.src))
+	}
+	return f, nil
+}
+
+// copied buffers hold the data as it is.
+func (f *bloscFrame) copied() bool { return f.flags&flagCopied != 0 }
+
+// block is where a block's data lies, and its streams.
+func (f *bloscFrame) block(i int) (from, to int, src []byte, err error) {
 	start := binary.LittleEndian.Uint32(f.src[bloscHeader+4*i:])
 	if int64(start) > int64(len(f.src)) {
-		return fault.New(fault.Corrupt, "starts at %d of %d", start, len(f.src))
+		return 0, 0, nil, fault.New(fault.Corrupt, "starts at %d of %d", start, len(f.src))
 	}
-	from := i * f.blockSize
-	to := min(from+f.blockSize, f.size)
+	from = i * f.blockSize
+	return from, min(from+f.blockSize, f.size), f.src[start:], nil
+}
+
+// decodeBlockInto puts what dst wants of a block in its place; dst begins at byte lo of the data.
+func (f *bloscFrame) decodeBlockInto(dst []byte, lo, i int) error {
+	from, to, src, err := f.block(i)
+	if err != nil {
+		return err
+	}
 	if from >= lo && to <= lo+len(dst) {
-		return f.decodeBlock(dst[from-lo:to-lo], f.src[start:])
+		return f.decodeBlock(dst[from-lo:to-lo], src)
 	}
 	whole := borrow(to - from)
 	defer scratch.Put(whole)
-	if err := f.decodeBlock(*whole, f.src[start:]); err != nil {
+	if err := f.decodeBlock(*whole, src); err != nil {
 		return err
 	}
 	first, last := max(from, lo), min(to, lo+len(dst))
@@ -127,21 +145,48 @@ func (f *bloscFrame) decodeBlockInto(dst []byte, lo, i int) error {
 
 // decodeBlock decompresses the streams of one block and undoes the shuffle.
 func (f *bloscFrame) decodeBlock(dst, src []byte) error {
-	byteShuffled := f.flags&flagShuffle != 0 && f.typeSize > 1
-	bitShuffled := f.flags&flagBitShuffle != 0 && f.blockSize >= f.typeSize
-	streams := 1
-	if f.flags&flagNoSplit == 0 && f.typeSize <= maxSplits && f.blockSize/f.typeSize >= minSplitSize && len(dst) == f.blockSize {
-		streams = f.typeSize
-	}
-	if byteShuffled && streams == 1 && f.flags>>formatShift == formatZstd && fillConstant(dst, src, f.typeSize) {
+	bytewise, bitwise := f.shuffled()
+	if bytewise && f.constant(dst, src) {
 		return nil
 	}
-	into := dst
-	if byteShuffled || bitShuffled {
-		tmp := borrow(len(dst))
-		defer scratch.Put(tmp)
-		into = *tmp
+	if !bytewise && !bitwise {
+		return f.inflateBlock(dst, src)
 	}
+	tmp := borrow(len(dst))
+	defer scratch.Put(tmp)
+	if err := f.inflateBlock(*tmp, src); err != nil {
+		return err
+	}
+	if bytewise {
+		shuffle.Undo(dst, *tmp, f.typeSize)
+	} else {
+		shuffle.UndoBits(dst, *tmp, f.typeSize)
+	}
+	return nil
+}
+
+// shuffled tells how what the streams hold was rearranged.
+func (f *bloscFrame) shuffled() (bytewise, bitwise bool) {
+	bytewise = f.flags&flagShuffle != 0 && f.typeSize > 1
+	return bytewise, !bytewise && f.flags&flagBitShuffle != 0 && f.blockSize >= f.typeSize
+}
+
+// streams is how many a block of so many bytes was compressed in.
+func (f *bloscFrame) streams(size int) int {
+	if f.flags&flagNoSplit == 0 && f.typeSize <= maxSplits && f.blockSize/f.typeSize >= minSplitSize && size == f.blockSize {
+		return f.typeSize
+	}
+	return 1
+}
+
+// constant fills in a shuffled block whose elements are all the same.
+func (f *bloscFrame) constant(dst, src []byte) bool {
+	return f.flags>>formatShift == formatZstd && f.streams(len(dst)) == 1 && fillConstant(dst, src, f.typeSize)
+}
+
+// inflateBlock decompresses the streams of one block. Bytes of dst up to its capacity may be overwritten.
+func (f *bloscFrame) inflateBlock(dst, src []byte) error {
+	streams := f.streams(len(dst))
 	each := len(dst) / streams
 	if each*streams != len(dst) {
 		return fault.New(fault.Corrupt, "%d bytes in %d streams", len(dst), streams)
@@ -157,16 +202,10 @@ func (f *bloscFrame) decodeBlock(dst, src []byte) error {
 		// What follows a stream's place is overwritten by the next stream or never read: decoders
 		// that may run over by a few bytes are faster.
 		end := (i + 1) * each
-		if err := f.inflate(into[i*each:end:min(end+overrun, cap(into))], src[:n]); err != nil {
+		if err := f.inflate(dst[i*each:end:min(end+overrun, cap(dst))], src[:n]); err != nil {
 			return err
 		}
 		src = src[n:]
-	}
-	switch {
-	case byteShuffled:
-		shuffle.Undo(dst, into, f.typeSize)
-	case bitShuffled:
-		shuffle.UndoBits(dst, into, f.typeSize)
 	}
 	return nil
 }

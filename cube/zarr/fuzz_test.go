@@ -59,6 +59,12 @@ func FuzzChunk(f *testing.F) {
 			require.NoError(t, errSome)
 			require.True(t, bytes.Equal(whole[lo*size:lo*size+len(some)], some))
 		}
+		if a.Cuts() {
+			cuts, check := anyCuts(t, rand.New(rand.NewPCG(uint64(part), 6)), a)
+			errCuts := a.DecodeCuts(src, cuts)
+			check(whole, err == nil)
+			require.False(t, err == nil && errCuts != nil, "%v", errCuts)
+		}
 	})
 }
 

@@ -8,6 +8,9 @@ import (
 	"sync"
 )
 
+// lanes is how many elements wide registers take at once.
+const lanes = 32
+
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 func borrow(n int) *[]byte {
@@ -50,29 +53,42 @@ func spread(dst, src []byte, n, stride, typeSize int) {
 // Undo undoes Bytes.
 func Undo(dst, src []byte, typeSize int) {
 	n := len(src) / typeSize
-	done := unshuffleFast(dst, src, n, typeSize)
+	UndoPart(dst[:n*typeSize], src[:n*typeSize], typeSize, 0)
+	copy(dst[n*typeSize:], src[n*typeSize:])
+}
+
+// UndoPart undoes Bytes for as many elements as dst has room for, from one on; src has whole elements, and those.
+func UndoPart(dst, src []byte, typeSize, from int) {
+	n, stride := len(dst)/typeSize, len(src)/typeSize
+	_ = src[:stride][from : from+n]
+	done := unshuffleFast(dst, src[from:], n, stride, typeSize)
+	if done > 0 && done < n {
+		last := n - lanes // once more, with the last elements
+		unshuffleFast(dst[last*typeSize:], src[from+last:], lanes, stride, typeSize)
+		return
+	}
+	plane := func(j int) []byte { return src[j*stride+from : j*stride+from+n : j*stride+from+n] }
 	switch {
+	case done == n:
 	case typeSize == 2:
-		low, high := src[:n:n], src[n:2*n:2*n]
-		for i := done; i < len(low); i++ {
+		low, high := plane(0), plane(1)
+		for i := range low {
 			e := dst[2*i : 2*i+2 : 2*i+2]
 			e[0], e[1] = low[i], high[i]
 		}
 	case typeSize == 4:
-		a, b, c, d := src[:n:n], src[n:2*n:2*n], src[2*n:3*n:3*n], src[3*n:4*n:4*n]
-		for i := done; i < len(a); i++ {
+		a, b, c, d := plane(0), plane(1), plane(2), plane(3)
+		for i := range a {
 			e := dst[4*i : 4*i+4 : 4*i+4]
 			e[0], e[1], e[2], e[3] = a[i], b[i], c[i], d[i]
 		}
 	default:
 		for j := range typeSize {
-			plane := src[j*n : (j+1)*n]
-			for i := done; i < n; i++ {
-				dst[i*typeSize+j] = plane[i]
+			for i, v := range plane(j) {
+				dst[i*typeSize+j] = v
 			}
 		}
 	}
-	copy(dst[n*typeSize:], src[n*typeSize:])
 }
 
 // UndoBits undoes blosc's bit shuffle: one row of bits per bit of the type, the rows of one byte

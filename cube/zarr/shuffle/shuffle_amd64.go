@@ -28,21 +28,21 @@ func shuffle4AVX2(dst, src *byte, stride, n int)
 //go:noescape
 func transpose8AVX2(data *byte, n int)
 
-// unshuffleFast interleaves as many elements as the machine's wide registers can and says how many.
-// Planes of n bytes lie in src one after another.
-func unshuffleFast(dst, src []byte, n, typeSize int) int {
-	fit := n &^ 31
-	if !useAVX2 || fit == 0 {
+// unshuffleFast interleaves as many of n elements as the machine's wide registers can and says how many.
+// Planes lie stride bytes apart, and the last in src whole.
+func unshuffleFast(dst, src []byte, n, stride, typeSize int) int {
+	fit := n &^ (lanes - 1)
+	if !useAVX2 || fit == 0 || stride < n {
 		return 0
 	}
-	src, dst = src[:n*typeSize], dst[:n*typeSize]
+	src, dst = src[:stride*(typeSize-1)+n], dst[:n*typeSize]
 	switch typeSize {
 	case 2:
-		unshuffle2AVX2(&dst[0], &src[0], n, fit)
+		unshuffle2AVX2(&dst[0], &src[0], stride, fit)
 	case 4:
-		unshuffle4AVX2(&dst[0], &src[0], n, fit)
+		unshuffle4AVX2(&dst[0], &src[0], stride, fit)
 	case 8:
-		unshuffle8AVX2(&dst[0], &src[0], n, fit)
+		unshuffle8AVX2(&dst[0], &src[0], stride, fit)
 	default:
 		return 0
 	}
@@ -51,7 +51,7 @@ func unshuffleFast(dst, src []byte, n, typeSize int) int {
 
 // shuffleFast is the way back; planes of dst lie stride bytes apart, n elements are in src.
 func shuffleFast(dst, src []byte, n, stride, typeSize int) int {
-	fit := n &^ 31
+	fit := n &^ (lanes - 1)
 	if !useAVX2 || fit == 0 || stride < n {
 		return 0
 	}

@@ -2,7 +2,7 @@
 
 package shuffle
 
-func unshuffleFast(_, _ []byte, _, _ int) int { return 0 }
+func unshuffleFast(_, _ []byte, _, _, _ int) int { return 0 }
 
 func shuffleFast(_, _ []byte, _, _, _ int) int { return 0 }
 

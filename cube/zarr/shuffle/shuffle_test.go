@@ -87,6 +87,30 @@ func TestAllWaysAgree(t *testing.T) {
 	}
 }
 
+// Any part that is undone alone is what the whole has there, and nothing beside it is written.
+func TestParts(t *testing.T) {
+	for _, typeSize := range []int{1, 2, 3, 4, 8} {
+		const n = 200
+		src := noise(n * typeSize)
+		want := make([]byte, len(src))
+		Undo(want, src, typeSize)
+		for _, part := range [][2]int{{0, n}, {0, 0}, {n, 0}, {3, 1}, {1, 31}, {5, 32}, {168, 32}, {7, 33}, {100, 100}, {1, 199}} {
+			check := func() {
+				all, dst := guarded(part[1] * typeSize)
+				UndoPart(dst, src, typeSize, part[0])
+				if !bytes.Equal(dst, want[part[0]*typeSize:(part[0]+part[1])*typeSize]) {
+					t.Fatalf("%d from %d of type size %d differ", part[1], part[0], typeSize)
+				}
+				if !bytes.Equal(all[:64], bytes.Repeat([]byte{0xa5}, 64)) || !bytes.Equal(all[64+len(dst):], bytes.Repeat([]byte{0xa5}, 64)) {
+					t.Fatalf("%d from %d of type size %d write outside", part[1], part[0], typeSize)
+				}
+			}
+			check()
+			inPlainGo(check)
+		}
+	}
+}
+
 func FuzzShuffle(f *testing.F) {
 	f.Add([]byte("some sixteen bytes and some more, so that thirty-two are there, and once more than sixty-four"), uint8(2))
 	f.Add(noise(515), uint8(4))
