@@ -66,13 +66,18 @@ func TestAreasAreConvertedAsSamplesAre(t *testing.T) {
 		require.True(t, fault.Is(err, kind), "%s: %v", ticket, err)
 		require.NotEmpty(t, fault.CureOf(err))
 	}
+	beyond, err := ParseTicket([]byte(`{"cube": "s2", "size": 8, "start": 10000}`))
+	require.NoError(t, err)
+	_, err = w.engine.Open(t.Context(), beyond)
+	require.True(t, fault.Is(err, fault.Invalid), err)
+	require.ErrorContains(t, err, `key "start": window 10000 lies beyond the 30 windows of the area`)
 	for _, ticket := range []string{`{"cube": "s2", "normalise": true}`, `{"cube": "s2", "values": "reflectance"}`, `{"cube": "s2", "dtype": "float64"}`} {
 		_, err := ParseTicket([]byte(ticket))
 		require.True(t, fault.Is(err, fault.Invalid), ticket)
 	}
 	narrow := "name: narrow\ncube: s2\nfeatures: [%s]\nwindow: {size: 7}\ntime: {policy: latest}\nsplit: {by: block, block_m: 320, train: 1, validate: 0, test: 0}\n"
 	band := w.openTicket(t, `{"cube": "s2"}`).src.(*windowSource).names[1]
-	_, err := datasets.Commit(t.Context(), w.cfg, fmt.Appendf(nil, narrow, band), "test")
+	_, err = datasets.Commit(t.Context(), w.cfg, fmt.Appendf(nil, narrow, band), "test")
 	require.NoError(t, err)
 	parsed, err := ParseTicket([]byte(`{"cube": "s2", "normalise": "narrow@v1"}`))
 	require.NoError(t, err)
