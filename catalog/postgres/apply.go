@@ -16,7 +16,8 @@ import (
 // How writers keep out of each other's way. A set of changes takes its locks in this order, each kind sorted by key:
 //
 //  1. collections that are there, 2. items that are there (locks.go),
-//  3. collections that are new, 4. items that are new, 5. properties, 6. marks, 7. the shelf.
+//  3. collections that are new, and what becomes of the others, 4. items that are new, then what becomes of the others,
+//  5. properties, 6. marks, 7. the shelf.
 //
 // It never goes back: where somebody else was faster with something new, everything is undone and begun again. So those who
 // wait do so for someone who is further, and nobody waits in a circle. Counts are appended and the revision is a

@@ -2,38 +2,60 @@ package postgres
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
+
+	"github.com/terrapin-eo/terrapin/catalog"
 )
 
-// writeCollections removes and puts collections. Items of one that is removed go with it, as nobody can put others meanwhile.
+// writeCollections removes and puts collections, one after the other in the order of their names, whatever becomes of each: who puts a new one
+// may wait for somebody who removes or changes one of that name, which was not there when he looked.
 func (w *writer) writeCollections(due work) error {
+	do := map[string][]func() error{}
 	for _, id := range due.gone {
-		for _, text := range []string{
-			`INSERT INTO tally (step, start, collection, dated, n)
-				SELECT step, start, collection, dated, -sum(n) FROM tally WHERE collection = $1 GROUP BY step, start, collection, dated HAVING sum(n) <> 0`,
-			`DELETE FROM item WHERE collection = $1`,
-			`DELETE FROM property WHERE collection = $1`,
-			`DELETE FROM collection WHERE id = $1`,
-		} {
-			if err := w.exec(text, id); err != nil {
+		do[id] = append(do[id], func() error { return w.removeCollection(id) })
+	}
+	for _, c := range due.changedCollections {
+		do[c.ID] = append(do[c.ID], func() error {
+			return w.exec(`UPDATE collection SET document = $2, etag = $3 WHERE id = $1`, c.ID, string(c.Document), etagOf(c.Document))
+		})
+	}
+	for _, c := range due.newCollections {
+		do[c.ID] = append(do[c.ID], func() error { return w.insertCollection(c) })
+	}
+	for _, id := range slices.Sorted(maps.Keys(do)) {
+		for _, step := range do[id] {
+			if err := step(); err != nil {
 				return err
 			}
 		}
 	}
-	for _, c := range due.changedCollections {
-		if err := w.exec(`UPDATE collection SET document = $2, etag = $3 WHERE id = $1`, c.ID, string(c.Document), etagOf(c.Document)); err != nil {
+	return nil
+}
+
+// removeCollection takes its items with it, as nobody can put others meanwhile.
+func (w *writer) removeCollection(id string) error {
+	for _, text := range []string{
+		`INSERT INTO tally (step, start, collection, dated, n)
+			SELECT step, start, collection, dated, -sum(n) FROM tally WHERE collection = $1 GROUP BY step, start, collection, dated HAVING sum(n) <> 0`,
+		`DELETE FROM item WHERE collection = $1`,
+		`DELETE FROM property WHERE collection = $1`,
+		`DELETE FROM collection WHERE id = $1`,
+	} {
+		if err := w.exec(text, id); err != nil {
 			return err
 		}
-	}
-	for _, c := range due.newCollections {
-		h := heldCollection{origin: w.Origin, etag: etagOf(c.Document)}
-		if err := w.conn.QueryRow(w.ctx, `INSERT INTO collection (id, origin, etag, document) VALUES ($1, $2, $3, $4) RETURNING row`,
-			c.ID, h.origin, h.etag, string(c.Document)).Scan(&h.row); err != nil {
-			return err
-		}
-		w.held.collections[c.ID] = h
 	}
 	return nil
+}
+
+func (w *writer) insertCollection(c catalog.CollectionEntry) error {
+	h := heldCollection{origin: w.Origin, etag: etagOf(c.Document)}
+	err := w.conn.QueryRow(w.ctx, `INSERT INTO collection (id, origin, etag, document) VALUES ($1, $2, $3, $4) RETURNING row`,
+		c.ID, h.origin, h.etag, string(c.Document)).Scan(&h.row)
+	w.held.collections[c.ID] = h
+	return err
 }
 
 // countShelf tells that collections changed. Those who do wait for each other, for nothing but their end.
@@ -47,9 +69,13 @@ func (w *writer) countShelf(due work) error {
 // copyBytes is how much one COPY carries.
 const copyBytes = 8 << 20
 
-// writeItems removes, puts and changes items. Those that are new go by COPY, in order of their keys: where another was faster
-// with one of them, the server refuses it and all is begun again.
+// writeItems puts, removes and changes items. Those that are new go first, by COPY, in order of their keys: where another was faster
+// with one of them, the server refuses it and all is begun again. Until then those that go or change are only locked, so that another
+// who puts one as new, as it was not there when he looked, is refused as well instead of waiting for this one, which may be waiting for him.
 func (w *writer) writeItems(due work) error {
+	if err := w.copy(due.newItems); err != nil {
+		return err
+	}
 	if len(due.goneItems) > 0 {
 		rows := make([]int64, len(due.goneItems))
 		for i, gone := range due.goneItems {
@@ -58,9 +84,6 @@ func (w *writer) writeItems(due work) error {
 		if err := w.exec(`DELETE FROM item WHERE row = ANY ($1)`, rows); err != nil {
 			return err
 		}
-	}
-	if err := w.copy(due.newItems); err != nil {
-		return err
 	}
 	for items := due.changedItems; len(items) > 0; {
 		n := min(len(items), 500)
