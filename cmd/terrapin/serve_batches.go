@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net"
+	"net/url"
 
 	"github.com/terrapin-eo/terrapin/predictions"
 	"github.com/terrapin-eo/terrapin/serve/flight"
@@ -15,16 +16,22 @@ import (
 // batchServers hand out batches of one engine: over Arrow Flight and, to processes on this machine, in shared memory. The
 // third, over HTTP, stands below the HTTP server.
 type batchServers struct {
-	engine *stream.Engine
-	flight *flight.Server
-	rings  *ring.Server
-	ringAt net.Listener // nil where there can be none
-	// elsewhere is where the other two are, by transport.
+	engine  *stream.Engine
+	flight  *flight.Server
+	rings   *ring.Server
+	ringAt  net.Listener // nil where there can be none
+	flights []net.Listener
+	// elsewhere is where the same batches come faster than over the flights' first, by transport.
 	elsewhere map[string]string
 }
 
-func (w *workspace) batchServers(urls endpoints) batchServers {
-	s := batchServers{engine: w.engine(), elsewhere: map[string]string{"batches": urls.HTTP + frame.Prefix}}
+func (w *workspace) batchServers(urls endpoints, flights []net.Listener) batchServers {
+	s := batchServers{engine: w.engine(), flights: flights, elsewhere: map[string]string{"batches": urls.HTTP + frame.Prefix}}
+	for _, l := range flights {
+		if at, ok := l.Addr().(*net.UnixAddr); ok {
+			s.elsewhere["flight_socket"] = (&url.URL{Scheme: "grpc+unix", Path: at.Name}).String()
+		}
+	}
 	key := rand.Text()
 	s.rings = ring.New(ring.Config{Engine: s.engine.Over("ring"), Key: key, Bytes: w.batchBytes, Log: w.log})
 	if at, err := ring.Listen(); err == nil {
@@ -43,8 +50,11 @@ func (w *workspace) batchServers(urls endpoints) batchServers {
 	return s
 }
 
-// serveRings begins to, where it can be.
-func (s batchServers) serveRings(failed chan<- error) {
+// serve begins to; rings only where they can be.
+func (s batchServers) serve(failed chan<- error) {
+	for _, l := range s.flights {
+		go func() { failed <- s.flight.Serve(l) }()
+	}
 	if s.ringAt != nil {
 		go func() { failed <- s.rings.Serve(s.ringAt) }()
 	}

@@ -38,6 +38,7 @@ const drainTime = 20 * time.Second
 // serveFlags are the flags of `serve`.
 type serveFlags struct {
 	http, flight string
+	socket       string
 	insecure     bool
 	compact      bool
 	throttle     string
@@ -75,6 +76,7 @@ There is no access control yet, so only loopback addresses are taken; any other 
 	}
 	cmd.Flags().StringVar(&f.http, "http", "127.0.0.1:8080", "address for HTTP (STAC API, assets, Zarr view)")
 	cmd.Flags().StringVar(&f.flight, "flight", "127.0.0.1:8081", "address for Arrow Flight")
+	cmd.Flags().StringVar(&f.socket, "flight-socket", "", "also serve Arrow Flight on a unix socket at this path, to whoever may write to it (default: on none)")
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow addresses that other machines can reach, without access control")
 	cmd.Flags().BoolVar(&f.compact, "compact", false, "compact cubes in the background when there is nothing else to do")
 	cmd.Flags().StringVar(&f.throttle, "compact-throttle", "20MiB", "read no more than this per second for it, and write as much")
@@ -160,11 +162,11 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer httpListener.Close()
-	flightListener, err := f.listen("flight", f.flight)
+	flights, err := f.listenFlight()
 	if err != nil {
 		return err
 	}
-	defer flightListener.Close()
+	defer closeAll(flights)
 	w, err := openCommitting(ctx, c.place(), log, commitOptions{founds: true, catchUp: true})
 	var held *errLocked
 	if errors.As(err, &held) {
@@ -183,7 +185,7 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 	}
 
 	urls := endpoints{PID: os.Getpid(), HTTP: "http://" + announced(f.http, httpListener.Addr()),
-		Flight: "grpc://" + announced(f.flight, flightListener.Addr())}
+		Flight: "grpc://" + announced(f.flight, flights[0].Addr())}
 	urls.STAC = urls.HTTP + "/"
 	reg := newRegistry()
 	w.observers = append(w.observers, observedruns.New(reg, w.reader))
@@ -192,12 +194,11 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer traced()
-	batches := w.batchServers(urls)
+	batches := w.batchServers(urls, flights)
 	web := w.httpServer(urls, batches, reg)
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	go func() { failed <- web.Serve(httpListener) }()
-	go func() { failed <- batches.flight.Serve(flightListener) }()
-	batches.serveRings(failed)
+	batches.serve(failed)
 	if err := w.hold.announce(ctx, urls); err != nil {
 		return err
 	}

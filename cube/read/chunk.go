@@ -136,7 +136,7 @@ func borrow(n int) *buffer {
 	class, size := classOf(n)
 	b, _ := pools[class].Get().(*buffer)
 	if b == nil {
-		b = &buffer{bytes: make([]byte, size), class: class}
+		b = &buffer{bytes: fresh(size), class: class}
 	}
 	b.bytes = b.bytes[:n]
 	return b

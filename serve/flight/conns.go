@@ -3,6 +3,7 @@ package flight
 import (
 	"context"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -13,7 +14,26 @@ import (
 // client reads again. gRPC gets the connections as they are, and tells of their calls and their ends.
 type conns struct {
 	byAddress sync.Map // of *client by the text of its address
+	last      atomic.Uint64
 }
+
+// numbered is a connection over a unix socket, whose clients have no address otherwise.
+type numbered struct {
+	*net.UnixConn
+	place place
+}
+
+// RemoteAddr is part of net.Conn.
+func (n *numbered) RemoteAddr() net.Addr { return n.place }
+
+// place is the address of a client on this machine.
+type place uint64
+
+// Network is part of net.Addr.
+func (place) Network() string { return "unix" }
+
+// String is part of net.Addr.
+func (p place) String() string { return "local client " + strconv.FormatUint(uint64(p), 10) }
 
 // client is one connection and the calls that are under way on it.
 type client struct {
@@ -38,6 +58,9 @@ type noting struct {
 // Accept is part of net.Listener.
 func (n noting) Accept() (net.Conn, error) {
 	conn, err := n.Listener.Accept()
+	if local, ok := conn.(*net.UnixConn); ok {
+		conn = &numbered{local, place(n.conns.last.Add(1))}
+	}
 	if err == nil {
 		n.conns.byAddress.Store(conn.RemoteAddr().String(), &client{conn: conn})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,10 +20,15 @@ import (
 // large windows are of some megabytes each, more than gRPC and the kernel hold for a client that reads nothing.
 const large = 1024
 
-func smallServer(t *testing.T) string {
+// smallServer listens on a unix socket if local is set, else on loopback.
+func smallServer(t *testing.T, local bool) string {
 	t.Helper()
 	s := New(Config{Engine: servetest.EngineOf(t, stream.Config{BatchBytes: 3 * 15 << 20})})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	network, at, scheme := "tcp", "127.0.0.1:0", ""
+	if local {
+		network, at, scheme = "unix", filepath.Join(t.TempDir(), "s"), "unix:"
+	}
+	l, err := net.Listen(network, at)
 	require.NoError(t, err)
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() {
@@ -30,7 +36,7 @@ func smallServer(t *testing.T) string {
 		cancel()
 		s.Shutdown(ctx)
 	})
-	return l.Addr().String()
+	return scheme + l.Addr().String()
 }
 
 func ask(t *testing.T, ctx context.Context, conn *grpc.ClientConn) flight.FlightService_DoGetClient {
@@ -52,14 +58,14 @@ func reach(t *testing.T, addr string) *grpc.ClientConn {
 // The batches of clients that went away without reading do not stay in the budget; nor do those of clients that stay and
 // read nothing, even after all there is was handed to gRPC.
 func TestBatchesThatNobodyTakesComeBack(t *testing.T) {
-	for _, leaves := range []bool{true, false} {
-		addr := smallServer(t)
+	for _, c := range []struct{ leaves, local bool }{{leaves: true}, {}, {local: true}} {
+		addr := smallServer(t, c.local)
 		for range 4 {
 			conn := reach(t, addr)
 			_, err := ask(t, t.Context(), conn).Recv() // the schema
 			require.NoError(t, err)
 			time.Sleep(50 * time.Millisecond) // for messages to be queued
-			if leaves {
+			if c.leaves {
 				require.NoError(t, conn.Close())
 			}
 		}
@@ -75,7 +81,7 @@ func TestBatchesThatNobodyTakesComeBack(t *testing.T) {
 
 // A stream that takes nothing does not take another with it that is read over the same connection.
 func TestACutSparesOthersOfAConnection(t *testing.T) {
-	addr := smallServer(t)
+	addr := smallServer(t, false)
 	conn := reach(t, addr)
 	for _, idle := range []*grpc.ClientConn{conn, reach(t, addr), reach(t, addr)} {
 		_, err := ask(t, t.Context(), idle).Recv()

@@ -2,7 +2,8 @@ package ring
 
 import (
 	"context"
-	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +19,12 @@ type memory struct {
 	bytes []byte
 	slot  int // bytes of one
 	free  chan int
-	fresh []bool // by slot: its pages are not there yet
+	fresh []bool // by slot: it has no memory yet
 	idle  time.Duration
 	out   func() // is told that the machine has no more; nil where nobody asks
+
+	clearing sync.WaitGroup
+	closing  atomic.Bool
 }
 
 // newMemory makes a ring of slots for messages of up to size bytes.
@@ -81,7 +85,7 @@ func (m *memory) Take(ctx context.Context, size int) (*stream.Block, error) {
 	bytes := m.bytes[slot*m.slot : slot*m.slot+m.slot]
 	if m.fresh[slot] {
 		m.fresh[slot] = false
-		if err := unix.Madvise(bytes, unix.MADV_POPULATE_WRITE); err != nil && !errors.Is(err, unix.EINVAL) {
+		if err := m.allocate(slot); err != nil {
 			m.fresh[slot] = true
 			m.free <- slot
 			if m.out != nil {
@@ -91,12 +95,37 @@ func (m *memory) Take(ctx context.Context, size int) (*stream.Block, error) {
 			return nil, fault.New(fault.Unavailable, "shared memory: there is none left on this machine: %w", err).
 				WithCure("read on over HTTP or Arrow Flight from the position where this stands, as the clients do by themselves, or use smaller batches")
 		}
+		m.clearing.Go(func() { m.clear(bytes) })
 	}
 	return stream.NewBlock(bytes[:size], slot, func() { m.free <- slot }), nil
 }
 
+// allocate gives a slot its memory, as it comes.
+func (m *memory) allocate(slot int) error {
+	for {
+		if err := unix.Fallocate(m.file, 0, int64(slot*m.slot), int64(m.slot)); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// pagesAtOnce is how much of a slot is made ready in one call.
+const pagesAtOnce = 2 << 20
+
+// clear makes the pages of a slot ready to be written to, which takes as long as reading a fifth of a batch out of a cache:
+// by and by, while what goes there is read. Where a page is written to before, it is made ready then.
+func (m *memory) clear(bytes []byte) {
+	for len(bytes) > 0 && !m.closing.Load() {
+		n := min(len(bytes), pagesAtOnce)
+		_ = unix.Madvise(bytes[:n], unix.MADV_POPULATE_WRITE) // older kernels cannot
+		bytes = bytes[n:]
+	}
+}
+
 // close gives the memory up here; a client that has mapped it keeps what it holds.
 func (m *memory) close() {
+	m.closing.Store(true)
+	m.clearing.Wait()
 	_ = unix.Munmap(m.bytes) // both only fail for what is no mapping and no file
 	_ = unix.Close(m.file)
 }

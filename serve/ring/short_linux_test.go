@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -16,10 +17,13 @@ func TestAMachineWithoutMemory(t *testing.T) {
 	page := unix.Getpagesize()
 	file, err := unix.MemfdCreate("test", unix.MFD_CLOEXEC)
 	require.NoError(t, err)
-	bytes, err := unix.Mmap(file, 0, 2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED) // of a file that has none of it
+	bytes, err := unix.Mmap(file, 0, 2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	require.NoError(t, err)
+	full, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", file), unix.O_RDONLY|unix.O_CLOEXEC, 0) // nothing can be added to it here
+	require.NoError(t, err)
+	defer unix.Close(full)
 	s := New(Config{})
-	m := &memory{file: file, bytes: bytes, slot: page, free: make(chan int, 2), fresh: []bool{true, true}, idle: time.Minute, out: s.ranOut}
+	m := &memory{file: full, bytes: bytes, slot: page, free: make(chan int, 2), fresh: []bool{true, true}, idle: time.Minute, out: s.ranOut}
 	defer m.close()
 	m.free <- 0
 	m.free <- 1
@@ -35,7 +39,7 @@ func TestAMachineWithoutMemory(t *testing.T) {
 	s.short = time.Now()
 	_, err = s.reserve(2, 100)
 	require.NoError(t, err)
-	require.NoError(t, unix.Ftruncate(file, int64(2*page)))
+	m.file = file
 	b, err := m.Take(t.Context(), 100)
 	require.NoError(t, err)
 	require.Len(t, b.Bytes, 100)

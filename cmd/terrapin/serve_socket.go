@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/terrapin-eo/terrapin/fault"
+)
+
+// listenFlight listens at the address for Arrow Flight, and on its socket where one is wanted.
+func (f serveFlags) listenFlight() ([]net.Listener, error) {
+	l, err := f.listen("flight", f.flight)
+	if err != nil {
+		return nil, err
+	}
+	all := []net.Listener{l}
+	if f.socket != "" {
+		l, err := listenLocal(f.socket)
+		if err != nil {
+			closeAll(all)
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // who served it closes it, too
+	}
+}
+
+// listenLocal listens on a unix socket, which goes with the listener. One that a killed server left behind is replaced.
+func listenLocal(path string) (net.Listener, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "--flight-socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EADDRINUSE) && abandoned(path) {
+		if err = os.Remove(path); err == nil {
+			l, err = net.Listen("unix", path)
+		}
+	}
+	if err != nil {
+		return nil, fault.New(fault.Precondition, "--flight-socket: %w", err).
+			WithCure("name a new file of at most 107 characters in a directory that this user may write to")
+	}
+	return l, nil
+}
+
+// abandoned reports whether a path is a socket at which nobody listens.
+func abandoned(path string) bool {
+	if at, err := os.Lstat(path); err != nil || at.Mode()&os.ModeSocket == 0 {
+		return false
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		_ = conn.Close() // nothing was said
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
