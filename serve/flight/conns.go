@@ -13,8 +13,8 @@ import (
 // conns are the connections of clients, so that one that takes nothing can be cut: gRPC ends a stream only once its
 // client reads again. gRPC gets the connections as they are, and tells of their calls and their ends.
 type conns struct {
-	byAddress sync.Map // of *client by the text of its address
-	last      atomic.Uint64
+	byAddress sync.Map      // of *client by the text of its address
+	last      atomic.Uint64 // number of a connection over a unix socket
 }
 
 // numbered is a connection over a unix socket, whose clients have no address otherwise.
