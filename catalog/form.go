@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
 
@@ -88,7 +89,7 @@ func twice(t *tree.Tree, in tree.Node) (string, bool) {
 
 // form writes a document out in the form of this file, and gives its properties in it. It changes the tree.
 func form(t *tree.Tree, kind string) (form, properties json.RawMessage, err error) {
-	out := make([]byte, 0, t.Size()+64)
+	out := roomFor(t.Size() + 64)
 	out = append(append(append(out, `{"type":"`...), kind...), `","links":[`...)
 	marked := 0
 	if links := t.Get(tree.Root, "links"); t.Kind(links) == tree.List {
@@ -129,6 +130,25 @@ func form(t *tree.Tree, kind string) (form, properties json.RawMessage, err erro
 		}
 	}
 	return out, out[at.from:at.to:at.to], nil
+}
+
+// forms are rooms of documents that were forgotten.
+var forms = sync.Pool{New: func() any { return new([]byte) }}
+
+func roomFor(size int) []byte {
+	room := *forms.Get().(*[]byte)
+	if cap(room) < size {
+		room = make([]byte, 0, size)
+	}
+	return room[:0]
+}
+
+// Forget gives back the room of the Document, and with it Properties, which is a part of it: nobody may have kept either.
+func (e *Entry) Forget() {
+	if room := []byte(e.Document); room != nil {
+		forms.Put(&room)
+	}
+	e.Document, e.Properties = nil, nil
 }
 
 // extent is where something stands.

@@ -67,9 +67,11 @@ func (r *loading) readChunk(t *tree.Tree, c *chunk) {
 		if *p, c.bad[i] = prepare(t, doc.Raw, doc.Base, r.Collection); c.bad[i] != nil {
 			continue
 		}
-		if c.docs[i].Raw = nil; !p.isItem {
+		if !p.isItem {
+			c.docs[i].Raw = nil
 			continue
 		}
+		c.docs[i].done()
 		if p.bytes = len(p.item.Document); r.pace.stage != nil {
 			p.bytes = r.pace.stage(&p.item)
 		}

@@ -1,6 +1,8 @@
 package bulk
 
 import (
+	"hash/maphash"
+	"math/bits"
 	"sync"
 
 	"github.com/terrapin-eo/terrapin/catalog/tree"
@@ -8,6 +10,8 @@ import (
 
 // merge is what became of the bands of an asset that had no members of the names that were lifted into it.
 type merge struct {
+	// eo and raster are how the lists were written that it was made of, "" for none.
+	eo, raster string
 	// bands is the list, "" for none; lifted are the members that the asset got.
 	bands  string
 	lifted tree.Members
@@ -15,8 +19,9 @@ type merge struct {
 
 // mergeCache remembers merges: the items of a collection have the same bands, and to merge them takes most of the time of an upgrade.
 type mergeCache struct {
-	mu    sync.RWMutex
-	known map[string]merge
+	mu sync.RWMutex
+	// known are by the hash of both lists; of several with the same one is kept.
+	known map[uint64]*merge
 	size  int
 }
 
@@ -29,29 +34,31 @@ const (
 	mergeBytes  = 8 << 10
 )
 
-// bandsKey tells lists of bands that are written alike; nil where that is not worth it.
-func bandsKey(t *tree.Tree, eo, raster tree.Node) []byte {
+var bandsSeed = maphash.MakeSeed()
+
+// bandsHash tells lists of bands that are written alike; 0 where that is not worth it.
+func bandsHash(t *tree.Tree, eo, raster tree.Node) uint64 {
 	a, b := t.Raw(eo), t.Raw(raster)
 	if !t.Plain() || t.Spaced() || len(a)+len(b) > mergeBytes {
-		return nil
+		return 0
 	}
-	return append(append(append(make([]byte, 0, len(a)+len(b)+1), a...), ' '), b...)
+	return bits.RotateLeft64(maphash.Bytes(bandsSeed, a), 1) ^ maphash.Bytes(bandsSeed, b) | 1
 }
 
 // apply does to an asset what was done to one with the same bands, unless it has members that were lifted there.
-func (c *mergeCache) apply(t *tree.Tree, asset, eo, raster tree.Node, key []byte) bool {
+func (c *mergeCache) apply(t *tree.Tree, asset, eo, raster tree.Node, hash uint64) bool {
 	c.mu.RLock()
-	m, ok := c.known[string(key)]
+	m := c.known[hash]
 	c.mu.RUnlock()
-	if !ok || t.HasAny(asset, m.lifted) {
+	if m == nil || m.eo != string(t.Raw(eo)) || m.raster != string(t.Raw(raster)) || t.HasAny(asset, m.lifted) {
 		return false
 	}
 	t.Add(asset, m.lifted)
+	n := eo
+	if n == tree.None {
+		n = raster
+	}
 	if m.bands != "" {
-		n := eo
-		if n == tree.None {
-			n = raster
-		}
 		t.Rename(n, "bands")
 		t.SetValue(n, m.bands)
 	}
@@ -60,16 +67,16 @@ func (c *mergeCache) apply(t *tree.Tree, asset, eo, raster tree.Node, key []byte
 	return true
 }
 
-func (c *mergeCache) keep(key []byte, m merge) {
+func (c *mergeCache) keep(hash uint64, m *merge) {
 	if !m.lifted.Plain() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	size := 2*len(key) + len(m.bands) + 500
+	size := 2*(len(m.eo)+len(m.raster)) + len(m.bands) + 500
 	if c.known == nil || c.size+size > mergesBytes {
-		c.known, c.size = map[string]merge{}, 0
+		c.known, c.size = map[uint64]*merge{}, 0
 	}
-	c.known[string(key)] = m
+	c.known[hash] = m
 	c.size += size
 }

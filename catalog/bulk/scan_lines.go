@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/tidwall/gjson"
 )
@@ -50,12 +51,36 @@ func (s *scanner) lines() error {
 		case text[0] != '{':
 			err = s.give(nil, begin, fmt.Errorf("the line is no JSON object: %.40q", text))
 		default:
-			err = s.give(bytes.Clone(text), begin, nil)
+			err = s.lend(text, begin)
 		}
 		if err != nil || end {
 			return err
 		}
 	}
+}
+
+// lend hands a copy on in room that whoever has read it gives back.
+func (s *scanner) lend(text []byte, line int) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	s.number++
+	room := append((*rooms.Get().(*[]byte))[:0], text...)
+	if !s.yield(Document{Raw: room, Number: s.number, Line: line, lent: true}, nil) {
+		return errStop
+	}
+	return nil
+}
+
+// rooms are those of documents that were read: new memory for each would go through all caches of the processor once more.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// done says that a document was read, and that nothing of its text is needed any more.
+func (d *Document) done() {
+	if room := []byte(d.Raw); d.lent {
+		rooms.Put(&room)
+	}
+	d.Raw, d.lent = nil, false
 }
 
 // oneLine reads up to the end of a line. One that is too long is passed and is errLarge.

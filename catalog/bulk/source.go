@@ -30,6 +30,8 @@ type Document struct {
 	Cursor string
 	// Err is why there is no document here. The next ones are good all the same.
 	Err error
+	// lent says that Raw may be given back: done.
+	lent bool
 }
 
 // Position is how far a source was read.

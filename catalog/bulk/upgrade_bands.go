@@ -30,11 +30,13 @@ func upgradeBands(t *tree.Tree, o tree.Node, lift bool) {
 	if eo == tree.None && raster == tree.None || !areBands(t, eo) || !areBands(t, raster) || !areBands(t, now) {
 		return
 	}
-	var known []byte
+	var known uint64
+	var before merge
 	if lift && now == tree.None {
-		if known = bandsKey(t, eo, raster); known != nil && merges.apply(t, o, eo, raster, known) {
+		if known = bandsHash(t, eo, raster); known != 0 && merges.apply(t, o, eo, raster, known) {
 			return
 		}
+		before.eo, before.raster = string(t.Raw(eo)), string(t.Raw(raster))
 	}
 	last := t.Last(o)
 	bands := parts(t, now)
@@ -65,8 +67,9 @@ func upgradeBands(t *tree.Tree, o tree.Node, lift bool) {
 	}
 	t.Drop(o, "eo:bands")
 	t.Drop(o, "raster:bands")
-	if known != nil && fresh {
-		merges.keep(known, merge{string(t.Raw(now)), lifted})
+	if known != 0 && fresh {
+		before.bands, before.lifted = string(t.Raw(now)), lifted
+		merges.keep(known, &before)
 	}
 }
 

@@ -55,7 +55,9 @@ func prepareAll(entries []catalog.Entry) []entry {
 // Stage prepares an entry and forgets its document, which takes three times as much.
 func (c *Catalog) Stage(e *catalog.Entry, _ catalog.Origin) (bytes int) {
 	m := prepare(e)
-	e.Staged, e.Document, e.Properties = m, nil, slices.Clone(e.Properties) // a part of the document
+	properties := slices.Clone(e.Properties)
+	e.Forget()
+	e.Staged, e.Properties = m, properties
 	return len(m.properties) + len(m.packed) + len(e.Properties) + 500
 }
 

@@ -106,7 +106,7 @@ func (t *Tree) Move(in Node, from, to string) {
 func (t *Tree) Drop(in Node, name string) {
 	to := &t.nodes[in].first
 	for n := *to; n != None; n = t.nodes[n].next {
-		if t.Named(n, name) {
+		if t.mayBe(n, len(name)) && t.Named(n, name) {
 			*to = t.nodes[n].next
 			t.Touch(in)
 		} else {
@@ -165,7 +165,7 @@ func (m Members) Plain() bool { return strings.IndexByte(m.text, '\\') < 0 }
 func (t *Tree) HasAny(in Node, m Members) bool {
 	for n := t.nodes[in].first; n != None; n = t.nodes[n].next {
 		for _, key := range m.keys {
-			if t.Named(n, m.text[key.from+1:key.to-1]) {
+			if t.mayBe(n, int(key.to-key.from)-len(`""`)) && t.Named(n, m.text[key.from+1:key.to-1]) {
 				return true
 			}
 		}

@@ -14,19 +14,17 @@ var ErrDeep = fmt.Errorf("too many lists and objects are within each other")
 // Read reads a text in which no more than so many lists and objects are within each other. Space around it does not count.
 func (t *Tree) Read(text []byte, most int) error {
 	text = bytes.Trim(text, " \t\r\n")
-	switch {
-	case len(text) > math.MaxInt32:
+	if len(text) > math.MaxInt32 {
 		return fmt.Errorf("it has %d bytes", len(text))
-	case !utf8.Valid(text):
+	}
+	ascii, plain := looks(text)
+	if !ascii && !utf8.Valid(text) {
 		return fmt.Errorf("it is not UTF-8")
 	}
-	*t = Tree{text: text, more: t.more[:0], nodes: append(t.nodes[:0], node{}, node{}), most: most,
-		plain: bytes.IndexByte(text, '\\') < 0 && !controls(text)}
-	kind, err := t.value(Root)
-	if err != nil {
+	*t = Tree{text: text, more: t.more[:0], nodes: append(t.nodes[:0], node{}, node{}), most: most, plain: plain}
+	if err := t.whole(); err != nil {
 		return err
 	}
-	t.nodes[Root].kind, t.nodes[Root].value = kind, extent{0, uint32(t.at)}
 	if t.at < len(text) {
 		return t.unexpected()
 	}
@@ -40,22 +38,30 @@ func (t *Tree) Again() error {
 	return t.Read(before.Append(make([]byte, 0, len(before.text)+len(before.more)), Root), before.most)
 }
 
-// controls reports whether there is a byte below space.
-func controls(text []byte) bool {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
+// The bytes of a word, all the same.
+const (
+	ones   = 0x0101010101010101
+	high   = 0x80 * ones
+	spaces = 0x20 * ones
+	quotes = '"' * ones
+	backs  = '\\' * ones
+)
+
+// looks reports whether every byte of a text is ASCII, and whether none is below space or a backslash.
+func looks(text []byte) (ascii, plain bool) {
+	var wide, odd uint64
 	for len(text) >= 8 {
 		v := binary.LittleEndian.Uint64(text)
-		if (v-0x20*ones)&^v&high != 0 {
-			return true
-		}
+		x := v ^ backs
+		wide |= v
+		odd |= (v-spaces)&^v | (x-ones)&^x
 		text = text[8:]
 	}
+	ascii, plain = wide&high == 0, odd&high == 0
 	for _, c := range text {
-		if c < 0x20 {
-			return true
-		}
+		ascii, plain = ascii && c < 0x80, plain && c >= 0x20 && c != '\\'
 	}
-	return false
+	return ascii, plain
 }
 
 func (t *Tree) unexpected() error {
@@ -72,63 +78,121 @@ func (t *Tree) peek() byte {
 	return 0
 }
 
-func (t *Tree) space() {
+// space passes the space there is, and returns the byte after it.
+func (t *Tree) space() byte {
 	if t.at < len(t.text) && t.text[t.at] > ' ' {
-		return // as nearly always
+		return t.text[t.at] // as nearly always
 	}
-	t.spaces()
-}
-
-func (t *Tree) spaces() {
-	for t.at < len(t.text) && t.text[t.at] <= ' ' {
-		switch t.text[t.at] {
+	for t.at < len(t.text) {
+		switch c := t.text[t.at]; c {
 		case ' ', '\t', '\n', '\r':
 			t.at++
 			t.spaced = true
 		default:
-			return
+			return c
 		}
 	}
+	return 0
 }
 
-// value takes a value. What is in it is noted under its node, unless that is None.
-func (t *Tree) value(as Node) (Kind, error) {
-	switch c := t.peek(); c {
-	case '"':
-		return String, t.string()
-	case '{', '[':
-		if t.depth++; t.depth > t.most {
-			return Missing, ErrDeep
+// whole takes the text's value and notes what is in it. It calls nothing within itself, however deep the text is.
+func (t *Tree) whole() error {
+	in, last, n := None, None, Root // the container, what was noted in it last, and whose value comes
+	for {
+		from := t.at
+		kind, entered, err := t.begin(n)
+		if err != nil {
+			return err
 		}
-		t.deepest = max(t.deepest, t.depth)
-		t.at++
-		t.space()
-		kind, err := Object, error(nil)
-		if c == '{' {
-			err = t.object(as)
+		one := &t.nodes[n]
+		one.kind, one.value = kind, extent{uint32(from), uint32(t.at)}
+		if entered {
+			in, last = n, None
 		} else {
-			kind, err = List, t.list(as)
+			for last = n; ; last, in = in, t.nodes[in].up { // what ends here
+				if last == Root {
+					return nil
+				}
+				c, end := t.space(), byte(']')
+				if t.nodes[in].kind == Object {
+					end = '}'
+				}
+				if c == ',' {
+					t.at++
+					t.space()
+					break
+				}
+				if c != end {
+					return t.unexpected()
+				}
+				t.at++
+				t.depth--
+				t.nodes[in].value.to = uint32(t.at)
+			}
 		}
-		t.depth--
-		return kind, err
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return Number, t.number()
-	case 'n':
-		return Null, t.word("null")
-	case 't':
-		return Bool, t.word("true")
-	case 'f':
-		return Bool, t.word("false")
+		key := extent{}
+		if t.nodes[in].kind == Object {
+			if key, err = t.key(); err != nil {
+				return err
+			}
+		}
+		n = t.note(in, last, key)
 	}
-	return Missing, t.unexpected()
 }
 
-func (t *Tree) word(word string) error {
-	if end := t.at + len(word); end <= len(t.text) && string(t.text[t.at:end]) == word {
-		t.at = end
-		return nil
+// begin takes a value, but of one that holds others only its bracket: then it is entered. Those that are empty, and the positions of
+// geometries and other lists of numbers, which are most of what there is and which nobody looks up, it takes whole.
+func (t *Tree) begin(n Node) (kind Kind, entered bool, err error) {
+	c := t.peek()
+	if c != '{' && c != '[' {
+		kind, err = t.scalar(c)
+		return kind, false, err
 	}
-	return t.unexpected()
+	if err := t.deeper(); err != nil {
+		return Missing, false, err
+	}
+	kind, end := Object, byte('}')
+	if c == '[' {
+		kind, end = List, ']'
+	}
+	switch c = t.space(); {
+	case c == end:
+		t.at++
+		t.depth--
+		return kind, false, nil
+	case kind == List && t.depth > 2 && c != '{' && c != '"':
+		t.nodes[n].opaque = true
+		return kind, false, t.pass(end)
+	}
+	return kind, true, nil
+}
+
+// deeper takes the bracket of a list or an object.
+func (t *Tree) deeper() error {
+	if t.depth++; t.depth > t.most {
+		return ErrDeep
+	}
+	t.deepest = max(t.deepest, t.depth)
+	t.at++
+	return nil
+}
+
+// key takes a member's name and what stands before its value.
+func (t *Tree) key() (extent, error) {
+	if t.peek() != '"' {
+		return extent{}, t.unexpected()
+	}
+	key := extent{from: uint32(t.at)}
+	if err := t.string(); err != nil {
+		return key, err
+	}
+	key.to = uint32(t.at)
+	if t.peek() != ':' && t.space() != ':' {
+		return key, t.unexpected()
+	}
+	t.at++
+	t.space()
+	return key, nil
 }
 
 // note begins a node behind the one that is the last so far.
@@ -143,95 +207,46 @@ func (t *Tree) note(in, last Node, key extent) Node {
 	return n
 }
 
-// valueOf takes the value of a node that was begun.
-func (t *Tree) valueOf(n Node) error {
-	from := t.at
-	kind, err := t.value(n)
-	if n != None {
-		one := &t.nodes[n]
-		one.kind, one.value = kind, extent{uint32(from), uint32(t.at)}
-	}
-	return err
-}
-
-// another takes what stands behind a member or a part, and reports whether another one comes.
-func (t *Tree) another(end byte) (bool, error) {
-	c := t.peek()
-	if c <= ' ' {
-		t.spaces()
-		c = t.peek()
-	}
-	switch c {
-	case ',':
-		t.at++
-		t.space()
-		return true, nil
-	case end:
-		t.at++
-		return false, nil
-	}
-	return false, t.unexpected()
-}
-
-// list takes the rest of a list. The positions of geometries and other numbers are most of what there is; nobody looks them up.
-func (t *Tree) list(in Node) error {
-	switch c := t.peek(); {
-	case c == ']':
-		t.at++
-		return nil
-	case in != None && t.depth > 2 && c != '{' && c != '"':
-		t.nodes[in].opaque = true
-		in = None
-	}
-	n := None
-	for more := true; more; {
-		if in != None {
-			n = t.note(in, n, extent{})
-		}
-		err := t.valueOf(n)
-		if err == nil {
-			more, err = t.another(']')
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// object takes the rest of an object.
-func (t *Tree) object(in Node) error {
-	if t.peek() == '}' {
-		t.at++
-		return nil
-	}
-	n := None
-	for more := true; more; {
-		if t.peek() != '"' {
-			return t.unexpected()
-		}
-		key := extent{from: uint32(t.at)}
-		if err := t.string(); err != nil {
-			return err
-		}
-		key.to = uint32(t.at)
-		if t.peek() != ':' {
-			if t.spaces(); t.peek() != ':' {
-				return t.unexpected()
+// pass takes the rest of a list or an object whose bracket was taken and which is not empty. Nothing in it is noted.
+func (t *Tree) pass(end byte) error {
+	for {
+		if end == '}' {
+			if _, err := t.key(); err != nil {
+				return err
 			}
 		}
-		t.at++
-		t.space()
-		if in != None {
-			n = t.note(in, n, key)
-		}
-		err := t.valueOf(n)
-		if err == nil {
-			more, err = t.another('}')
+		c, err := t.peek(), error(nil)
+		if c == '{' || c == '[' {
+			err = t.passNested(c)
+		} else {
+			_, err = t.scalar(c)
 		}
 		if err != nil {
 			return err
 		}
+		switch t.space() {
+		case ',':
+			t.at++
+			t.space()
+		case end:
+			t.at++
+			t.depth--
+			return nil
+		default:
+			return t.unexpected()
+		}
 	}
-	return nil
+}
+
+func (t *Tree) passNested(c byte) error {
+	if err := t.deeper(); err != nil {
+		return err
+	}
+	end := c + 2 // as ] and } are in ASCII
+	if t.space() == end {
+		t.at++
+		t.depth--
+		return nil
+	}
+	return t.pass(end)
 }

@@ -1,16 +1,44 @@
 package tree
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
+
+// scalar takes a value that holds no others.
+func (t *Tree) scalar(first byte) (Kind, error) {
+	switch first {
+	case '"':
+		return String, t.string()
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return Number, t.number()
+	case 'n':
+		return Null, t.word("null")
+	case 't':
+		return Bool, t.word("true")
+	case 'f':
+		return Bool, t.word("false")
+	}
+	return Missing, t.unexpected()
+}
+
+func (t *Tree) word(word string) error {
+	if end := t.at + len(word); end <= len(t.text) && string(t.text[t.at:end]) == word {
+		t.at = end
+		return nil
+	}
+	return t.unexpected()
+}
 
 // string takes a string with its quotes.
 func (t *Tree) string() error {
 	for t.at++; ; {
-		end := bytes.IndexByte(t.text[t.at:], '"')
+		end := quote(t.text, t.at)
 		if end < 0 {
 			t.at = len(t.text)
 			return t.unexpected()
 		}
-		end += t.at
 		if t.plain {
 			t.at = end + 1
 			return nil
@@ -29,6 +57,25 @@ func (t *Tree) string() error {
 			return err
 		}
 	}
+}
+
+// quote is where the next quote is, or -1. Most are near, and found before a call that is faster in the long run has begun.
+func quote(text []byte, at int) int {
+	for range 3 {
+		if at+8 > len(text) {
+			break
+		}
+		x := binary.LittleEndian.Uint64(text[at:]) ^ quotes
+		if found := (x - ones) &^ x & high; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+		at += 8
+	}
+	end := bytes.IndexByte(text[at:], '"')
+	if end < 0 {
+		return -1
+	}
+	return at + end
 }
 
 func (t *Tree) escape() error {
@@ -53,45 +100,42 @@ func (t *Tree) escape() error {
 
 // number takes a number. One of few digits, with an exponent of few, is no more than a double holds.
 func (t *Tree) number() error {
-	const many, high = 200, 3
-	from := t.at
-	if t.peek() == '-' {
-		t.at++
+	const many, few = 200, 3
+	text, from, at, ok := t.text, t.at, t.at, true
+	if text[at] == '-' {
+		at++
 	}
-	if t.peek() == '0' {
-		t.at++
-	} else if err := t.digits(); err != nil {
-		return err
+	if at < len(text) && text[at] == '0' {
+		at++
+	} else {
+		at, ok = digits(text, at)
 	}
-	if t.peek() == '.' {
-		t.at++
-		if err := t.digits(); err != nil {
-			return err
+	if ok && at < len(text) && text[at] == '.' {
+		at, ok = digits(text, at+1)
+	}
+	t.vast = t.vast || at-from > many
+	if ok && at < len(text) && (text[at] == 'e' || text[at] == 'E') {
+		at++
+		if at < len(text) && (text[at] == '+' || text[at] == '-') {
+			at++
 		}
+		from = at
+		at, ok = digits(text, at)
+		t.vast = t.vast || at-from >= few
 	}
-	t.vast = t.vast || t.at-from > many
-	if c := t.peek(); c == 'e' || c == 'E' {
-		t.at++
-		if c := t.peek(); c == '+' || c == '-' {
-			t.at++
-		}
-		from = t.at
-		err := t.digits()
-		t.vast = t.vast || t.at-from >= high
-		return err
+	if t.at = at; !ok {
+		return t.unexpected()
 	}
 	return nil
 }
 
-func (t *Tree) digits() error {
-	from, at := t.at, t.at
-	for at < len(t.text) && t.text[at]-'0' <= 9 {
+// digits is where some digits end, and whether there are any.
+func digits(text []byte, from int) (end int, any bool) {
+	at := from
+	for at < len(text) && text[at]-'0' <= 9 {
 		at++
 	}
-	if t.at = at; at == from {
-		return t.unexpected()
-	}
-	return nil
+	return at, at > from
 }
 
 // Compact leaves out the space between the parts of a text that was read.

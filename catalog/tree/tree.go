@@ -96,11 +96,17 @@ func (t *Tree) Get(in Node, name string) Node {
 		return None
 	}
 	for n := t.nodes[in].first; n != None; n = t.nodes[n].next {
-		if t.Named(n, name) {
+		if t.mayBe(n, len(name)) && t.Named(n, name) {
 			return n
 		}
 	}
 	return None
+}
+
+// mayBe reports whether a member may have a name of so many bytes: looking at that first is most of looking a name up.
+func (t *Tree) mayBe(n Node, length int) bool {
+	key := t.nodes[n].key
+	return int(key.to-key.from) == length+len(`""`) || !t.plain || t.odd
 }
 
 // Named reports whether a member has a name.
