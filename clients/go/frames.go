@@ -17,7 +17,7 @@ const (
 	headerBytes = 32
 	chunksBytes = 32
 	align       = 64
-	format      = 1
+	format      = 2
 	// maxMessage bounds a block, maxHello what a stream says of itself, and maxColumns its arrays.
 	maxMessage = 1 << 30
 	maxHello   = 256 << 20

@@ -8,9 +8,9 @@ import (
 
 // No hello makes the client compute with what could not be, or reach out of memory.
 func FuzzHello(f *testing.F) {
-	f.Add([]byte(`{"format":1,"terrapin":{"samples":9,"steps":3},"columns":[{"name":"image","dtype":"uint16","shape":[2,3,9,9]},{"name":"id","dtype":"ascii","shape":[32]},{"name":"position","dtype":"int64","shape":[]}],"align":64,"rows":4,"ticket":{"batch_size":4,"start":0}}`))
-	f.Add([]byte(`{"format":1,"columns":[{"name":"position","dtype":"int64","shape":[]},{"name":"x","dtype":"float64","shape":[4611686018427387904,4]}],"align":64,"rows":1}`))
-	f.Add([]byte(`{"format":1,"columns":[{"name":"position","dtype":"int64","shape":[]},{"name":"x","dtype":"uint8","shape":[-1]}],"align":64,"rows":-1}`))
+	f.Add([]byte(`{"format":2,"terrapin":{"samples":9,"steps":3},"columns":[{"name":"image","dtype":"uint16","shape":[2,3,9,9]},{"name":"id","dtype":"ascii","shape":[32]},{"name":"position","dtype":"int64","shape":[]}],"align":64,"rows":4,"ticket":{"batch_size":4,"start":0}}`))
+	f.Add([]byte(`{"format":2,"columns":[{"name":"position","dtype":"int64","shape":[]},{"name":"x","dtype":"float64","shape":[4611686018427387904,4]}],"align":64,"rows":1}`))
+	f.Add([]byte(`{"format":2,"columns":[{"name":"position","dtype":"int64","shape":[]},{"name":"x","dtype":"uint8","shape":[-1]}],"align":64,"rows":-1}`))
 	f.Add([]byte(`{"format":2}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -287,7 +287,7 @@ func TestForgedStreams(t *testing.T) {
 		"two hellos":      func(m [][]byte) [][]byte { return append([][]byte{m[0]}, m...) },
 		"no hello":        func(m [][]byte) [][]byte { return m[1:] },
 		"another format": func(m [][]byte) [][]byte {
-			m[0] = bytes.Replace(m[0], []byte(`"format":1`), []byte(`"format":2`), 1)
+			m[0] = bytes.Replace(m[0], []byte(`"format":2`), []byte(`"format":3`), 1)
 			return m
 		},
 	} {

@@ -58,9 +58,11 @@ func Of(b *stream.Batch, length, slot int) Header {
 	return Header{Kind: Batch, Length: uint32(length + stream.ChunksBytes), Step: b.Step, Part: uint32(b.Part), Parts: uint32(b.Parts), Rows: uint32(b.Rows), Slot: uint32(slot)}
 }
 
+// Format is that of frames: 1 had no counts of chunks.
+const Format = 2
+
 // HelloDocument says what a stream is.
 type HelloDocument struct {
-	// Format is 1.
 	Format int `json:"format"`
 	// Facts are those of the stream's schema over Arrow Flight.
 	Facts json.RawMessage `json:"terrapin"`
@@ -80,7 +82,7 @@ type HelloDocument struct {
 func HelloOf(r *stream.Run) HelloDocument {
 	info := r.Info()
 	return HelloDocument{
-		Format: 1, Facts: info.Facts, Columns: info.Shape.Columns(), Align: stream.Align, Rows: r.MessageRows(), Ticket: info.Ticket.JSON(),
+		Format: Format, Facts: info.Facts, Columns: info.Shape.Columns(), Align: stream.Align, Rows: r.MessageRows(), Ticket: info.Ticket.JSON(),
 	}
 }
 

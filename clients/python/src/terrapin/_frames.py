@@ -17,7 +17,7 @@ HEADER = struct.Struct("<IIQIIII")
 CHUNKS = struct.Struct("<QQQQ")
 """Chunks that a run has wanted up to a batch: kept, joined and decoded ones, and the bytes that were read."""
 NO_CHUNKS = (0, 0, 0, 0)
-FORMAT = 1
+FORMAT = 2
 _ALIGN = 64
 _MOST = 1 << 30
 _PLACE = ("row", "col", "height", "width", "core_row", "core_col", "core_height", "core_width")
