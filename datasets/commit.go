@@ -1,12 +1,14 @@
 package datasets
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +32,9 @@ type commitDoc struct {
 	// Cell is the path of the cube's only cell, or the resolution whose cells the samples lie in.
 	Cell      string `json:"cell"`
 	BandIndex []int  `json:"band_index"`
+	// Drawn is the algorithm of orders with a filter, weights or a window; versions of older releases do not say, which
+	// means order.DrawnByChunk.
+	Drawn string `json:"drawn,omitempty"`
 	// Groups are the further resolutions, in the order of Definitions.Groups.
 	Groups []groupPinDoc `json:"groups,omitempty"`
 	Slices []PinnedSlice `json:"slices"`
@@ -189,7 +194,7 @@ func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string]
 			Kind: kind, Name: p.recipe.Name, Revision: fmt.Sprintf("v%d", number), Digest: p.digest, Actor: w.actor, Created: now().UTC(),
 		},
 		Description: p.recipe.Description, Cube: p.recipe.Cube, Snapshot: p.view.Snapshot(), Definitions: p.definitions(), Cell: p.region.Name, BandIndex: p.groups[0].index,
-		Files: map[string]string{},
+		Drawn: order.DrawnAlgorithm, Files: map[string]string{},
 	}
 	for _, g := range p.groups[1:] {
 		doc.Groups = append(doc.Groups, groupPinDoc{Cell: g.region.Name, BandIndex: g.index})
@@ -270,7 +275,7 @@ func (d commitDoc) version(root *store.Bucket) (*Version, error) {
 		Name: d.Name, Version: d.Revision, Digest: d.Digest, Cube: d.Cube, Snapshot: d.Snapshot, Cell: d.Cell,
 		Grid: def.Grid, DType: def.DType, Nodata: (*float64)(def.Nodata), Bands: def.Bands, BandIndex: d.BandIndex, Slots: def.Slots,
 		Size: def.Recipe.Window.Size, Values: def.Recipe.Values, Normalise: def.Recipe.Normalise, Stats: def.Statistics,
-		Slices: d.Slices, Order: def.Order, Created: d.Created, Actor: d.Actor, Report: d.Report, root: root, commit: d,
+		Slices: d.Slices, Order: def.Order, Drawn: cmp.Or(d.Drawn, order.DrawnByChunk), Created: d.Created, Actor: d.Actor, Report: d.Report, root: root, commit: d,
 	}
 	if d.Labels != nil && def.Labels != nil {
 		v.Labels = &LabelPin{Set: d.Labels.Set, Revision: d.Labels.Revision, Digest: d.Labels.Digest,
@@ -293,9 +298,15 @@ func (d commitDoc) version(root *store.Bucket) (*Version, error) {
 			return nil, fault.New(fault.Unsupported, "dataset %s: %w", v.Ref(), err).WithCure("use a newer release")
 		}
 	}
-	if def.Order != order.Algorithm {
-		return nil, fault.New(fault.Unsupported, "dataset %s has order %q, which this release does not know", v.Ref(), def.Order).
-			WithCure("use a newer release")
+	for _, name := range []string{def.Order, v.Drawn} {
+		if name != order.Algorithm && !slices.Contains(order.DrawnAlgorithms(), name) {
+			return nil, fault.New(fault.Unsupported, "dataset %s has order %q, which this release does not know", v.Ref(), name).
+				WithCure("use a newer release")
+		}
+	}
+	if v.Drawn == order.Algorithm || def.Order != order.Algorithm && (!def.draws() || def.Order != v.Drawn) {
+		return nil, fault.New(fault.Corrupt, "dataset %s: its default order %s is %q, and its drawn ones are %q", v.Ref(), v.Shuffle, def.Order, v.Drawn).
+			WithCure("restore commit.json from a backup, or commit the recipe again")
 	}
 	return v, nil
 }

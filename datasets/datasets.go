@@ -116,7 +116,8 @@ type Version struct {
 	Stats     []BandStats // in the order of Bands
 	Slices    []PinnedSlice
 	Labels    *LabelPin // nil for a set without labels
-	Order     string    // name of the order's algorithm
+	Order     string    // name of the default order's algorithm
+	Drawn     string    // name of the algorithm of orders with a filter, weights or a window
 	// Shuffle is the default, fixed at commit.
 	Shuffle order.Shuffle
 

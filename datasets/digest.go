@@ -77,13 +77,17 @@ type definitions struct {
 	Statistics []BandStats       `json:"statistics"`
 	// Groups are the further resolutions, the finer first; versions of one resolution have none.
 	Groups []groupDefinitions `json:"groups,omitempty"`
-	Order  string             `json:"order"`
+	// Order is the algorithm of the default order; older versions name order.Algorithm there whatever their shuffle.
+	Order string `json:"order"`
 	// Shuffle is the default where it is not uniform; versions that say nothing are shuffled uniformly.
 	Shuffle string `json:"shuffle,omitempty"`
 	// Filter and Weights are the defaults of the training split, in canonical form; versions without have neither key.
 	Filter  string `json:"filter,omitempty"`
 	Weights string `json:"weights,omitempty"`
 }
+
+// draws reports whether the default order is a drawn one.
+func (d definitions) draws() bool { return d.Shuffle != "" || d.Filter != "" || d.Weights != "" }
 
 // groupDefinitions are what definitions say of the first resolution, of a further one.
 type groupDefinitions struct {

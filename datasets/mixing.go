@@ -3,6 +3,7 @@ package datasets
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/datasets/order"
@@ -36,14 +37,33 @@ func stored(slots, edge, scale, bands int, d cube.DType) uint64 {
 	return uint64(slots) * uint64(bands) * pixels * pixels * uint64(d.Size()+1)
 }
 
+// blocks are the groups of some samples in a window of bytes, whose list says which sample is where.
+func (p *plan) blocks(samples []sample, window uint64) (order.Listed, order.Groups) {
+	table, cellOf, _ := p.homes.tables(samples)
+	ranks := make([]uint32, len(table.Cells))
+	for rank, path := range slices.Sorted(slices.Values(table.Cells)) {
+		ranks[slices.Index(table.Cells, path)] = uint32(rank)
+	}
+	places := make([]order.Place, len(samples))
+	for i, s := range samples {
+		w := p.homes.of(s).window(s)
+		places[i] = order.Place{Index: uint32(i), Cell: ranks[cellOf[s.home]], Row: uint32(w.Row), Col: uint32(w.Col)}
+	}
+	return order.Blocks(places, order.Storage{Edge: p.region.Group.ChunkSize(), Window: p.recipe.Window.Size, Bytes: p.groupBytes()}, window)
+}
+
 // defaultShuffle is what a version is mixed by where a ticket leaves it open. It follows from windows, chunks and slots
 // alone. Where half a window holds every group, mixing by windows is uniform mixing, and is called so.
 func (p *plan) defaultShuffle() order.Shuffle {
 	if p.amplification() <= mostAmplified {
 		return order.Uniform
 	}
-	groups, _, _ := p.decoded(p.samples)
-	if inHalf := order.DefaultWindow / (2 * p.groupBytes()); uint64(groups) <= max(1, inHalf) {
+	chunks := map[chunk]bool{}
+	for _, s := range p.samples {
+		first, _ := p.groups[0].span(s.window)
+		chunks[first] = true
+	}
+	if inHalf := order.DefaultWindow / (2 * p.groupBytes()); uint64(len(chunks)) <= max(1, inHalf) {
 		return order.Uniform
 	}
 	return order.Window(order.DefaultWindow)
@@ -57,8 +77,10 @@ type OrderReport struct {
 	// ReadAmplification is how many pixels are decoded for each pixel of a sample: under uniform if nothing is cached,
 	// under a window if what the window holds is.
 	ReadAmplification float64 `json:"read_amplification"`
-	// Mixing is how many chunks a batch of 32 has samples of, as a share of what it has under uniform.
+	// Mixing is how many groups a batch of 32 has samples of, as a share of what it has under uniform.
 	Mixing float64 `json:"mixing"`
+	// Block is how many chunks lie along the edge of a group; 0 under uniform.
+	Block int `json:"block,omitempty"`
 }
 
 // predictedBatch is the batch that Mixing is told of.
@@ -71,59 +93,57 @@ func (p *plan) orders() []OrderReport {
 	if len(train) == 0 {
 		train = p.samples
 	}
-	groups, apart, together := p.decoded(train)
-	inside := 2 * max(1, order.DefaultWindow/max(1, 2*p.groupBytes()))
-	reads := apart
-	if inside >= uint64(groups) {
-		reads = together
+	list, groups := p.blocks(train, order.DefaultWindow)
+	apart, together := p.decoded(train, list, groups)
+	n := uint64(len(train))
+	half := groups.Half(n, order.DefaultWindow)
+	if half == n {
+		apart = together
 	}
-	uniform, windowed := distinct(float64(groups)), distinct(float64(min(inside, uint64(groups))))
+	mixing := distinct(float64(min(n, 2*half)), float64(n)/float64(groups.Len())) / distinct(float64(n), float64(n)/float64(groups.Len()))
 	return []OrderReport{
 		{Shuffle: order.Uniform.String(), Default: p.shuffle == order.Uniform, ReadAmplification: p.amplificationOf(train), Mixing: 1},
-		{Shuffle: window.String(), Default: p.shuffle == window, ReadAmplification: reads, Mixing: windowed / uniform},
+		{Shuffle: window.String(), Default: p.shuffle == window, ReadAmplification: apart, Mixing: mixing, Block: groups.Edge},
 	}
 }
 
-// distinct is how many of some groups a batch has samples of, in the mean.
-func distinct(groups float64) float64 {
-	return groups * (1 - math.Pow(1-1/groups, predictedBatch))
+// distinct is about how many groups a batch has samples of, in the mean, if it is drawn from n of them of which each
+// group has so many.
+func distinct(n, each float64) float64 {
+	return n / each * (1 - math.Pow(1-min(1, predictedBatch/n), each))
 }
 
-// decoded counts the groups of some samples, and the pixels decoded for each of theirs if every group reads what its
-// samples touch, and if every chunk is read once.
-func (p *plan) decoded(samples []sample) (groups int, apart, together float64) {
+// decoded counts the pixels decoded for each of the samples' if every group reads what its samples touch once, and if
+// every chunk is read once.
+func (p *plan) decoded(samples []sample, list order.Listed, groups order.Groups) (apart, together float64) {
 	wanted := 0.0
 	for i := range p.groups {
 		g := &p.groups[i]
 		bands := float64(len(g.bands))
-		reach := map[chunk][2]chunk{} // of a group: its first and last chunk row and column
-		touchedChunks := map[chunk]bool{}
-		for _, s := range samples {
-			key, _ := p.groups[0].span(s.window)
-			first, last := g.span(s.window)
-			r, known := reach[key]
-			if !known {
-				r = [2]chunk{first, last}
-			}
-			reach[key] = [2]chunk{
-				{min(r[0].row, first.row), min(r[0].col, first.col)}, {max(r[1].row, last.row), max(r[1].col, last.col)},
-			}
-			for row := first.row; row <= last.row; row++ {
-				for col := first.col; col <= last.col; col++ {
-					touchedChunks[chunk{row, col}] = true
+		all, own := map[chunk]bool{}, map[chunk]bool{}
+		for k := range groups.Len() {
+			clear(own)
+			for _, at := range list[groups.Starts[k]:groups.Starts[k+1]] {
+				w := samples[at].window
+				first, last := g.span(w)
+				for row := first.row; row <= last.row; row++ {
+					for col := first.col; col <= last.col; col++ {
+						own[chunk{row, col}] = true
+					}
 				}
+				wanted += bands * float64(w.Height/g.scale*(w.Width/g.scale))
 			}
-			wanted += bands * float64(s.window.Height/g.scale*(s.window.Width/g.scale))
+			for c := range own {
+				pixels := bands * g.pixels(c, c)
+				apart += pixels
+				if !all[c] {
+					together += pixels
+				}
+				all[c] = true
+			}
 		}
-		for _, r := range reach {
-			apart += bands * g.pixels(r[0], r[1])
-		}
-		for c := range touchedChunks {
-			together += bands * g.pixels(c, c)
-		}
-		groups = len(reach)
 	}
-	return groups, apart / wanted, together / wanted
+	return apart / wanted, together / wanted
 }
 
 // orderNotes say what a user may want to change.

@@ -233,6 +233,9 @@ func (p *plan) definitions() definitions {
 		d.Shuffle = p.shuffle.String()
 	}
 	d.Filter, d.Weights = p.recipe.Training.Filter, p.recipe.Training.Weights
+	if d.draws() {
+		d.Order = order.DrawnAlgorithm
+	}
 	for _, s := range p.line.slices {
 		d.Contracts = append(d.Contracts, contractDoc{s.ID, s.Contract.Scale, s.Contract.Offset, s.Contract.Baseline})
 	}

@@ -103,7 +103,7 @@ func (o *Verification) content(ctx context.Context, cfg Config, v *Version) erro
 		return err
 	}
 	now := p.definitions()
-	now.Recipe = v.commit.Definitions.Recipe
+	now.Recipe, now.Order = v.commit.Definitions.Recipe, v.commit.Definitions.Order
 	if differ := changedDefinitions(v.commit.Definitions, now); len(differ) > 0 {
 		o.problem(v.Ref(), fmt.Sprintf("recomputed definitions differ: %v", differ), "")
 	}

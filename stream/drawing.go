@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/terrapin-eo/terrapin/catalog/cql2"
 	"github.com/terrapin-eo/terrapin/cube/layout"
@@ -70,17 +71,23 @@ func shuffleKey(dst *Shuffle) strict.Key {
 }
 
 // sequence is the order of a ticket's epoch, and the name of its algorithm. Epochs without filter, weights and window
-// are of the version's own algorithm.
+// are of order.Algorithm, others of the version's own drawn one or of that which the ticket names.
 func (e *Engine) sequence(ctx context.Context, v *datasets.Version, n int, r layout.Region, t SampleTicket) (order.Sequence, string, error) {
 	shuffle := t.Shuffle.of(v)
-	_, windowed := shuffle.Windowed()
+	window, windowed := shuffle.Windowed()
 	if t.Filter.text == "" && t.Weights.text == "" && !windowed {
-		return order.New(v.Digest, t.Split, uint64(n), t.Seed, t.Epoch, shuffle == order.Uniform), v.Order, nil
+		return order.New(v.Digest, t.Split, uint64(n), t.Seed, t.Epoch, shuffle == order.Uniform), order.Algorithm, nil
+	}
+	algorithm := v.Drawn
+	if slices.Contains(order.DrawnAlgorithms(), t.Order) {
+		algorithm = t.Order
 	}
 	ask := selection.Ask{Weights: t.Weights.text}
 	if windowed {
-		s := storageOf(v, r.Group)
-		ask.Storage = &s
+		ask.Storage = &selection.Storage{Storage: storageOf(v, r.Group)}
+		if algorithm == order.DrawnAlgorithm {
+			ask.Storage.Window = window
+		}
 	}
 	if t.Filter.text != "" {
 		var err error
@@ -92,11 +99,11 @@ func (e *Engine) sequence(ctx context.Context, v *datasets.Version, n int, r lay
 	if err != nil {
 		return nil, "", fault.New(fault.KindOf(err), "ticket: %w", err)
 	}
-	key := order.Key{Digest: v.Digest, Split: t.Split, Filter: t.Filter.text, Weights: t.Weights.text, Shuffle: shuffle, Seed: t.Seed, Epoch: t.Epoch}
-	return order.Draw(key, choice), order.DrawnAlgorithm, nil
+	key := order.Key{Algorithm: algorithm, Digest: v.Digest, Split: t.Split, Filter: t.Filter.text, Weights: t.Weights.text, Shuffle: shuffle, Seed: t.Seed, Epoch: t.Epoch}
+	return order.Draw(key, choice), algorithm, nil
 }
 
 // storageOf is how the pixels of a version lie.
-func storageOf(v *datasets.Version, g layout.Group) selection.Storage {
-	return selection.Storage{Edge: g.ChunkSize(), GroupBytes: v.GroupBytes(g.ChunkSize())}
+func storageOf(v *datasets.Version, g layout.Group) order.Storage {
+	return order.Storage{Edge: g.ChunkSize(), Window: v.Size, Bytes: v.GroupBytes(g.ChunkSize())}
 }

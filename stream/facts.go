@@ -84,7 +84,7 @@ type sampleFacts struct {
 	Augment *string `json:"augment"`
 	// OnError is "refuse" or "mask".
 	OnError string `json:"on_error"`
-	// Chunk is the edge of a chunk in pixels, GroupBytes what the samples of one decode to.
+	// Chunk is the edge of a chunk in pixels, GroupBytes what one decodes to in all slots and resolutions.
 	Chunk      int    `json:"chunk"`
 	GroupBytes uint64 `json:"group_bytes"`
 	BatchSize  int    `json:"batch_size"`
@@ -138,7 +138,7 @@ func (s *sampleSource) facts(t SampleTicket, info Info) sampleFacts {
 		runFacts: runFacts{Samples: info.Samples, Steps: info.Steps, Rows: info.Rows},
 	}
 	at := storageOf(v, s.region.Group)
-	f.Chunk, f.GroupBytes = at.Edge, at.GroupBytes
+	f.Chunk, f.GroupBytes = at.Edge, at.Bytes
 	for _, p := range v.Slices {
 		f.Contracts = append(f.Contracts, contractOf(p.ID, p.Time, p.Item, p.Contract))
 	}

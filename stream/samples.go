@@ -84,10 +84,6 @@ func checkVersion(v *datasets.Version, t SampleTicket) error {
 		return fault.New(fault.Conflict, "ticket: key \"digest\": %s is not that of %s, which is %s", t.Digest, v.Ref(), v.Digest).
 			WithCure("resume with the dataset version that the state was saved from")
 	}
-	if v.Order != order.Algorithm {
-		return fault.New(fault.Unsupported, "%s is ordered by %q, which this release does not know", v.Ref(), v.Order).
-			WithCure("use a release that does; this one knows %q", order.Algorithm)
-	}
 	return nil
 }
 

@@ -42,7 +42,7 @@ the finest, and are whole pixels of all.
 
 With --json: {"dataset", "version", "created", "digest", "samples": {"train": n, …},
 "leakage": {"shared_pixels", "min_distance_m", "dropped", …}, "collection", "shuffle": "uniform" | "window:BYTES",
-"orders": [{"shuffle", "default", "read_amplification", "mixing"}], …}.`,
+"orders": [{"shuffle", "default", "read_amplification", "mixing", "block"}], …}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			recipe, err := os.ReadFile(args[0])
 			if err != nil {

@@ -31,13 +31,6 @@ func (l Listed) Len() uint64 { return uint64(len(l)) }
 // At is the i-th sample.
 func (l Listed) At(i uint64) uint64 { return uint64(l[i]) }
 
-// Groups are where samples of a list share a chunk: group g is the places Starts[g] to Starts[g+1]-1 of
-// the list, none of them empty, and reading one decodes about Bytes.
-type Groups struct {
-	Starts []uint32
-	Bytes  uint64
-}
-
 // Choice is what epochs are drawn from: the samples that are kept, in the base order or, with groups, in
 // that of storage, and their weights. It is built once for all epochs, is not changed afterwards, and is
 // safe for concurrent use.
@@ -79,6 +72,9 @@ func NewChoice(list List, weights []float64, groups Groups) (*Choice, error) {
 
 // Len is the number of samples that are kept, which is that of the positions of an epoch.
 func (c *Choice) Len() uint64 { return c.list.Len() }
+
+// Groups are those of its list.
+func (c *Choice) Groups() Groups { return c.groups }
 
 // Bytes is about what the choice holds in memory.
 func (c *Choice) Bytes() int64 {

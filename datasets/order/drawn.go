@@ -3,15 +3,26 @@ package order
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sort"
 )
 
-// DrawnAlgorithm is the name of the order of epochs that are drawn from a Choice: those with a filter,
-// weights or a window. All others are of Algorithm.
-const DrawnAlgorithm = "terrapin-order-2"
+// The names of the orders of epochs that are drawn from a Choice: those with a filter, weights or a window. All others
+// are of Algorithm.
+const (
+	// DrawnAlgorithm is that of versions that are committed now: a group of a window is a block of chunks.
+	DrawnAlgorithm = "terrapin-order-3"
+	// DrawnByChunk is that of older versions: a group is one chunk.
+	DrawnByChunk = "terrapin-order-2"
+)
+
+// DrawnAlgorithms lists the drawn orders that there are, the newest first.
+func DrawnAlgorithms() []string { return []string{DrawnAlgorithm, DrawnByChunk} }
 
 // Key is what a drawn order depends on besides its choice, which follows from it.
 type Key struct {
+	// Algorithm is one of DrawnAlgorithms.
+	Algorithm     string
 	Digest, Split string
 	// Filter is its canonical text, Weights their canonical name; "" is none.
 	Filter, Weights string
@@ -38,10 +49,13 @@ const every = 32
 
 // Draw makes the order of one epoch. It takes time and memory that grow with the groups of a windowed
 // shuffle, a quarter of a byte for each, and with nothing else. A windowed shuffle of a choice without
-// groups is a defect of the caller and panics.
+// groups is a defect of the caller and panics, as is an algorithm that there is not.
 func Draw(k Key, c *Choice) *Drawn {
+	if !slices.Contains(DrawnAlgorithms(), k.Algorithm) {
+		panic("order: no drawn order " + k.Algorithm)
+	}
 	d := &Drawn{choice: c, n: c.Len(), shuffle: k.Shuffle}
-	key := epochKey(k.Seed, k.Epoch, DrawnAlgorithm, k.Digest, k.Split, k.Filter, k.Weights, k.Shuffle.String())
+	key := epochKey(k.Seed, k.Epoch, k.Algorithm, k.Digest, k.Split, k.Filter, k.Weights, k.Shuffle.String())
 	if c.sums != nil {
 		sum := macOf(key, []byte("offset"))
 		d.offset = scaled(binary.BigEndian.Uint64(sum), binary.BigEndian.Uint64(sum[8:]), c.total())
@@ -53,7 +67,9 @@ func Draw(k Key, c *Choice) *Drawn {
 			panic("order: a shuffle by windows of a choice without groups")
 		}
 		d.group, d.first, d.second = keysOf(key, "group"), keysOf(key, "first"), keysOf(key, "second")
-		d.half = halfWindow(d.n, bytes, c.groups)
+		if d.half = c.groups.half(d.n, bytes); k.Algorithm == DrawnAlgorithm {
+			d.half = c.groups.Half(d.n, bytes)
+		}
 		d.mark()
 	case k.Shuffle == Uniform:
 		d.round = keysOf(key, "round")
@@ -67,18 +83,6 @@ func scaled(high, low, n uint64) uint64 {
 	out, rest := bits.Mul64(high, n)
 	_, more := bits.Add64(rest, carry, 0)
 	return out + more
-}
-
-// halfWindow is how many positions half a window holds.
-func halfWindow(n, bytes uint64, g Groups) uint64 {
-	count := uint64(max(1, len(g.Starts)) - 1)
-	in := max(1, bytes/(2*max(1, g.Bytes))) // groups
-	if n == 0 || in >= count {
-		return n
-	}
-	high, low := bits.Mul64(n, in)
-	half, _ := bits.Div64(high, low, count)
-	return max(1, half)
 }
 
 // Len is the number of positions.

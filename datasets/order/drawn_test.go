@@ -16,7 +16,7 @@ func draw(t *testing.T, list order.List, weights []float64, g order.Groups, k or
 	t.Helper()
 	c, err := order.NewChoice(list, weights, g)
 	require.NoError(t, err)
-	k.Digest, k.Split = digest, "train"
+	k.Algorithm, k.Digest, k.Split = order.DrawnByChunk, digest, "train"
 	return order.Draw(k, c)
 }
 

@@ -48,7 +48,7 @@ func (d drawn) order(t *testing.T) order.Sequence {
 	require.NoError(t, err)
 	s, err := order.ParseShuffle(d.Shuffle)
 	require.NoError(t, err)
-	return order.Draw(order.Key{Digest: d.Digest, Split: d.Split, Filter: d.Filter, Weights: d.Weights, Shuffle: s,
+	return order.Draw(order.Key{Algorithm: order.DrawnByChunk, Digest: d.Digest, Split: d.Split, Filter: d.Filter, Weights: d.Weights, Shuffle: s,
 		Seed: number(t, d.Seed), Epoch: number(t, d.Epoch)}, c)
 }
 

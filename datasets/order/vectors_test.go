@@ -45,6 +45,10 @@ type vectors struct {
 		Algorithm string  `json:"algorithm"`
 		Orders    []drawn `json:"orders"`
 	} `json:"drawn"`
+	Blocks struct {
+		Algorithm string     `json:"algorithm"`
+		Orders    []inBlocks `json:"orders"`
+	} `json:"blocks"`
 }
 
 func number(t *testing.T, s string) uint64 {
@@ -87,6 +91,9 @@ func compute(t *testing.T, v *vectors) {
 	for i := range v.Drawn.Orders {
 		v.Drawn.Orders[i].compute(t)
 	}
+	for i := range v.Blocks.Orders {
+		v.Blocks.Orders[i].compute(t)
+	}
 }
 
 func inputs() vectors {
@@ -110,7 +117,8 @@ func inputs() vectors {
 		{N: 10, Start: 3, Batch: 2, World: 2, Tail: ""}, {N: 10, Start: 3, Batch: 2, World: 2, Tail: "pad"},
 		{N: 5, Batch: 2, World: 4, Tail: "pad"}, {N: 0, Batch: 2, World: 1, Tail: ""}, {N: 7, Start: 7, Batch: 3, World: 3, Tail: "pad"},
 	}...)
-	v.Drawn.Algorithm, v.Drawn.Orders = order.DrawnAlgorithm, drawnInputs()
+	v.Drawn.Algorithm, v.Drawn.Orders = order.DrawnByChunk, drawnInputs()
+	v.Blocks.Algorithm, v.Blocks.Orders = order.DrawnAlgorithm, blockInputs()
 	return v
 }
 
@@ -129,8 +137,10 @@ func TestVectors(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &got))
 	require.Equal(t, order.Algorithm, want.Algorithm)
 	require.Len(t, want.Permutations, len(inputs().Permutations))
-	require.Equal(t, order.DrawnAlgorithm, want.Drawn.Algorithm)
+	require.Equal(t, order.DrawnByChunk, want.Drawn.Algorithm)
 	require.Len(t, want.Drawn.Orders, len(inputs().Drawn.Orders))
+	require.Equal(t, order.DrawnAlgorithm, want.Blocks.Algorithm)
+	require.Len(t, want.Blocks.Orders, len(inputs().Blocks.Orders))
 	compute(t, &got)
 	require.Equal(t, want, got)
 }

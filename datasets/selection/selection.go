@@ -22,14 +22,15 @@ type Ask struct {
 	// Weights is datasets.Balanced, the canonical text of datasets.ClassWeights or the name of a number that samples have;
 	// "" draws each once.
 	Weights string
-	// Storage groups the samples by chunk; nil leaves them in the base order.
+	// Storage groups the samples by where they lie; nil leaves them in the base order.
 	Storage *Storage
 }
 
-// Storage is how a version's pixels lie: the edge of a chunk, and what a group of samples decodes to in bytes.
+// Storage is how the pixels of a version lie, and what they are grouped for.
 type Storage struct {
-	Edge       int
-	GroupBytes uint64
+	order.Storage
+	// Window is the bytes of a window of blocks of chunks; 0 groups by chunk, as order.DrawnByChunk does.
+	Window uint64
 }
 
 // FilterText is the canonical text of a filter; "" for none.

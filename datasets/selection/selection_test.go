@@ -96,7 +96,7 @@ func split(t *testing.T, v *datasets.Version) datasets.Samples {
 
 // kept lists a choice's samples as an epoch without mixing has them.
 func kept(c *order.Choice, s order.Shuffle) []int {
-	o := order.Draw(order.Key{Shuffle: s}, c)
+	o := order.Draw(order.Key{Algorithm: order.DrawnAlgorithm, Shuffle: s}, c)
 	out := []int{}
 	for p := range o.Len() {
 		out = append(out, int(o.At(p)))
@@ -213,7 +213,7 @@ func TestClassesAreBalanced(t *testing.T) {
 	}
 	mean, epochs := map[string]float64{}, 200
 	for e := range uint64(epochs) {
-		o := order.Draw(order.Key{Shuffle: order.Uniform, Weights: datasets.Balanced, Epoch: e}, c)
+		o := order.Draw(order.Key{Algorithm: order.DrawnAlgorithm, Shuffle: order.Uniform, Weights: datasets.Balanced, Epoch: e}, c)
 		for p := range o.Len() {
 			mean[classOf[o.At(p)]]++
 		}
@@ -292,7 +292,7 @@ func TestStorageGroupsByChunk(t *testing.T) {
 	for _, ask := range []Ask{{}, {Filter: filter(t, "row > 16 OR col > 8")}, {Weights: datasets.Balanced}} {
 		base, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Filter: ask.Filter})
 		require.NoError(t, err)
-		ask.Storage = &Storage{Edge: 32, GroupBytes: 1 << 10}
+		ask.Storage = &Storage{Storage: order.Storage{Edge: 32, Window: 8, Bytes: 1 << 10}}
 		c, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", ask)
 		require.NoError(t, err)
 		require.Equal(t, base.Len(), c.Len())

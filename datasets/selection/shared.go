@@ -8,12 +8,13 @@ import (
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// Chunks numbers the chunks that samples begin in, in the order of storage, and gives that of each sample by its index.
+// Chunks numbers the chunks of an edge that samples begin in, row by row, and gives that of each sample by its index.
 func Chunks(samples datasets.Samples, edge int) ([]uint32, error) {
-	list, groups, err := stored(samples, order.All(samples.Len()), Storage{Edge: edge})
+	places, err := placesOf(samples, order.All(samples.Len()))
 	if err != nil {
 		return nil, err
 	}
+	list, groups := byChunk(places, Storage{Storage: order.Storage{Edge: edge}})
 	out := make([]uint32, samples.Len())
 	for g := range len(groups.Starts) - 1 {
 		for i := groups.Starts[g]; i < groups.Starts[g+1]; i++ {

@@ -60,6 +60,7 @@ def drawn(digest: str, split: str, n: int, t: dict[str, Any]) -> tuple[Any, bool
         kept,
         weight=[float(i + 1) for i in kept] if t.get("weights") else None,
         groups=[3] * (len(kept) // 3) + [len(kept) % 3] * (len(kept) % 3 > 0) if windowed else (),
+        touched=(len(kept) + 2) // 3,
         group_bytes=100,
         filter=text or "",
         weights=t.get("weights") or "",

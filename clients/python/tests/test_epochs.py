@@ -38,13 +38,13 @@ def test_padding_has_weight_zero_and_position_minus_one(client: terrapin.Client)
 @pytest.mark.parametrize(
     ("asked", "state"),
     [
-        ({"filter": "x > 1"}, {"filter": "x > 1", "order": "terrapin-order-2"}),
-        ({"filter": {"op": ">", "args": []}}, {"filter": "every third", "order": "terrapin-order-2"}),
-        ({"weights": "w"}, {"weights": "w", "order": "terrapin-order-2"}),
-        ({"shuffle": "window:1KiB"}, {"order": "terrapin-order-2/window:1024"}),
+        ({"filter": "x > 1"}, {"filter": "x > 1", "order": "terrapin-order-3"}),
+        ({"filter": {"op": ">", "args": []}}, {"filter": "every third", "order": "terrapin-order-3"}),
+        ({"weights": "w"}, {"weights": "w", "order": "terrapin-order-3"}),
+        ({"shuffle": "window:1KiB"}, {"order": "terrapin-order-3/window:1024"}),
         ({"shuffle": "uniform"}, {"order": "terrapin-order-1"}),
         ({"filter": "x > 1", "weights": "w", "shuffle": "window:500"},
-         {"filter": "x > 1", "weights": "w", "order": "terrapin-order-2/window:500"}),
+         {"filter": "x > 1", "weights": "w", "order": "terrapin-order-3/window:500"}),
         ({"filter": "x > 1", "shuffle": False}, {"filter": "x > 1", "order": "base"}),
     ],
 )  # fmt: skip

@@ -36,8 +36,10 @@ def test_the_vectors_are_of_this_algorithm():
     assert VECTORS["algorithm"] == order.ALGORITHM
     assert len(VECTORS["permutations"]) > 10
     assert len(VECTORS["plans"]) > 5
-    assert VECTORS["drawn"]["algorithm"] == order.DRAWN_ALGORITHM
+    assert VECTORS["drawn"]["algorithm"] == order.DRAWN_BY_CHUNK
     assert len(VECTORS["drawn"]["orders"]) > 20
+    assert VECTORS["blocks"]["algorithm"] == order.DRAWN_ALGORITHM
+    assert len(VECTORS["blocks"]["orders"]) > 20
 
 
 @pytest.mark.parametrize("v", VECTORS["permutations"], ids=lambda v: f"{v['split']}-{v['n']}-{v['seed']}-{v['epoch']}")
@@ -68,11 +70,78 @@ def test_drawn(v):
         shuffle=v["shuffle"],
         seed=int(v["seed"]),
         epoch=int(v["epoch"]),
+        algorithm=order.DRAWN_BY_CHUNK,
     )
     if "positions" in v:
         assert [o[int(p)] for p in v["positions"]] == [int(i) for i in v["at"]]
     else:
         assert list(o) == v["indices"]
+
+
+@pytest.mark.parametrize(
+    "v", VECTORS["blocks"]["orders"], ids=lambda v: f"{v['filter']}-{v['weights']}-{v['shuffle']}-{len(v['kept'])}"
+)
+def test_blocks(v):
+    kept, groups, touched, weight = v["kept"], (), 0, v.get("weight")
+    if v["shuffle"].startswith("window:"):
+        sizes = {"edge": v["chunk"], "size": v["size"], "group_bytes": v["group_bytes"]}
+        laid = order.blocks(kept, v["cells"], v["rows"], v["cols"], shuffle=v["shuffle"], **sizes)
+        assert (laid.block, laid.touched, laid.groups) == (v["block"], v["touched"], v["groups"])
+        if weight is not None:
+            of = dict(zip(kept, weight, strict=True))
+            weight = [of[i] for i in laid.kept]
+        kept, groups, touched = laid.kept, laid.groups, laid.touched
+    o = order.DrawnOrder(
+        v["digest"],
+        v["split"],
+        kept,
+        weight=weight,
+        groups=groups,
+        touched=touched,
+        group_bytes=v.get("group_bytes", 0),
+        filter=v["filter"],
+        weights=v["weights"],
+        shuffle=v["shuffle"],
+        seed=int(v["seed"]),
+        epoch=int(v["epoch"]),
+    )
+    at = v.get("positions", range(len(kept)))
+    assert [o[int(p)] for p in at] == v["indices"]
+
+
+def test_blocks_grow_by_what_they_save():
+    """The rule from its words, with sets of chunks."""
+    rng = random.Random(8)
+    grown = Counter()
+    for _ in range(60):
+        edge, size, z = rng.randrange(1, 20), rng.randrange(1, 50), rng.randrange(1, 500)
+        span, n = rng.randrange(20, 400), rng.randrange(1, 200)
+        window = rng.randrange(1, 9 * n * z)
+        rows, cols = ([rng.randrange(span) for _ in range(n)] for _ in range(2))
+
+        def touched(block, rows=rows, cols=cols, edge=edge, size=size):
+            groups: dict[tuple[int, int], set[tuple[int, int]]] = {}
+            for row, col in zip(rows, cols, strict=True):
+                own = groups.setdefault((row // edge // block, col // edge // block), set())
+                down, across = (range(a // edge, (a + size - 1) // edge + 1) for a in (row, col))
+                own.update((r, c) for r in down for c in across)
+            return len(groups), sum(map(len, groups.values()))
+
+        block = 1
+        while block < 256:
+            groups, chunks = touched(2 * block)
+            if 5 * chunks > 4 * touched(block)[1] or groups * window < 8 * z * chunks:
+                break
+            block *= 2
+        laid = order.blocks(
+            range(n), ["c"] * n, rows, cols, edge=edge, size=size, group_bytes=z, shuffle=f"window:{window}"
+        )
+        assert laid.block == block
+        assert (len(laid.groups), laid.touched) == touched(block)
+        assert sorted(laid.kept) == list(range(n))
+        grown[block] += 1
+    assert grown[1] > 5
+    assert sum(grown[b] for b in (2, 4, 8)) > 15
 
 
 @pytest.mark.parametrize("v", VECTORS["plans"], ids=str)
@@ -147,10 +216,11 @@ def test_weights_give_counts_next_to_their_share():
             assert math.floor(share - Fraction(1, 10**9)) <= counts[i] <= math.ceil(share + Fraction(1, 10**9))
 
 
-def test_windows_keep_to_their_groups():
+@pytest.mark.parametrize("algorithm", [order.DRAWN_ALGORITHM, order.DRAWN_BY_CHUNK])
+def test_windows_keep_to_their_groups(algorithm):
     groups = [random.Random(g).randrange(1, 20) for g in range(300)]
     n = sum(groups)
-    o = drawn(range(n), groups=groups, group_bytes=100, shuffle="window:1000")
+    o = drawn(range(n), groups=groups, touched=300, group_bytes=100, shuffle="window:1000", algorithm=algorithm)
     assert sorted(o) == list(range(n))
     group_of = [g for g, size in enumerate(groups) for _ in range(size)]
     seen: dict[int, list[int]] = {}
@@ -172,8 +242,10 @@ def test_windows_keep_to_their_groups():
         ({"shuffle": "window:2GB"}, "shuffle"),
         ({"shuffle": "window"}, "shuffle"),
         ({"shuffle": "stripes:1"}, "shuffle"),
-        ({"shuffle": "window:1", "groups": [1, 1]}, "2 samples"),
-        ({"shuffle": "window:1", "groups": [3, 0]}, "none in some"),
+        ({"shuffle": "window:1", "groups": [1, 1], "group_bytes": 1, "touched": 2}, "2 samples"),
+        ({"shuffle": "window:1", "groups": [3, 0], "group_bytes": 1, "touched": 2}, "none in some"),
+        ({"shuffle": "window:1", "groups": [3], "group_bytes": 1, "touched": 0}, "0 chunks"),
+        ({"algorithm": "terrapin-order-1"}, "unknown drawn order"),
         ({"seed": 1 << 64}, "seed"),
     ],
 )

@@ -326,7 +326,7 @@ def check_drawn():
         ticket = {"dataset": "crops@v1", **{k: chosen[k] for k in keys}}
         one, told = read(client, **ticket, batch_size=1000)
         ids = [i for b, _ in one for i in b["id"]]
-        assert told["samples"] == len(ids) and told["order"] == "terrapin-order-2", told
+        assert told["samples"] == len(ids) and told["order"] == "terrapin-order-3", told
         assert told["filter"] == ticket.get("filter") and told["weights"] == ticket.get("weights"), told
         assert set(ids) <= set(every)
         if "weights" not in keys:

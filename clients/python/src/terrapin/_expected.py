@@ -9,7 +9,17 @@ import pyarrow as pa
 from ._filter import Filter
 from ._properties import COUNTS, class_names, columns_of, number
 from .errors import UnsupportedError
-from .order import ALGORITHM, DRAWN_ALGORITHM, DrawnOrder, Order, balanced, by_class, stored
+from .order import (
+    ALGORITHM,
+    DRAWN_ALGORITHM,
+    DRAWN_BY_CHUNK,
+    DrawnOrder,
+    Order,
+    balanced,
+    blocks,
+    by_class,
+    stored,
+)
 
 _BALANCED = "class_balanced"
 
@@ -59,7 +69,7 @@ def expected_of(client: Source, ticket: Mapping[str, Any]) -> Expected:
     Raises UnsupportedError for an order that this package cannot compute: with a filter of which it does not know
     all, or of a later release.
     """
-    if ticket["order"] not in (ALGORITHM, DRAWN_ALGORITHM):
+    if ticket["order"] not in (ALGORITHM, DRAWN_ALGORITHM, DRAWN_BY_CHUNK):
         raise UnsupportedError(f"this client does not know the order {ticket['order']!r}", "use a newer client")
     weights, text = ticket.get("weights") or "", ticket.get("filter") or ""
     classed = weights.startswith("{")
@@ -83,9 +93,15 @@ def expected_of(client: Source, ticket: Mapping[str, Any]) -> Expected:
     names = class_names(facts)
     kept = list(range(len(ids))) if wanted is None else wanted.kept(samples, names)
     groups: list[int] = []
+    touched = 0
     if shuffle.startswith("window:"):
         place = [[samples[i][k] for i in kept] for k in ("cell", "row", "col")]
-        kept, groups = stored(kept, place[0], place[1], place[2], facts["chunk"])
+        if ticket["order"] == DRAWN_BY_CHUNK:
+            kept, groups = stored(kept, place[0], place[1], place[2], facts["chunk"])
+        else:
+            sizes = {"edge": facts["chunk"], "size": facts["size"], "group_bytes": facts["group_bytes"]}
+            laid = blocks(kept, place[0], place[1], place[2], shuffle=shuffle, **sizes)
+            kept, groups, touched = laid.kept, laid.groups, laid.touched
     weight = None
     if weights == _BALANCED:
         weight = balanced([samples[i]["class"] for i in kept])
@@ -100,10 +116,12 @@ def expected_of(client: Source, ticket: Mapping[str, Any]) -> Expected:
         kept,
         weight=weight,
         groups=groups,
+        touched=touched,
         group_bytes=facts["group_bytes"],
         filter=text,
         weights=weights,
         shuffle=shuffle,
+        algorithm=ticket["order"],
         **key,
     )
     return Expected(ids, drawn)

@@ -15,19 +15,22 @@ import math
 import struct
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
 
 __all__ = [
     "ALGORITHM",
     "DRAWN_ALGORITHM",
+    "DRAWN_BY_CHUNK",
+    "Blocks",
     "DrawnOrder",
     "Order",
     "Part",
     "Plan",
     "Tail",
     "balanced",
+    "blocks",
     "by_class",
     "shuffle_name",
     "stored",
@@ -36,8 +39,11 @@ __all__ = [
 ALGORITHM = "terrapin-order-1"
 """Name of the order of :class:`Order`; a dataset version records it."""
 
-DRAWN_ALGORITHM = "terrapin-order-2"
+DRAWN_ALGORITHM = "terrapin-order-3"
 """Name of the order of :class:`DrawnOrder`: that of epochs with a filter, weights or a window."""
+
+DRAWN_BY_CHUNK = "terrapin-order-2"
+"""Name of the same in dataset versions of older releases, whose groups are single chunks."""
 
 Tail = Literal["short", "drop", "pad"]
 
@@ -46,6 +52,15 @@ _MIN_HALF = 3
 _WORD = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+_MOST_DOUBLED = 8
+_SPREAD = (
+    (16, 0x0000FFFF0000FFFF),
+    (8, 0x00FF00FF00FF00FF),
+    (4, 0x0F0F0F0F0F0F0F0F),
+    (2, 0x3333333333333333),
+    (1, 0x5555555555555555),
+)
 
 _Keys = tuple[tuple[int, int], ...]
 
@@ -167,10 +182,13 @@ class DrawnOrder(_Positions):
     ``kept``         the samples that the filter keeps, by their index: in the base order, or with a window in the
                      order of storage; ``range(n)`` keeps all
     ``weight``       one number for each of ``kept``, None without weights
-    ``groups``       with a window: how many of ``kept`` lie in each group of storage, none of them 0
-    ``group_bytes``  with a window: what one group decodes to
+    ``groups``       with a window: how many of ``kept`` lie in each group of storage, none of them 0; :func:`blocks`
+                     finds them, for ``DRAWN_BY_CHUNK`` :func:`stored`
+    ``touched``      with a window: how many chunks the groups touch, as :func:`blocks` says; not for ``DRAWN_BY_CHUNK``
+    ``group_bytes``  with a window: what one chunk decodes to
     ``filter, weights``  the filter's canonical text and the weights' canonical name, ``""`` for none
     ``shuffle``      ``base``, ``uniform`` or ``window:BYTES``
+    ``algorithm``    ``DRAWN_ALGORITHM`` or ``DRAWN_BY_CHUNK``
     """
 
     __slots__ = ("_bounds", "_first", "_group", "_half", "_kept", "_offset", "_round", "_second", "_starts", "_sums")
@@ -183,15 +201,19 @@ class DrawnOrder(_Positions):
         *,
         weight: Sequence[float] | None = None,
         groups: Sequence[int] = (),
+        touched: int = 0,
         group_bytes: int = 0,
         filter: str = "",
         weights: str = "",
         shuffle: str = "uniform",
         seed: int = 0,
         epoch: int = 0,
+        algorithm: str = DRAWN_ALGORITHM,
     ) -> None:
+        if algorithm not in (DRAWN_ALGORITHM, DRAWN_BY_CHUNK):
+            raise ValueError(f"unknown drawn order {algorithm!r}: it is {DRAWN_ALGORITHM!r} or {DRAWN_BY_CHUNK!r}")
         name = shuffle_name(shuffle)
-        key = _epoch_key(seed, epoch, DRAWN_ALGORITHM, digest, split, filter, weights, name)
+        key = _epoch_key(seed, epoch, algorithm, digest, split, filter, weights, name)
         super().__init__(len(kept))
         self._kept = kept
         self._sums = None if weight is None else _prefix_sums(weight)
@@ -203,16 +225,20 @@ class DrawnOrder(_Positions):
         self._round = _keys_of(key, b"round") if name == "uniform" else ()
         self._half = 0
         if name.startswith("window:"):
-            self._lay_out(key, groups, int(name.partition(":")[2]), group_bytes)
+            window = int(name.partition(":")[2])
+            if algorithm == DRAWN_BY_CHUNK:
+                inside = max(1, window // (2 * max(1, group_bytes)))
+                self._half = len(kept) if inside >= len(groups) else max(1, len(kept) * inside // len(groups))
+            else:
+                self._half = _half_window(len(kept), window, group_bytes, touched)
+            self._lay_out(key, groups)
 
-    def _lay_out(self, key: bytes, groups: Sequence[int], window: int, group_bytes: int) -> None:
+    def _lay_out(self, key: bytes, groups: Sequence[int]) -> None:
         """Put the groups of an epoch one after the other."""
         n, count = self._n, len(groups)
         if sum(groups) != n or min(groups, default=1) < 1:
             raise ValueError(f"the groups hold {sum(groups)} samples, or none in some, where {n} are kept")
         self._group, self._first, self._second = (_keys_of(key, label) for label in (b"group", b"first", b"second"))
-        inside = max(1, window // (2 * max(1, group_bytes)))
-        self._half = n if inside >= count else max(1, n * inside // count)
         self._starts = [self._before(i) for i in itertools.accumulate(groups, initial=0)]
         self._bounds = list(itertools.accumulate((self._size(j) for j in range(count)), initial=0))
 
@@ -255,7 +281,7 @@ class DrawnOrder(_Positions):
 def stored(
     kept: Sequence[int], cells: Sequence[str], rows: Sequence[int], cols: Sequence[int], edge: int
 ) -> tuple[list[int], list[int]]:
-    """Some samples in the order of storage, and how many of them lie in each group.
+    """Some samples in the order of storage of ``DRAWN_BY_CHUNK``, and how many of them lie in each group.
 
     ``kept`` are indices in the base order; ``cells``, ``rows`` and ``cols`` say of each of them, in this order, which
     cell it is in and where in the cell's grid its window begins; ``edge`` is that of a chunk in pixels.
@@ -263,6 +289,95 @@ def stored(
     keys = [(cell.encode(), row // edge, col // edge) for cell, row, col in zip(cells, rows, cols, strict=True)]
     order = sorted(range(len(kept)), key=lambda i: (keys[i], kept[i]))
     return [kept[i] for i in order], [len(list(group)) for _, group in itertools.groupby(order, key=keys.__getitem__)]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Samples in the order of storage, grouped by the square blocks of chunks that their windows begin in.
+
+    ``kept`` are their indices in the base order, ``groups`` how many of them each block has, ``block`` is the number of
+    chunks along its edge, and ``touched`` how many chunks the samples of the groups touch, counted for each group.
+    """
+
+    kept: list[int]
+    groups: list[int]
+    block: int
+    touched: int
+
+
+def blocks(
+    kept: Sequence[int],
+    cells: Sequence[str],
+    rows: Sequence[int],
+    cols: Sequence[int],
+    *,
+    edge: int,
+    size: int,
+    group_bytes: int,
+    shuffle: str,
+) -> Blocks:
+    """Group samples for an order by windows: the larger the blocks the less is read twice, and the fewer are mixed.
+
+    ``kept``, ``cells``, ``rows``, ``cols`` and ``edge`` are those of :func:`stored`; ``size`` is the edge of windows
+    in pixels, ``group_bytes`` what a chunk decodes to, and ``shuffle`` is ``window:BYTES``.
+    """
+    window = int(shuffle_name(shuffle).partition(":")[2])
+    codes = [(cell.encode(), _interleaved(row // edge, col // edge)) for cell, row, col in zip(cells, rows, cols, strict=True)]
+    order = sorted(range(len(kept)), key=lambda i: (codes[i], kept[i]))
+    touched = _Touched(
+        (*codes[i], rows[i] // edge, (rows[i] + size - 1) // edge, cols[i] // edge, (cols[i] + size - 1) // edge)
+        for i in order
+    )
+    doubled, now = 0, touched.count(0)[1]
+    while doubled < _MOST_DOUBLED:
+        groups, chunks = touched.count(doubled + 1)
+        if 5 * chunks > 4 * now or groups * window < 8 * group_bytes * chunks:
+            break
+        doubled, now = doubled + 1, chunks
+    sizes = [
+        len(list(group)) for _, group in itertools.groupby(order, lambda i: (codes[i][0], codes[i][1] >> 2 * doubled))
+    ]
+    return Blocks([kept[i] for i in order], sizes, 1 << doubled, now)
+
+
+class _Touched:
+    """The chunks that samples touch, in the order of storage."""
+
+    def __init__(self, samples: Iterable[tuple[bytes, int, int, int, int, int]]) -> None:
+        """Of each sample: cell, place of its chunk, and first and last chunk row and column that it touches."""
+        self._samples = list(dict.fromkeys(samples))
+
+    def count(self, doubled: int) -> tuple[int, int]:
+        """How many blocks of an edge that was doubled so often there are, and chunks that each of them touches."""
+        groups = chunks = 0
+        for _, group in itertools.groupby(self._samples, lambda t: (t[0], t[1] >> 2 * doubled)):
+            groups += 1
+            seen: dict[int, int] = {}  # by row of chunks, a bit for each column
+            for _, _, top, bottom, left, right in group:
+                line = (1 << right - left + 1) - 1 << (left & (1 << doubled) - 1)
+                for row in range(top, bottom + 1):
+                    seen[row] = seen.get(row, 0) | line
+            chunks += sum(line.bit_count() for line in seen.values())
+        return groups, chunks
+
+
+def _interleaved(row: int, col: int) -> int:
+    """The bits of a chunk's row and column in turns, that of the row above."""
+    return _spread(row) << 1 | _spread(col)
+
+
+def _spread(n: int) -> int:
+    """A number below 2**32 with a zero above each of its bits."""
+    for shift, mask in _SPREAD:
+        n = (n | n << shift) & mask
+    return n
+
+
+def _half_window(n: int, window: int, group_bytes: int, touched: int) -> int:
+    """How many positions half a window of blocks holds."""
+    if n and (touched < 1 or group_bytes < 1):
+        raise ValueError(f"groups that touch {touched} chunks of {group_bytes} bytes: a window needs both, from blocks()")
+    return min(n, max(1, n * window // (2 * group_bytes * touched))) if n else 0
 
 
 def balanced(classes: Sequence[str | None]) -> list[float]:

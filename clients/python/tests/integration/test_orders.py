@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import terrapin
-from terrapin.order import DrawnOrder, Order, balanced, stored
+from terrapin.order import DrawnOrder, Order, balanced, blocks
 
 
 def base(tp: terrapin.Client, split: str) -> list[str]:
@@ -54,10 +54,12 @@ def test_drawn_orders_are_those_of_the_spec(
             and sum(c["pixels"] for c in s["label_counts"] if c["value"] == value) / (s["height"] * s["width"]) > 0.25
         ]
     assert kept
-    facts, groups = loader.spec.metadata, []
+    facts, groups, touched = loader.spec.metadata, [], 0
     if isinstance(shuffle, str) and shuffle != "uniform":
         place = [[samples[i][key] for i in kept] for key in ("cell", "row", "col")]
-        kept, groups = stored(kept, *place, facts["chunk"])
+        sizes = {"edge": facts["chunk"], "size": facts["size"], "group_bytes": facts["group_bytes"]}
+        laid = blocks(kept, *place, shuffle=shuffle, **sizes)
+        kept, groups, touched = laid.kept, laid.groups, laid.touched
         assert len(groups) > 1
     weight = None
     if weights == "row":
@@ -73,6 +75,7 @@ def test_drawn_orders_are_those_of_the_spec(
             kept,
             weight=weight,
             groups=groups,
+            touched=touched,
             group_bytes=facts["group_bytes"],
             filter=loader.spec.filter or "",
             weights=weights or "",
