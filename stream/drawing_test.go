@@ -73,6 +73,10 @@ func TestTheVersionFixesTheShuffle(t *testing.T) {
 	require.Equal(t, "window:2147483648", facts["shuffle"])
 	require.Equal(t, order.DrawnAlgorithm, facts["order"])
 	require.NotEqual(t, byDefault, named)
+	older, facts := w.ids(t, `{"dataset": "crops@v1", "shuffle": "window:2GiB", "order": "terrapin-order-2"}`)
+	require.Equal(t, order.DrawnByChunk, facts["order"])
+	require.NotEqual(t, named, older)
+	require.ElementsMatch(t, named, older)
 	uniform, facts := w.ids(t, `{"dataset": "crops@v1", "shuffle": "uniform", "order": "terrapin-order-1"}`)
 	require.Equal(t, true, facts["shuffle"])
 	require.Equal(t, order.Algorithm, facts["order"])
@@ -106,7 +110,8 @@ func TestSmallWindowsOfManySlotsAreMixedByWindows(t *testing.T) {
 	require.False(t, uniform.Default)
 	require.True(t, window.Default)
 	require.Less(t, window.ReadAmplification, uniform.ReadAmplification)
-	require.Less(t, window.Mixing, uniform.Mixing)
+	require.LessOrEqual(t, window.Mixing, uniform.Mixing)
+	require.Equal(t, 1, window.Block)
 
 	open := func(ticket string) Info {
 		parsed, err := ParseTicket([]byte(ticket))

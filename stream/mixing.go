@@ -74,6 +74,9 @@ func (s *sampleSource) shared(ctx context.Context, split string) (out quality.Sa
 	if out.Chunk, err = selection.Chunks(s.samples, s.region.Group.ChunkSize()); err != nil {
 		return out, err
 	}
+	if out.Block, err = selection.Chunks(s.samples, quality.BlockEdge*s.region.Group.ChunkSize()); err != nil {
+		return out, err
+	}
 	scenes, lists := map[cube.SliceID]uint32{}, map[string]uint32{}
 	for i := range n {
 		if i%4096 == 0 && ctx.Err() != nil {

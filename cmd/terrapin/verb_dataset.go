@@ -87,7 +87,11 @@ func (c *cli) printReport(doc json.RawMessage) {
 		if o.Default {
 			chosen = ", the default"
 		}
-		fmt.Fprintf(c.out, "  order    %s: decodes %.2f pixels for each of a sample, mixing %.2f%s\n", o.Shuffle, o.ReadAmplification, o.Mixing, chosen)
+		blocks := ""
+		if o.Block > 1 {
+			blocks = fmt.Sprintf(" in groups of %d×%d chunks", o.Block, o.Block)
+		}
+		fmt.Fprintf(c.out, "  order    %s%s: decodes %.2f pixels for each of a sample, mixing %.2f%s\n", o.Shuffle, blocks, o.ReadAmplification, o.Mixing, chosen)
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(c.out, "  note     "+note)

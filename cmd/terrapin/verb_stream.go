@@ -73,8 +73,8 @@ those of a uniform order. --trace FILE writes down what takes how long, for http
 ranges and bytes a batch needs.
 
 With --json: {"dataset", "split", "batches", "samples", "bytes", "sha256", "seconds", "samples_per_second"}, with "masked" where
-samples are; of --bench {…, "chunks_decoded", "chunks_kept", "chunks_joined", "bytes_read", "first_batch_seconds", "stall_seconds", "stall", "mixing": {"distinct_chunks",
-"distinct_scenes", "largest_chunk_share", "delta_entropy", "spearman", "label_chi2", "epoch_overlap", "uniform": {…}}}, of --explain {"samples", "steps", "rows", "order", "shuffle", "batch_bytes",
+samples are; of --bench {…, "chunks_decoded", "chunks_kept", "chunks_joined", "bytes_read", "first_batch_seconds", "stall_seconds", "stall", "mixing": {"distinct_chunks", "distinct_blocks",
+"distinct_scenes", "largest_chunk_share", "delta_entropy", "spearman", "label_chi2", "epoch_overlap", "uniform": {…}}}, of --explain {"samples", "steps", "rows", "order", "shuffle", "window": {"block", "groups", "samples", "chunks_per_sample"}, "batch_bytes",
 "looked_at_steps", "chunks_per_batch", "reads_per_batch", "read_bytes_per_batch"}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.server != "" {
@@ -261,6 +261,7 @@ func sayMixing(m stream.Mixing) string {
 		this, uniform *float64
 	}{
 		{"distinct chunks, of expected", &m.DistinctChunks, &m.Uniform.DistinctChunks},
+		{"distinct blocks, of expected", &m.DistinctBlocks, &m.Uniform.DistinctBlocks},
 		{"distinct scenes, of expected", &m.DistinctScenes, &m.Uniform.DistinctScenes},
 		{"share of the largest chunk", &m.LargestChunkShare, &m.Uniform.LargestChunkShare},
 		{"entropy of distances", m.DeltaEntropy, m.Uniform.DeltaEntropy},
@@ -283,8 +284,15 @@ func (c *cli) explain(ctx context.Context, run *stream.Run) error {
 		c.printJSON(e)
 		return nil
 	}
-	fmt.Fprintf(c.out, "%d samples in %d batches of %.1f MB\n  order     %s, %s\n  a batch   %.1f chunks in %.1f reads of %.1f MB together, if nothing is at hand (mean of %d)\n",
-		e.Samples, e.Steps, float64(e.BatchBytes)/1e6, e.Order, e.Shuffle, e.Chunks, e.Reads, e.ReadBytes/1e6, e.Looked)
+	window := ""
+	if w := e.Window; w != nil {
+		window = fmt.Sprintf("\n  window    of %d samples from groups of %d×%d chunks, of %d in all", w.Samples, w.Block, w.Block, w.Groups)
+		if w.Chunks > 0 {
+			window += fmt.Sprintf("; %.2f chunks decoded for a sample if the cache holds it", w.Chunks)
+		}
+	}
+	fmt.Fprintf(c.out, "%d samples in %d batches of %.1f MB\n  order     %s, %s%s\n  a batch   %.1f chunks in %.1f reads of %.1f MB together, if nothing is at hand (mean of %d)\n",
+		e.Samples, e.Steps, float64(e.BatchBytes)/1e6, e.Order, e.Shuffle, window, e.Chunks, e.Reads, e.ReadBytes/1e6, e.Looked)
 	return nil
 }
 

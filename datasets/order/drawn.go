@@ -85,6 +85,13 @@ func scaled(high, low, n uint64) uint64 {
 	return out + more
 }
 
+// Window is the groups of a shuffle by windows, and from how many places positions that lie close together come; not ok
+// for another shuffle.
+func (d *Drawn) Window() (g Groups, places uint64, ok bool) {
+	_, ok = d.shuffle.Windowed()
+	return d.choice.groups, min(d.n, 2*d.half), ok
+}
+
 // Len is the number of positions.
 func (d *Drawn) Len() uint64 { return d.n }
 

@@ -289,10 +289,16 @@ func TestWeightsByANumber(t *testing.T) {
 func TestStorageGroupsByChunk(t *testing.T) {
 	w := newWorld(t)
 	samples := split(t, w.labelled)
-	for _, ask := range []Ask{{}, {Filter: filter(t, "row > 16 OR col > 8")}, {Weights: datasets.Balanced}} {
+	for k, ask := range []Ask{
+		{}, {}, {Filter: filter(t, "row > 16 OR col > 8")}, {Filter: filter(t, "row > 16 OR col > 8")}, {Weights: datasets.Balanced}, {Weights: datasets.Balanced},
+	} {
+		algorithm, bytes := order.DrawnByChunk, uint64(0)
+		if k%2 == 1 {
+			algorithm, bytes = order.DrawnAlgorithm, 2<<10
+		}
 		base, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Filter: ask.Filter})
 		require.NoError(t, err)
-		ask.Storage = &Storage{Storage: order.Storage{Edge: 32, Window: 8, Bytes: 1 << 10}}
+		ask.Storage = &Storage{Storage: order.Storage{Edge: 32, Window: 8, Bytes: 1 << 10}, Window: bytes}
 		c, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", ask)
 		require.NoError(t, err)
 		require.Equal(t, base.Len(), c.Len())
@@ -300,18 +306,27 @@ func TestStorageGroupsByChunk(t *testing.T) {
 			continue
 		}
 		got := kept(c, order.Base)
-		chunk := func(i int) [2]int {
+		place := func(i int) []int { // row by row, or the bits of chunk row and column in turns
 			s, err := samples.At(i)
 			require.NoError(t, err)
-			return [2]int{s.Window.Row / 32, s.Window.Col / 32}
+			row, col, z := s.Window.Row/32, s.Window.Col/32, 0
+			if bytes == 0 {
+				return []int{row, col, i}
+			}
+			for bit := range 16 {
+				z |= (row>>bit&1)<<(2*bit+1) | (col>>bit&1)<<(2*bit)
+			}
+			return []int{z, i}
 		}
-		require.True(t, slices.IsSortedFunc(got, func(a, b int) int {
-			x, y := chunk(a), chunk(b)
-			return slices.Compare([]int{x[0], x[1], a}, []int{y[0], y[1], b})
-		}))
+		require.True(t, slices.IsSortedFunc(got, func(a, b int) int { return slices.Compare(place(a), place(b)) }))
 		sorted := slices.Sorted(slices.Values(got))
 		require.Equal(t, kept(base, order.Base), sorted)
-		window := kept(c, order.Window(2<<10))
+		require.Equal(t, bytes > 0, c.Groups().Chunks > 0)
+		o := order.Draw(order.Key{Algorithm: algorithm, Shuffle: order.Window(2 << 10)}, c)
+		var window []int
+		for p := range o.Len() {
+			window = append(window, int(o.At(p)))
+		}
 		require.Equal(t, sorted, slices.Sorted(slices.Values(window)))
 		require.NotEqual(t, got, window)
 	}

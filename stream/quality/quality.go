@@ -12,6 +12,8 @@ import (
 type Samples struct {
 	// Chunk is the number of the chunk that a sample begins in; the numbers follow storage.
 	Chunk []uint32
+	// Block is the number of the block of BlockEdge × BlockEdge chunks that it begins in.
+	Block []uint32
 	// Scenes is the number, in SceneLists, of the list of scenes that a sample shows.
 	Scenes     []uint32
 	SceneLists [][]uint32
@@ -19,12 +21,16 @@ type Samples struct {
 	Class []int32
 }
 
-// Measures are those of one epoch. Of a uniform order, DistinctChunks, DistinctScenes, DeltaEntropy and LabelChi2 are
+// BlockEdge is how many chunks lie along the edge of a block.
+const BlockEdge = 4
+
+// Measures are those of one epoch. Of a uniform order, DistinctChunks, DistinctBlocks, DistinctScenes, DeltaEntropy and LabelChi2 are
 // about 1, and Spearman is about 0. What cannot be said of so few samples is nil.
 type Measures struct {
-	// DistinctChunks is how many chunks a batch has samples of, and DistinctScenes how many scenes, each as a share of
-	// what is expected under a uniform order; the mean of all batches.
+	// DistinctChunks is how many chunks a batch has samples of, DistinctBlocks how many blocks of chunks, and DistinctScenes
+	// how many scenes, each as a share of what is expected under a uniform order; the mean of all batches.
 	DistinctChunks float64 `json:"distinct_chunks"`
+	DistinctBlocks float64 `json:"distinct_blocks"`
 	DistinctScenes float64 `json:"distinct_scenes"`
 	// LargestChunkShare is the share of a batch that is of one chunk, the one it has most of; the mean of all batches.
 	LargestChunkShare float64 `json:"largest_chunk_share"`
@@ -50,7 +56,8 @@ func Of(s Samples, epoch, next []uint32, batch int) Measures {
 	batch = min(batch, len(epoch))
 	e := measured{Samples: s, epoch: epoch, batch: batch, batches: slices.Collect(whole(epoch, batch))}
 	m := Measures{EpochOverlap: figure(e.overlap(next))}
-	m.DistinctChunks, m.LargestChunkShare = e.chunks()
+	m.DistinctChunks, m.LargestChunkShare = e.distinct(s.Chunk)
+	m.DistinctBlocks, _ = e.distinct(s.Block)
 	m.DistinctScenes = e.scenes()
 	places := e.places()
 	m.DeltaEntropy, m.Spearman = figure(deltaEntropy(places)), figure(spearman(places))
@@ -79,18 +86,18 @@ type measured struct {
 	batches [][]uint32
 }
 
-// chunks gives the share of distinct chunks, and that of the largest.
-func (e *measured) chunks() (distinct, largest float64) {
+// distinct gives the share of distinct places, by their number for each sample, and that of the largest.
+func (e *measured) distinct(place []uint32) (distinct, largest float64) {
 	counts := map[uint32]int{}
 	for _, i := range e.epoch {
-		counts[e.Chunk[i]]++
+		counts[place[i]]++
 	}
 	expected := expectedDistinct(counts, len(e.epoch), e.batch)
 	for _, b := range e.batches {
 		in, most := map[uint32]int{}, 0
 		for _, i := range b {
-			in[e.Chunk[i]]++
-			most = max(most, in[e.Chunk[i]])
+			in[place[i]]++
+			most = max(most, in[place[i]])
 		}
 		distinct += float64(len(in)) / expected
 		largest += float64(most) / float64(e.batch)

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	samples, perChunk, batch = 4096, 64, 32
-	perScene, perClass       = 1024, 512
+	samples, perChunk, perBlock, batch = 4096, 64, 256, 32
+	perScene, perClass                 = 1024, 512
 )
 
 // world has samples whose base order is that of storage, of scenes and of classes.
@@ -21,6 +21,7 @@ func world() (s quality.Samples) {
 	}
 	for i := range samples {
 		s.Chunk = append(s.Chunk, uint32(i/perChunk))
+		s.Block = append(s.Block, uint32(i/perBlock))
 		s.Scenes = append(s.Scenes, uint32(i/perScene))
 		s.Class = append(s.Class, int32(i/perClass))
 	}
@@ -54,13 +55,14 @@ func windowed(t *testing.T, epoch, chunks uint64) []uint32 {
 	}
 	c, err := order.NewChoice(stored, nil, groups)
 	require.NoError(t, err)
-	return list(order.Draw(order.Key{Digest: "td1:x", Split: "train", Shuffle: order.Window(chunks << 20), Seed: 7, Epoch: epoch}, c))
+	return list(order.Draw(order.Key{Algorithm: order.DrawnByChunk, Digest: "td1:x", Split: "train", Shuffle: order.Window(chunks << 20), Seed: 7, Epoch: epoch}, c))
 }
 
 // The base order is that of storage: each batch is of one chunk, one scene and one class, and comes again.
 func TestTheBaseOrder(t *testing.T) {
 	m := quality.Of(world(), shuffled(0, false), shuffled(1, false), batch)
 	require.InDelta(t, 1/expected(perChunk), m.DistinctChunks, 1e-9)
+	require.InDelta(t, 1/expected(perBlock), m.DistinctBlocks, 1e-9)
 	require.InDelta(t, 1/expected(perScene), m.DistinctScenes, 1e-9)
 	require.Equal(t, 1.0, m.LargestChunkShare)
 	require.Equal(t, 0.0, *m.DeltaEntropy)
@@ -83,6 +85,7 @@ func expected(size int) float64 {
 func TestAUniformOrder(t *testing.T) {
 	m := quality.Of(world(), shuffled(0, true), shuffled(1, true), batch)
 	require.InDelta(t, 1, m.DistinctChunks, 0.02)
+	require.InDelta(t, 1, m.DistinctBlocks, 0.02)
 	require.InDelta(t, 1, m.DistinctScenes, 0.02)
 	require.InDelta(t, 0.09, m.LargestChunkShare, 0.02) // about three of 32
 	require.InDelta(t, 1, *m.DeltaEntropy, 0.02)
@@ -112,7 +115,7 @@ func TestOrdersByWindows(t *testing.T) {
 
 // What so few samples cannot show is not said, and nothing breaks.
 func TestFewSamples(t *testing.T) {
-	s := quality.Samples{Chunk: []uint32{0, 0, 1}, Scenes: []uint32{0, 0, 0}, SceneLists: [][]uint32{{}}}
+	s := quality.Samples{Chunk: []uint32{0, 0, 1}, Block: []uint32{0, 0, 0}, Scenes: []uint32{0, 0, 0}, SceneLists: [][]uint32{{}}}
 	require.Zero(t, quality.Of(s, nil, nil, 4))
 	m := quality.Of(s, []uint32{1}, []uint32{1}, 4)
 	require.Nil(t, m.Spearman)
