@@ -322,7 +322,10 @@ def blocks(
     in pixels, ``group_bytes`` what a chunk decodes to, and ``shuffle`` is ``window:BYTES``.
     """
     window = int(shuffle_name(shuffle).partition(":")[2])
-    codes = [(cell.encode(), _interleaved(row // edge, col // edge)) for cell, row, col in zip(cells, rows, cols, strict=True)]
+    codes = [
+        (cell.encode(), _interleaved(row // edge, col // edge))
+        for cell, row, col in zip(cells, rows, cols, strict=True)
+    ]
     order = sorted(range(len(kept)), key=lambda i: (codes[i], kept[i]))
     touched = _Touched(
         (*codes[i], rows[i] // edge, (rows[i] + size - 1) // edge, cols[i] // edge, (cols[i] + size - 1) // edge)
@@ -376,7 +379,9 @@ def _spread(n: int) -> int:
 def _half_window(n: int, window: int, group_bytes: int, touched: int) -> int:
     """How many positions half a window of blocks holds."""
     if n and (touched < 1 or group_bytes < 1):
-        raise ValueError(f"groups that touch {touched} chunks of {group_bytes} bytes: a window needs both, from blocks()")
+        raise ValueError(
+            f"groups that touch {touched} chunks of {group_bytes} bytes: a window needs both, from blocks()"
+        )
     return min(n, max(1, n * window // (2 * group_bytes * touched))) if n else 0
 
 
