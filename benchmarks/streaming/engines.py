@@ -8,7 +8,7 @@ from typing import Any
 from .contract import Engine, Variant
 
 CHIPS = frozenset({"w1", "w2", "w3", "w5", "w6r2", "w6r4", "w6j2", "w7"})
-WINDOWS = frozenset({"w4", "w4t8"})
+WINDOWS = frozenset({"w4", "w4o", "w4t8"})
 RAW = frozenset({"w1", "w2", "w5", "w6r2", "w6r4", "w7"})
 PACKED = frozenset({"w3", "w6j2"})
 ALL = CHIPS | WINDOWS
@@ -54,7 +54,7 @@ LIMITS = (
     _limit("sequential read", frozenset({"w7"}), what="disk"),
 )
 
-MAPPED = ALL - PACKED
+MAPPED = ALL - PACKED - {"w4o"}  # cut out, windows that overlap are several times the pixels
 MADE = RAW & ALONE  # for formats of their own, which windows are cut out for; a peer or two of them do for those
 REST = PACKED | WINDOWS
 

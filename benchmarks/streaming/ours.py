@@ -26,7 +26,7 @@ from steps import Terrapin  # noqa: E402
 
 RECIPE = """name: bench
 cube: bench
-window: {{size: {size}, stride: {size}, jitter: {jitter}}}
+window: {{size: {size}, stride: {stride}, jitter: {jitter}}}
 time: {{policy: all}}
 values: raw
 split: {{by: block, block_m: 1000000, buffer_m: 0, train: 1, validate: 0, test: 0, salt: 1}}
@@ -55,7 +55,9 @@ def prepare(job: Job) -> None:
         run("ingest", "bench", *scenes, "--datetime-pattern", "s2_%Y%m%d")
         for scene in scenes:
             scene.unlink()
-        (root / "recipe.yaml").write_text(RECIPE.format(size=w.size, jitter=3 * w.size // 8 if w.windows else 0))
+        (root / "recipe.yaml").write_text(
+            RECIPE.format(size=w.size, stride=w.stride, jitter=3 * w.stride // 8 if w.windows else 0)
+        )
         run("dataset", "commit", root / "recipe.yaml")
         (root / "ids.json").write_text(json.dumps(_numbers(job, root / "data")))
 
@@ -82,7 +84,7 @@ def _scene(job: Job, t: int, root: Path) -> Path:
     across = w.edge // w.size
     with rasterio.open(path, "w", **profile) as out:
         out.descriptions = [f"B{b + 1:02d}" for b in range(w.bands)]
-        for i in range(w.samples):
+        for i in range(w.tiles):
             y, x = i // across * w.size, i % across * w.size
             tile = source.image[t, :, y : y + w.size, x : x + w.size] if w.windows else source.image[i, t]
             out.write(tile, window=Window(x, y, w.size, w.size))
@@ -123,8 +125,8 @@ def serve_flags(job: Job) -> list[str]:
 
 
 def shuffle(job: Job) -> bool | str:
-    """The uniform order, or one by windows of an eighth of the data, half of what a quarter of a cache holds."""
-    return f"window:{job.workload.pixels // 8}" if job.options.get("order") else True
+    """The uniform order, or one by windows as large as a cache of a quarter of the samples."""
+    return f"window:{job.workload.pixels // 4}" if job.options.get("order") else True
 
 
 def batches(job: Job) -> Iterator[Batch]:

@@ -74,7 +74,7 @@ def make(workload: Workload, folder: Path) -> None:
     with Conversion(folder):
         image = np.lib.format.open_memmap(folder / "image.npy", "w+", np.uint16, _stored(w, w.bands))
         mask = np.lib.format.open_memmap(folder / "mask.npy", "w+", np.uint8, _stored(w, 0))
-        for i in range(w.samples):
+        for i in range(w.tiles):
             row, col = divmod(i, w.edge // n)
             for t in range(w.times):
                 pixels, observed = maker.tile(i * w.times + t)

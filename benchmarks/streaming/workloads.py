@@ -28,11 +28,22 @@ class Workload:
     ranks: int = 1  # processes that share one epoch
     jobs: int = 1  # processes that each read an epoch of their own
     cold: bool = False
+    overlap: int = 1  # windows begin every size / overlap pixels
 
     @property
     def edge(self) -> int:
-        """Edge in pixels of the square that the samples lie in side by side."""
-        return math.isqrt(self.samples) * self.size
+        """Edge in pixels of the square that the samples lie in, side by side unless they overlap."""
+        return (math.isqrt(self.samples) + self.overlap - 1) * self.stride
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one window to the next, before each is moved a little."""
+        return self.size // self.overlap
+
+    @property
+    def tiles(self) -> int:
+        """How many squares of a sample's size the pixels are made of."""
+        return (self.edge // self.size) ** 2
 
     @property
     def chunk(self) -> int:
@@ -54,14 +65,15 @@ class Workload:
 
     @property
     def pixels(self) -> int:
-        """Bytes of all samples: a cache that holds a part of them holds that part of these."""
-        return self.samples * self.sample_bytes
+        """Bytes of all pixels and masks: a cache that holds a part of the samples holds that part of these."""
+        return self.tiles * self.sample_bytes
 
     @property
     def folder(self) -> str:
         """Name of the folder of its pixels; workloads of the same pixels share it."""
         kind = "windows" if self.windows else "chips"
-        return f"{kind}-{self.times}x{self.bands}x{self.size}-{self.samples}"
+        overlapping = f"-overlap{self.overlap}" if self.overlap > 1 else ""
+        return f"{kind}-{self.times}x{self.bands}x{self.size}-{self.samples}{overlapping}"
 
 
 ALL = {
@@ -71,6 +83,16 @@ ALL = {
         Workload("w2", "4×256² chips, raw", 4, 256, 1024),
         Workload("w3", "13×256² chips, blosc-zstd-shuffle", 13, 256, 576, stored="zarr"),
         Workload("w4", "unaligned 13×256² windows, T = 1", 13, 256, 576, stored="zarr", windows=True),
+        Workload(
+            "w4o",
+            "13×256² windows that overlap by half, T = 1",
+            13,
+            256,
+            2209,
+            stored="zarr",
+            windows=True,
+            overlap=2,
+        ),
         Workload(
             "w4t8", "unaligned 8×13×256² windows, T = 8", 13, 256, 64, times=8, stored="zarr", windows=True, batch=4
         ),
@@ -84,10 +106,12 @@ ALL = {
 
 
 def scaled(workload: Workload, factor: float) -> Workload:
-    """The workload with about ``factor`` times the samples, always a square number of them."""
-    return replace(workload, samples=max(4, round(math.sqrt(workload.samples * factor))) ** 2)
+    """The workload with about ``factor`` times the samples, always a square number that fills whole tiles."""
+    across = max(4, round(math.sqrt(workload.samples * factor)))
+    return replace(workload, samples=(across - (across - 1) % workload.overlap) ** 2)
 
 
 def small(workload: Workload) -> Workload:
-    """A few megabytes that show whether an engine yields the right samples: 16 of 64², in batches of 4."""
-    return replace(workload, bands=min(workload.bands, 4), size=64, samples=16, times=min(workload.times, 2), batch=4)
+    """A few megabytes that show whether an engine yields the right samples: 16 of 64² by fours, or 9 by threes."""
+    few = replace(workload, bands=min(workload.bands, 4), size=64, samples=16, times=min(workload.times, 2), batch=4)
+    return replace(few, samples=9, batch=3) if workload.overlap > 1 else few
