@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/catalogtest"
@@ -110,7 +111,10 @@ func TestPagesForPeople(t *testing.T) {
 		require.Contains(t, api, conformsTo[0])
 		for accept, want := range map[string]string{
 			"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": "text/html", "application/json, text/html;q=0.1": "application/json", "text/html;q=0, */*": "application/json",
-			"text/html, application/json": "text/html", "application/json, text/html": "application/json", "*/*": "application/json", "nonsense/,;": "application/json",
+			"text/html, application/json": "application/json", "application/json, text/html": "application/json", "*/*": "application/json", "nonsense/,;": "application/json",
+			"text/html": "text/html", "text/html, */*;q=0.1": "text/html", "text/html;q=0.5, */*": "application/json", "text/html, application/*": "application/json",
+			"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2": "application/json", "application/json;q=0.5, text/html": "application/json",
+			"text/html,application/xhtml+xml,application/x-ndjson": "application/json", "text/html,application/xhtml+xml;q=0": "application/json",
 		} {
 			require.Contains(t, w.get(t, "/", "Accept", accept).header.Get("Content-Type"), want, accept)
 		}
@@ -168,6 +172,25 @@ func TestPagesOfDocuments(t *testing.T) {
 	})
 }
 
+// Pages have room for so much of what somebody wrote; what the server itself adds is none of that.
+func TestPagesAreBounded(t *testing.T) {
+	html := []string{"Accept", "text/html,application/xhtml+xml"}
+	onEach(t, func(t *testing.T, w *world) {
+		w.fill(t)
+		long := strings.Repeat("w", 100_000)
+		doc := strings.NewReplacer(`"gone":"y"`, `"title":"`+long+`","description":"`+long+`","`+long+`":1`).Replace(postedX)
+		require.Equal(t, 201, w.post(t, "/collections/mine/items", doc).status)
+		a := w.get(t, "/collections/mine/items/x", html...)
+		require.Contains(t, string(a.body), "There is more than a page shows")
+		require.Less(t, len(a.body), 30_000)
+		require.Less(t, len(w.get(t, "/collections/mine/items", html...).body), 30_000)
+		require.NotContains(t, string(w.get(t, "/collections/s2", html...).body), "There is more than a page shows")
+	})
+	var s shown
+	s.documents(gjson.Parse(`{"links":[{"rel":"self","href":"https://example.com/` + strings.Repeat("w", shownBytes) + `"}]}`))
+	require.Equal(t, shown{}, s, "a long address of this server leaves nothing out")
+}
+
 // An id may hold slashes, and some clients unescape them before they ask.
 func TestAnIDWithSlashes(t *testing.T) {
 	onEach(t, func(t *testing.T, w *world) {
@@ -181,6 +204,18 @@ func TestAnIDWithSlashes(t *testing.T) {
 		for _, path := range []string{"10/2020/x", "10/2020/x%20y/", "10//2020/x%20y", "/"} {
 			require.Equal(t, 404, w.send(t, http.MethodGet, "/collections/mine/items/"+path, "").status, path)
 		}
+		// To change something takes its exact address.
+		require.Equal(t, 201, w.post(t, "/collections/mine/items", postedX).status)
+		for _, path := range []string{"x/", "10/2020/x%20y"} {
+			at := "/collections/mine/items/" + path
+			require.Equal(t, 404, w.do(t, http.MethodDelete, at, "").status, path)
+			require.Equal(t, 404, w.do(t, http.MethodPut, at, postedX, "If-None-Match", "*").status, path)
+			require.Equal(t, 404, w.do(t, http.MethodPatch, at, "{}").status, path)
+		}
+		require.Equal(t, 404, w.get(t, "/collections/mine/items/x/").status)
+		require.Equal(t, 404, w.get(t, "/collections/mine/items/x%2F").status, "nothing was made")
+		require.Equal(t, 200, w.get(t, "/collections/mine/items/x").status)
+		require.Equal(t, 204, w.do(t, http.MethodDelete, "/collections/mine/items/10%2F2020%2Fx%20y", "").status)
 	})
 }
 

@@ -172,10 +172,10 @@ func (a *api) searchPost(w http.ResponseWriter, r *request) error {
 }
 
 // found answers a question of items with a page of features, or with all of them as lines, as the client takes
-// them. The matches are counted on the first page only.
+// them; f says that it is to be a page. The matches are counted on the first page only.
 func (a *api) found(w http.ResponseWriter, r *request, q ask, pages func(catalog.Result) []link, more ...link) error {
 	w.Header()["Vary"] = acceptVaries
-	if media := linesTaken(r.Request); media != "" {
+	if media := linesTaken(r.Request); media != "" && !r.given.Has("f") {
 		if err := a.inCatalog(r); err != nil {
 			return err
 		}

@@ -34,13 +34,22 @@ const exportPage = 1000
 func linesTaken(r *http.Request) string {
 	for _, header := range r.Header.Values("Accept") {
 		for _, one := range strings.Split(header, ",") {
-			switch media, _, _ := strings.Cut(strings.TrimSpace(one), ";"); media {
-			case mediaNDJSON, "application/ndjson", "application/x-jsonlines":
-				return mediaNDJSON
-			case mediaSeq:
-				return mediaSeq
+			media, _, _ := strings.Cut(strings.TrimSpace(one), ";")
+			if lines := lineType(media); lines != "" {
+				return lines
 			}
 		}
+	}
+	return ""
+}
+
+// lineType is the media type of lines that goes by a name, or "".
+func lineType(name string) string {
+	switch name {
+	case mediaNDJSON, "application/ndjson", "application/x-jsonlines":
+		return mediaNDJSON
+	case mediaSeq:
+		return mediaSeq
 	}
 	return ""
 }

@@ -56,6 +56,7 @@ func TestExportOfLines(t *testing.T) {
 		require.Len(t, linesOf(t, w.get(t, "/collections/s2/items.ndjson?sortby=id&fields=id&filter="+url.QueryEscape("eo:cloud_cover < 8"))), 2)
 		require.Len(t, linesOf(t, w.get(t, "/collections/s2/items?limit=3", "Accept", "application/x-ndjson")), 3)
 		require.Len(t, linesOf(t, w.get(t, "/collections/s2/items", "Accept", "application/json;q=0.5, application/x-ndjson")), 25)
+		require.Equal(t, "FeatureCollection", w.get(t, "/collections/s2/items?f=json", "Accept", "application/x-ndjson").json(t)["type"], "f wins")
 		seq := w.get(t, "/search?collections=s2", "Accept", "application/geo+json-seq")
 		require.Equal(t, "application/geo+json-seq", seq.header.Get("Content-Type"))
 		require.Equal(t, 25, bytes.Count(seq.body, []byte{0x1e}))

@@ -35,12 +35,13 @@ func asPage(w http.ResponseWriter, r *request) (bool, error) {
 
 var acceptVaries = []string{"Accept"}
 
-// prefersPage reports whether the client would rather have HTML than JSON; of what it likes alike, what it names first.
+// prefersPage reports whether the client would rather have HTML than any document there is, and says so as browsers do: they name XHTML
+// too. A program that asks for nothing else means it as well; one that names HTML among others gets what programs get.
 func prefersPage(accept []string) bool {
 	if !slices.ContainsFunc(accept, func(one string) bool { return strings.Contains(one, "html") }) {
 		return false // as most are programs
 	}
-	page, document, first := 0.0, 0.0, ""
+	page, document, browses, others := 0.0, 0.0, false, false
 	for _, one := range strings.Split(strings.Join(accept, ","), ",") {
 		media, weights, err := mime.ParseMediaType(one)
 		if err != nil {
@@ -50,19 +51,18 @@ func prefersPage(accept []string) bool {
 		if err != nil {
 			q = 1
 		}
-		switch media {
-		case "text/html", "application/xhtml+xml":
+		switch {
+		case media == "text/html":
 			page = max(page, q)
-		case "application/json", "application/geo+json":
-			document = max(document, q)
-		default:
 			continue
+		case media == "application/xhtml+xml":
+			browses = browses || q > 0
+		case media == "*/*", media == "application/*", media == reply.JSON, media == reply.GeoJSON, lineType(media) != "":
+			document = max(document, q)
 		}
-		if first == "" {
-			first = media
-		}
+		others = others || !strings.Contains(media, "*")
 	}
-	return page > document || page == document && page > 0 && first == "text/html"
+	return page > document && (browses || !others)
 }
 
 // landing is the root: a catalog with a link to everything there is, or a page for people.

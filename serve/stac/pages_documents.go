@@ -9,10 +9,11 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The pages of a document show so many of its members and links each, and so many bytes of a value.
+// The pages of a document show so many of its members and links each, and so many bytes of a value or a name, and of the description.
 const (
-	shownMembers = 200
-	shownBytes   = 500
+	shownMembers     = 200
+	shownBytes       = 500
+	shownDescription = 5000
 )
 
 // fact is a member as a page shows it.
@@ -67,6 +68,7 @@ func (a *api) documentPage(w http.ResponseWriter, r *request, name, self, id, ti
 	if title == "" {
 		title = id
 	}
+	title, description = s.short(title), s.cut(description, shownDescription)
 	return a.page(w, r, name, map[string]any{
 		"API": a.Title, "Base": r.at, "Of": collectionURL(r.at, r.collection), "Collection": r.collection, "Self": self, "ID": id, "Title": title, "Description": description,
 		"Facts": s.Facts, "Assets": s.Assets, "Links": s.Links, "LeftOut": s.LeftOut,
@@ -81,7 +83,7 @@ func (s *shown) facts(of gjson.Result, without ...string) {
 				return false
 			}
 		}
-		s.Facts = append(s.Facts, fact{name.Str, s.short(value.String())})
+		s.Facts = append(s.Facts, fact{s.short(name.Str), s.short(value.String())})
 		return true
 	})
 }
@@ -97,12 +99,12 @@ func (s *shown) documents(of gjson.Result) {
 		return true
 	})
 	s.each(of.Get("links"), func(_, one gjson.Result) bool {
-		l := shownLink{s.target(one), s.short(one.Get("rel").String())}
-		switch l.Rel {
+		rel := one.Get("rel").String()
+		switch rel {
 		case "self", "root", "parent", "collection", "items", "aggregate", "aggregations", "export", relQueryables, relSortables:
 			return false
 		}
-		s.Links = append(s.Links, l)
+		s.Links = append(s.Links, shownLink{s.target(one), s.short(rel)})
 		return true
 	})
 }
@@ -135,12 +137,14 @@ func (s *shown) each(of gjson.Result, show func(name, value gjson.Result) bool) 
 }
 
 // short is a value as a page has room for it.
-func (s *shown) short(value string) string {
-	if len(value) <= shownBytes {
+func (s *shown) short(value string) string { return s.cut(value, shownBytes) }
+
+func (s *shown) cut(value string, most int) string {
+	if len(value) <= most {
 		return value
 	}
 	s.LeftOut = true
-	cut := shownBytes
+	cut := most
 	for !utf8.RuneStart(value[cut]) {
 		cut--
 	}
@@ -177,9 +181,10 @@ func (a *api) itemsPage(w http.ResponseWriter, r *request, q ask) error {
 }
 
 func listed(r *request, docs []json.RawMessage) (out []listedItem) {
+	var s shown
 	for _, doc := range docs {
 		d := gjson.GetManyBytes(doc, "id", "properties.title", "properties.datetime", "properties.start_datetime", "properties.end_datetime")
-		one := listedItem{ID: d[0].Str, Title: d[1].Str, URL: itemURL(r.at, r.collection, d[0].Str), Time: d[2].Str}
+		one := listedItem{ID: d[0].Str, Title: s.short(d[1].Str), URL: itemURL(r.at, r.collection, d[0].Str), Time: d[2].Str}
 		if one.Time == "" {
 			one.Time = day(d[3].Str) + " – " + day(d[4].Str)
 		}

@@ -85,22 +85,24 @@ func methods(given []string) string {
 const featureID = "{featureId}"
 
 // find returns the route of a path that is still escaped, and the names in the path: the collection's and the
-// item's.
-func (a *api) find(escaped string) (*route, [2]string) {
+// item's. Who reads may leave the slashes of an item's id as they are: some clients take an address apart and unescape it. Who
+// changes something names exactly what.
+func (a *api) find(method, escaped string) (*route, [2]string) {
 	given := strings.TrimPrefix(escaped, "/")
+	reads := method == http.MethodGet || method == http.MethodHead
 	for i := range a.routes {
-		if names, ok := a.routes[i].match(given); ok {
+		if names, ok := a.routes[i].match(given, reads); ok {
 			return &a.routes[i], names
 		}
 	}
 	return nil, [2]string{}
 }
 
-func (r *route) match(given string) (names [2]string, ok bool) {
+func (r *route) match(given string, slashes bool) (names [2]string, ok bool) {
 	n := 0
 	for i, want := range r.segments {
 		segment, rest, more := strings.Cut(given, "/")
-		if want == featureID { // clients that take an address apart have its escaped slashes unescaped
+		if want == featureID && slashes && !strings.HasSuffix(given, "/") {
 			segment, more = given, false
 		}
 		if more != (i < len(r.segments)-1) {

@@ -107,7 +107,7 @@ var english = []string{"en"}
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply.Share(w, r)
 	w.Header()["Content-Language"] = english
-	found, names := a.find(r.URL.EscapedPath())
+	found, names := a.find(r.Method, r.URL.EscapedPath())
 	if found == nil {
 		a.Error(w, r, fault.New(fault.NotFound, "there is nothing at %s", r.URL.Path).WithCure("begin at the landing page, /"))
 		return
