@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/textproto"
 	"net/url"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -523,4 +526,28 @@ func TestLinesOfAVerb(t *testing.T) {
 	_, err = io.ReadAll(res.Body)
 	require.Error(t, err, "one that breaks off is seen to")
 	require.Contains(t, f.log.String(), "broke off")
+	require.Contains(t, f.log.String(), `"verb":"whole","actor":"ada","exit":0`)
+	require.NotContains(t, f.log.String(), `"verb":"refused"`, "nothing is said to be done before it is")
+	require.NotContains(t, f.log.String(), `"verb":"broken"`)
+}
+
+// A client that takes every piece in time, but for days, does not hold what the lines are made of for as long.
+func TestLinesHaveTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &syncBuffer{}
+		s := &server{Config: Config{Log: slog.New(slog.NewJSONHandler(log, nil))}}
+		begun := time.Now()
+		require.PanicsWithValue(t, http.ErrAbortHandler, func() {
+			_ = s.lines(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/v1/verbs/slow", nil), func(_ context.Context, w io.Writer) error {
+				for {
+					if _, err := io.WriteString(w, "{}\n"); err != nil {
+						return err
+					}
+					time.Sleep(59 * time.Second)
+				}
+			})
+		})
+		require.InDelta(t, wholeWithin, time.Since(begun), float64(time.Minute))
+		require.Contains(t, log.String(), "longer than 6h")
+	})
 }

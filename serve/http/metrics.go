@@ -86,7 +86,7 @@ func route(path string) string {
 	if len(parts) == 1 {
 		return out
 	}
-	if parts[0] != "collections" || len(parts) > 4 {
+	if parts[0] != "collections" || len(parts) > 4 && parts[2] != "items" { // ids of items may hold slashes
 		return "other"
 	}
 	out += "/{collection}"

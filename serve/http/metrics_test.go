@@ -18,7 +18,7 @@ func TestRoutesAreFew(t *testing.T) {
 		"/": "/", "": "/", "/search": "/search", "/collections": "/collections", "/collections/": "/collections",
 		"/collections/a": "/collections/{collection}", "/collections/a/items": "/collections/{collection}/items", "/collections/a/items/b": "/collections/{collection}/items/{item}",
 		"/collections/a/items.parquet": "/collections/{collection}/items.parquet", "/collections/a/queryables": "/collections/{collection}/queryables",
-		"/collections/a/secret": "other", "/collections/a/items/b/c": "other", "/secret": "other", "/search/secret": "other",
+		"/collections/a/secret": "other", "/collections/a/items/b/c/d": "/collections/{collection}/items/{item}", "/collections/a/queryables/b/c": "other", "/secret": "other", "/search/secret": "other",
 		"/assets/cubes/x": "/assets/*", "/zarr/s2/main/zarr.json": "/zarr/*", "/v1/server": "/v1/server", "/v1/verbs/cube.create": "/v1/verbs/{verb}", "/v1/runs/r1": "/v1/runs/*", "/v1/sessions/a/acknowledge": "/v1/sessions/*", "/v1/secret": "/v1/verbs/{verb}",
 	} {
 		require.Equal(t, want, route(path), path)

@@ -76,22 +76,36 @@ func (s *server) verb(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.Config.Log.InfoContext(r.Context(), "verb", "verb", name, "actor", q.Actor, "exit", exit, "files", len(q.Files))
-	if lines, ok := doc.(Lines); ok {
-		return s.lines(w, r, lines)
+	lines, long := doc.(Lines)
+	if long {
+		if err := s.lines(w, r, lines); err != nil {
+			return err
+		}
 	}
-	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"exit": exit, "document": doc})
+	s.Config.Log.InfoContext(r.Context(), "verb", "verb", name, "actor", q.Actor, "exit", exit, "files", len(q.Files))
+	if !long {
+		s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"exit": exit, "document": doc})
+	}
 	return nil
 }
 
-// takenWithin is how long a client may take for a piece of an answer that is made while it is sent.
-const takenWithin = time.Minute
+// An answer that is made while it is sent holds what it is made of, so a client may take so long for a piece of it, and for the whole.
+const (
+	takenWithin = time.Minute
+	wholeWithin = 6 * time.Hour
+)
 
 // lines answers while the lines are made. An error before the first of them is answered as one.
 func (s *server) lines(w http.ResponseWriter, r *http.Request, lines Lines) error {
-	out := &patient{w: w, control: http.NewResponseController(w)}
+	late := fault.New(fault.Unavailable, "the answer took longer than %s", wholeWithin).WithCure("take it over a faster connection, or on the server's machine")
+	ctx, cancel := context.WithTimeoutCause(r.Context(), wholeWithin, late)
+	defer cancel()
+	out := &patient{w: w, control: http.NewResponseController(w), ctx: ctx}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	err := lines(r.Context(), out)
+	err := lines(ctx, out)
+	if err != nil && errors.Is(context.Cause(ctx), late) {
+		err = late // whoever noticed it first
+	}
 	if err != nil && out.begun {
 		s.Config.Log.WarnContext(r.Context(), "an answer broke off", "path", r.URL.Path, "err", err)
 		panic(http.ErrAbortHandler)
@@ -99,15 +113,19 @@ func (s *server) lines(w http.ResponseWriter, r *http.Request, lines Lines) erro
 	return err
 }
 
-// patient writes to a client that has takenWithin for each piece.
+// patient writes to a client that has takenWithin for each piece, until the context of the whole ends.
 type patient struct {
 	w       io.Writer
 	control *http.ResponseController
+	ctx     context.Context
 	begun   bool
 }
 
 // Write gives the client its time anew.
 func (p *patient) Write(b []byte) (int, error) {
+	if p.ctx.Err() != nil {
+		return 0, context.Cause(p.ctx)
+	}
 	p.begun = true
 	if err := p.control.SetWriteDeadline(time.Now().Add(takenWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
