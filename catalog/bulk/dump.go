@@ -44,37 +44,37 @@ func Backup(ctx context.Context, from catalog.Snapshotter, w io.Writer, told fun
 }
 
 func backupOf(ctx context.Context, from Pager, w io.Writer, told func(Kept)) (kept Kept, err error) {
-	out := bufio.NewWriterSize(w, 1<<20)
-	line := func(text []byte) {
-		_, _ = out.Write(text) // an error stays, and is told by Flush
-		_ = out.WriteByte('\n')
+	out := newLines(w, "backup")
+	if err := out.line([]byte(backupHead)); err != nil {
+		return kept, err
 	}
-	line([]byte(backupHead))
 	all, err := CollectionsOf(ctx, from, Wanted{Posted: true})
 	if err != nil {
 		return kept, err
 	}
 	for _, doc := range all {
-		line(doc)
+		if err := out.line(doc); err != nil {
+			return kept, err
+		}
 		kept.Collections++
 		for item, err := range ItemsOf(ctx, from, gjson.GetBytes(doc, "id").Str) {
+			if err == nil {
+				err = out.line(item)
+			}
 			if err != nil {
 				return kept, err
 			}
-			line(item)
 			if kept.Items++; told != nil && kept.Items%pageItems == 0 {
 				told(kept)
 			}
 		}
 	}
-	line(fmt.Appendf(nil, `{"terrapin":"end","collections":%d,"items":%d}`, kept.Collections, kept.Items))
-	if err := out.Flush(); err != nil {
-		return kept, fault.New(fault.Unavailable, "write the backup: %w", err).WithCure("make room and begin again")
-	}
-	return kept, nil
+	_ = out.line(fmt.Appendf(nil, `{"terrapin":"end","collections":%d,"items":%d}`, kept.Collections, kept.Items)) // end tells of an error
+	return kept, out.end()
 }
 
-// CopyBackup writes a backup that is read from elsewhere, and returns the numbers that it ends with. One that breaks off is an error.
+// CopyBackup writes a backup that is read from elsewhere, and returns the numbers that it ends with. One that breaks off, or has
+// another number of lines than it says, is an error, and so is what is none.
 func CopyBackup(w io.Writer, r io.Reader, told func(Kept)) (kept Kept, err error) {
 	in := bufio.NewReaderSize(r, 1<<20)
 	var last []byte // the beginning of the line that was read last
@@ -82,6 +82,9 @@ func CopyBackup(w io.Writer, r io.Reader, told func(Kept)) (kept Kept, err error
 		part, err := in.ReadSlice('\n')
 		if begins && len(part) > 0 {
 			last = append(last[:0], part[:min(len(part), longestEnd)]...)
+			if lines == 0 && !errors.Is(err, io.EOF) && strings.TrimSuffix(string(last), "\n") != backupHead {
+				return kept, fault.New(fault.Invalid, "what was read is no backup of a catalog").WithCure("check the address: a terrapin server of this release gives one")
+			}
 		}
 		if _, err := w.Write(part); err != nil {
 			return kept, fault.New(fault.Unavailable, "write the backup: %w", err).WithCure("make room and begin again")
@@ -93,7 +96,7 @@ func CopyBackup(w io.Writer, r io.Reader, told func(Kept)) (kept Kept, err error
 			}
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF):
-			if gjson.GetBytes(last, "terrapin").Str != "end" || json.Unmarshal(last, &kept) != nil {
+			if gjson.GetBytes(last, "terrapin").Str != "end" || json.Unmarshal(last, &kept) != nil || lines != kept.Collections+kept.Items+2 {
 				return kept, fault.New(fault.Unavailable, "the backup broke off after %d lines", lines).WithCure("take it again; the server's log tells why")
 			}
 			return kept, nil
@@ -103,7 +106,7 @@ func CopyBackup(w io.Writer, r io.Reader, told func(Kept)) (kept Kept, err error
 	}
 }
 
-// longestEnd is more bytes than the last line of a backup has.
+// longestEnd is more bytes than the first and the last line of a backup have.
 const longestEnd = 200
 
 // Compressed packs what is written by what a file's name ends in: .gz, .zst, or not at all. Close ends the packing, and does

@@ -2,11 +2,14 @@ package bulk
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,11 +81,19 @@ func TestABackupIsRestored(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Kept{2, 1203}, kept)
 		require.Equal(t, out.String(), again.String())
-		for _, cut := range []int{0, 10, out.Len() / 2, out.Len() - 3} {
+		for _, cut := range []int{0, 10, out.Len() / 2, out.Len() - 3, out.Len() - 1} {
 			_, err = CopyBackup(&again, bytes.NewReader(out.Bytes()[:cut]), nil)
 			require.True(t, fault.Is(err, fault.Unavailable), "%d: %v", cut, err)
 		}
 		lines := strings.SplitAfter(out.String(), "\n")
+		_, err = CopyBackup(&again, strings.NewReader(strings.Join(append(lines[:5:5], lines[6:]...), "")), nil)
+		require.True(t, fault.Is(err, fault.Unavailable), "a line less: %v", err)
+		for _, bad := range []string{strings.Join(lines[1:], ""), "{}\n", strings.Repeat("x", 3<<20)} {
+			again.Reset()
+			_, err = CopyBackup(&again, strings.NewReader(bad), nil)
+			require.True(t, fault.Is(err, fault.Invalid), "no backup: %v", err)
+			require.Zero(t, again.Len())
+		}
 		for what, content := range map[string]string{"cut": out.String()[:out.Len()/2], "a line less": strings.Join(append(lines[:5:5], lines[6:]...), "")} {
 			require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 			_, err = Load{Target: Into(catalogtest.NewMemory())}.Run(t.Context(), []Source{s})
@@ -96,6 +107,51 @@ func TestABackupIsRestored(t *testing.T) {
 	_, err := Load{Target: Into(other)}.Run(t.Context(), []Source{FromPages(Of(c), "c")})
 	require.NoError(t, err)
 	require.Equal(t, withoutBucket(held(t, c)), held(t, other))
+}
+
+// fullAfter takes so many bytes.
+type fullAfter int
+
+func (f *fullAfter) Write(p []byte) (int, error) {
+	if *f -= fullAfter(len(p)); *f < 0 {
+		return 0, syscall.ENOSPC
+	}
+	return len(p), nil
+}
+
+// countedPager counts the pages that are asked for.
+type countedPager struct {
+	Pager
+	pages int
+}
+
+func (c *countedPager) Page(ctx context.Context, a Ask) (Page, error) {
+	c.pages++
+	return c.Pager.Page(ctx, a)
+}
+
+// A disk that is full ends what is written there, and not only after all was read.
+func TestAFullDiskEndsABackup(t *testing.T) {
+	c := catalogtest.NewMemory()
+	ch := catalog.Changes{Collections: []json.RawMessage{json.RawMessage(collectionDoc("a"))}}
+	for i := range 5 * pageItems {
+		ch.Items = append(ch.Items, catalogtest.Item("a", fmt.Sprint(i), "null", `"datetime":"2021-01-01T00:00:00Z","x":"`+strings.Repeat("x", 2000)+`"`))
+	}
+	_, err := c.Apply(t.Context(), ch)
+	require.NoError(t, err)
+	for name, write := range map[string]func(from Pager, w io.Writer) error{
+		"backup": func(from Pager, w io.Writer) error { _, err := backupOf(t.Context(), from, w, nil); return err },
+		"export": func(from Pager, w io.Writer) error {
+			_, err := ExportLines(t.Context(), from, w, Wanted{}, "", nil)
+			return err
+		},
+	} {
+		from, disk := &countedPager{Pager: Of(c)}, fullAfter(0)
+		err = write(from, &disk)
+		require.ErrorIs(t, err, syscall.ENOSPC, name)
+		require.True(t, fault.Is(err, fault.Unavailable), name)
+		require.LessOrEqual(t, from.pages, 3, name)
+	}
 }
 
 func TestAnExportIsLoaded(t *testing.T) {

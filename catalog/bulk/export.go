@@ -38,32 +38,51 @@ func Served(docs iter.Seq2[json.RawMessage, error], base string) iter.Seq2[json.
 
 // ExportLines writes collections, each before its items, a document to a line.
 func ExportLines(ctx context.Context, from Pager, w io.Writer, wanted Wanted, base string, told func(Exported)) (done Exported, err error) {
-	out := bufio.NewWriterSize(w, 1<<20)
-	line := func(text []byte) {
-		_, _ = out.Write(text) // an error stays, and is told by Flush
-		_ = out.WriteByte('\n')
-	}
+	out := newLines(w, "export")
 	all, err := CollectionsOf(ctx, from, wanted)
 	if err != nil {
 		return done, err
 	}
 	for _, doc := range all {
-		line(catalog.Serve(doc, base, ""))
+		if err := out.line(catalog.Serve(doc, base, "")); err != nil {
+			return done, err
+		}
 		done.Collections++
 		for item, err := range Served(ItemsOf(ctx, from, gjson.GetBytes(doc, "id").Str), base) {
+			if err == nil {
+				err = out.line(item)
+			}
 			if err != nil {
 				return done, err
 			}
-			line(item)
 			if done.Items++; told != nil && done.Items%pageItems == 0 {
 				told(done)
 			}
 		}
 	}
-	if err := out.Flush(); err != nil {
-		return done, fault.New(fault.Unavailable, "write the lines: %w", err).WithCure("make room and begin again")
+	return done, out.end()
+}
+
+// lines writes documents, each to a line. Once one could not be written, none is.
+type lines struct {
+	*bufio.Writer
+	what string
+}
+
+func newLines(w io.Writer, what string) lines { return lines{bufio.NewWriterSize(w, 1<<20), what} }
+
+func (l lines) line(text []byte) error {
+	_, _ = l.Write(text) // an error stays
+	return l.failed(l.WriteByte('\n'))
+}
+
+func (l lines) end() error { return l.failed(l.Flush()) }
+
+func (l lines) failed(err error) error {
+	if err == nil {
+		return nil
 	}
-	return done, nil
+	return fault.New(fault.Unavailable, "write the %s: %w", l.what, err).WithCure("make room and begin again")
 }
 
 // ExportTable writes the items of the collections, one after the other, as one table, with the collections in its metadata.

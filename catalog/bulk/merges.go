@@ -73,6 +73,9 @@ func (c *mergeCache) keep(hash uint64, m *merge) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if old := c.known[hash]; old != nil && old.eo == m.eo && old.raster == m.raster {
+		return // another load was as fast
+	}
 	size := 2*(len(m.eo)+len(m.raster)) + len(m.bands) + 500
 	if c.known == nil || c.size+size > mergesBytes {
 		c.known, c.size = map[uint64]*merge{}, 0

@@ -44,4 +44,10 @@ func TestMergesAreRemembered(t *testing.T) {
 	_, err := Upgrade(json.RawMessage(`{"type":"Feature","stac_version":"1.0.0","id":"i","properties":{},"assets":{"a":{"eo:bands":[{"name":"B1"}]}}}`))
 	require.NoError(t, err)
 	require.Len(t, merges.known, 1)
+	size := merges.size
+	for hash, m := range merges.known {
+		merges.keep(hash, &merge{eo: m.eo, raster: m.raster})
+		require.Same(t, m, merges.known[hash], "what is known is not kept again")
+	}
+	require.Equal(t, size, merges.size)
 }

@@ -33,10 +33,12 @@ func upgradeBands(t *tree.Tree, o tree.Node, lift bool) {
 	var known uint64
 	var before merge
 	if lift && now == tree.None {
-		if known = bandsHash(t, eo, raster); known != 0 && merges.apply(t, o, eo, raster, known) {
-			return
+		if known = bandsHash(t, eo, raster); known != 0 {
+			if merges.apply(t, o, eo, raster, known) {
+				return
+			}
+			before.eo, before.raster = string(t.Raw(eo)), string(t.Raw(raster))
 		}
-		before.eo, before.raster = string(t.Raw(eo)), string(t.Raw(raster))
 	}
 	last := t.Last(o)
 	bands := parts(t, now)
