@@ -103,6 +103,7 @@ var codes = map[string]struct {
 	"08":    {fault.Unavailable, "do it again; if it stays so, check that the database runs, and that this machine reaches it"},
 	"22":    {fault.Invalid, "use values that the database can keep"},
 	"25006": {fault.Precondition, "give the address of the database that takes writes: this one only reads"},
+	"25P03": {fault.Unavailable, "take it again, and faster: the server ended what waited too long for the next question"},
 	"28":    {fault.Precondition, "check user and password (PGPASSWORD, ~/.pgpass) and the server's pg_hba.conf"},
 	"3D000": {fault.Precondition, "make the database with CREATE DATABASE, or name another"},
 	"40":    {fault.Unavailable, "do it again: others were at work on the same documents"},

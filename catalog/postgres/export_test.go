@@ -37,3 +37,9 @@ func (e explaining) Query(ctx context.Context, text string, args []any, visit fu
 	*e.plans = append(*e.plans, plan)
 	return e.session.Query(ctx, text, args, visit)
 }
+
+// AskStill asks what a snapshot reads for one text.
+func AskStill(ctx context.Context, r catalog.Reader, question string) (text string, err error) {
+	err = r.(*still).s.Query(ctx, question, nil, func(row sqlgen.Row) error { return row.Scan(&text) })
+	return text, err
+}

@@ -91,3 +91,24 @@ func TestLimitOfTheServer(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Unavailable), err)
 	require.Contains(t, fault.CureOf(err), "statement_timeout")
 }
+
+// A snapshot waits for who takes slowly what was read of it; one that waited too long is to be taken again.
+func TestASnapshotWaits(t *testing.T) {
+	ctx, c := context.Background(), open(t, pgtest.Database(t))
+	err := c.Snapshot(ctx, func(r catalog.Reader) error {
+		idle, err := postgres.AskStill(ctx, r, `SELECT current_setting('idle_in_transaction_session_timeout')`)
+		require.NoError(t, err)
+		require.Equal(t, "6h", idle)
+		_, err = postgres.AskStill(ctx, r, `SELECT set_config('idle_in_transaction_session_timeout', '50', true)`)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		_, err = r.Collections(ctx, catalog.Everything(), catalog.Query{})
+		return err
+	})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.Contains(t, fault.CureOf(err), "take it again")
+	require.NoError(t, c.Snapshot(ctx, func(r catalog.Reader) error {
+		_, err := r.Collections(ctx, catalog.Everything(), catalog.Query{})
+		return err
+	}))
+}

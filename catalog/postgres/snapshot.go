@@ -3,13 +3,17 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/terrapin-eo/terrapin/catalog"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 )
 
+// snapshotIdle is how long a snapshot waits for the next question: what was read may go to a client that has as long for all of it.
+const snapshotIdle = 6 * time.Hour
+
 // Snapshot shows one state of the database, in a transaction on a reader's connection. The server keeps what is
-// changed and deleted until it ends. It ends by the server's hand where nothing is asked for a minute longer than the longest read may take.
+// changed and deleted until it ends. It ends by the server's hand where nothing is asked for snapshotIdle.
 func (c *Catalog) Snapshot(ctx context.Context, do func(catalog.Reader) error) error {
 	conn, err := c.read.Acquire(ctx)
 	if err != nil {
@@ -21,7 +25,7 @@ func (c *Catalog) Snapshot(ctx context.Context, do func(catalog.Reader) error) e
 	m.shelf = catalog.NewShelf(c.signer, func(context.Context) (int64, error) { return 0, nil }, m.everyCollection)
 	// The first statement is what it is a snapshot of.
 	if err := m.read(ctx, "take a snapshot", func(ctx context.Context) error {
-		return s.Query(ctx, `SELECT 1`, nil, func(sqlgen.Row) error { return nil })
+		return s.Query(ctx, `SELECT set_config('idle_in_transaction_session_timeout', $1, true)`, []any{milliseconds(snapshotIdle)}, func(sqlgen.Row) error { return nil })
 	}); err != nil {
 		return err
 	}
