@@ -20,6 +20,7 @@ import (
 
 	"github.com/terrapin-eo/terrapin/catalog/postgres/pgtest"
 	"github.com/terrapin-eo/terrapin/cube/cubetest"
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // ask gets a document of a server.
@@ -220,4 +221,18 @@ func TestTheCatalogGuideRuns(t *testing.T) {
 	require.True(t, found)
 	script, _, _ = strings.Cut(script, "```")
 	require.Contains(t, cubetest.Python(t, script), "s2_2021")
+}
+
+// Where no server answers, only who puts something in reads that what is in already is skipped.
+func TestNoServerAnswers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	url := "http://" + l.Addr().String()
+	_, _, err = callServer(t.Context(), url, "ingest", json.RawMessage("{}"), nil, "ada")
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.Contains(t, fault.CureOf(err), "runs there, and run the same command again")
+	err = streamed(t.Context(), url, catalogBackupVerb.name, "ada", nil)
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.Equal(t, "check that `terrapin serve` runs there", fault.CureOf(err))
 }

@@ -36,6 +36,9 @@ func sendForm(ctx context.Context, url, name, actor string, write func(*multipar
 	form := multipart.NewWriter(writer)
 	go func() { writer.CloseWithError(write(form)) }()
 	res, err := post(ctx, url, name, actor, form.FormDataContentType(), body)
+	if fault.Is(err, fault.Unavailable) {
+		return nil, 0, fault.New(fault.Unavailable, "%w", err).WithCure("%s, and run the same command again: what is in already is skipped", fault.CureOf(err))
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -68,7 +71,7 @@ func post(ctx context.Context, url, name, actor, media string, body io.Reader) (
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "server %s: %w", url, err).
-			WithCure("check that `terrapin serve` runs there, and run the same command again: what is in already is skipped")
+			WithCure("check that `terrapin serve` runs there")
 	}
 	return res, nil
 }

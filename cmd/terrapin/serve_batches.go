@@ -21,7 +21,8 @@ type batchServers struct {
 	rings   *ring.Server
 	ringAt  net.Listener // nil where there can be none
 	flights []net.Listener
-	// elsewhere is where the same batches come faster than over the flights' first, by transport.
+	// elsewhere is where else the same batches come, by transport: faster than over the flights' first, but for a socket of theirs,
+	// which has the permissions of a file instead.
 	elsewhere map[string]string
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"net"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow/flight"
@@ -53,4 +55,36 @@ func TestFlightOnASocket(t *testing.T) {
 	file := scenes(t)[0]
 	other.json(exitRefused, "serve", "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--flight-socket", file)
 	assert.FileExists(t, file)
+}
+
+// Of servers that start at once in place of a killed one, one gets the socket and keeps it.
+func TestASocketIsTakenOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	for range 50 {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		require.NoError(t, err)
+		l.SetUnlinkOnClose(false)
+		require.NoError(t, l.Close())
+		var got [4]net.Listener
+		var all sync.WaitGroup
+		for i := range got {
+			all.Go(func() { got[i], _ = listenLocal(path) }) // the others are refused
+		}
+		all.Wait()
+		n := 0
+		for _, l := range got {
+			if l != nil {
+				n++
+			}
+		}
+		require.Equal(t, 1, n)
+		conn, err := net.Dial("unix", path)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		for _, l := range got {
+			if l != nil {
+				require.NoError(t, l.Close())
+			}
+		}
+	}
 }
