@@ -95,7 +95,8 @@ func (t *Tree) space() byte {
 	return 0
 }
 
-// whole takes the text's value and notes what is in it. It calls nothing within itself, however deep the text is.
+// whole takes the text's value and notes what is in it. It calls nothing within itself, however deep the text is;
+// a list that begin passes over is taken by pass, which does, as deep as t.most allows.
 func (t *Tree) whole() error {
 	in, last, n := None, None, Root // the container, what was noted in it last, and whose value comes
 	for {
