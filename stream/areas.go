@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,6 +25,11 @@ func (s *windowSource) convertBy(ctx context.Context, known *versions, t WindowT
 				WithCure(`leave the key "values" out`)
 		}
 		kind, version = v.Values, v.Ref()
+		if kind == datasets.Raw {
+			if err := s.checkRaw(v); err != nil {
+				return "", inKey("normalise", err)
+			}
+		}
 		if err := s.statistics(v); err != nil {
 			return "", err
 		}
@@ -31,6 +37,31 @@ func (s *windowSource) convertBy(ctx context.Context, known *versions, t WindowT
 	own := datasets.Group{DType: s.Region.Group.DType, Stats: s.stats}
 	s.values = values{floats: t.DType == cube.Float32, physical: kind == datasets.Physical, normalise: version != ""}.of(own)
 	return version, nil
+}
+
+// checkRaw refuses raw numbers that mean something else than those which the version's statistics are of.
+func (s *windowSource) checkRaw(v *datasets.Version) error {
+	if err := v.CheckRaw(); err != nil || len(v.Slices) == 0 {
+		return err
+	}
+	of := v.Slices[0].Contract
+	var other []string
+	for _, sl := range s.Slices {
+		if sl.Contract != of {
+			c := sl.Contract
+			other = append(other, fmt.Sprintf("%s (scale %g offset %g baseline %q)", sl.Item, c.Scale, c.Offset, c.Baseline))
+		}
+	}
+	if len(other) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(other); n > 3 {
+		other, more = other[:3], fmt.Sprintf(" and %d more", n-3)
+	}
+	return fault.New(fault.Precondition, "the statistics of %s are of raw values of the radiometric contract scale %g offset %g baseline %q, which these scenes of the area do not have: %s%s",
+		v.Ref(), of.Scale, of.Offset, of.Baseline, strings.Join(other, ", "), more).
+		WithCure("commit the version with values: physical, or leave these scenes out with the key \"time\"")
 }
 
 // statistics finds those of the bands in a version, in whichever of its resolutions.

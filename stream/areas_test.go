@@ -19,15 +19,25 @@ func TestAreasAreConvertedAsSamplesAre(t *testing.T) {
 		text := "name: crops\ncube: s2\nwindow: {size: 7}\nsplit: {by: block, block_m: 320, train: 1, validate: 0, test: 0}\n" + recipe
 		_, err := datasets.Commit(t.Context(), w.cfg, []byte(text), "test")
 		require.NoError(t, err, fault.CureOf(err))
-		ref := fmt.Sprintf("crops@v%d", n+1)
-		stored, seen, said := w.images(t, `{"cube": "s2", "size": 8, "batch_size": 3}`)
+		ref, where := fmt.Sprintf("crops@v%d", n+1), `{"cube": "s2", "size": 8, "batch_size": 3`
+		if n == 0 {
+			parsed, err := ParseTicket(fmt.Appendf(nil, `{"cube": "s2", "normalise": %q}`, ref))
+			require.NoError(t, err)
+			_, err = w.engine.Open(t.Context(), parsed)
+			require.True(t, fault.Is(err, fault.Precondition), err)
+			require.ErrorContains(t, err, "which these scenes of the area do not have: a (scale 0.0001 offset -0.1")
+			require.NotContains(t, err.Error(), "b (")
+			require.Contains(t, fault.CureOf(err), "values: physical")
+			where += `, "time": ["2021-03-02", ".."]`
+		}
+		stored, seen, said := w.images(t, where+`}`)
 		require.Equal(t, saidOfValues{"uint16", "uint16", "raw", false, said.Contracts, said.Statistics}, said)
 		require.Empty(t, said.Statistics)
-		float, _, said := w.images(t, `{"cube": "s2", "size": 8, "batch_size": 3, "dtype": "float32"}`)
+		float, _, said := w.images(t, where+`, "dtype": "float32"}`)
 		require.Equal(t, saidOfValues{"float32", "uint16", "raw", false, said.Contracts, said.Statistics}, said)
-		physical, _, said := w.images(t, `{"cube": "s2", "size": 8, "batch_size": 3, "values": "physical"}`)
+		physical, _, said := w.images(t, where+`, "values": "physical"}`)
 		require.Equal(t, saidOfValues{"float32", "uint16", "physical", false, said.Contracts, said.Statistics}, said)
-		normal, _, of := w.images(t, fmt.Sprintf(`{"cube": "s2", "size": 8, "batch_size": 3, "normalise": %q}`, ref))
+		normal, _, of := w.images(t, fmt.Sprintf(`%s, "normalise": %q}`, where, ref))
 		require.True(t, of.Normalise)
 		require.Equal(t, []string{"raw", "physical"}[n], of.Values)
 		bands, slots, pixels := len(of.Statistics), len(of.Contracts), 64
@@ -79,10 +89,10 @@ func TestAreasAreConvertedAsSamplesAre(t *testing.T) {
 	band := w.openTicket(t, `{"cube": "s2"}`).src.(*windowSource).names[1]
 	_, err = datasets.Commit(t.Context(), w.cfg, fmt.Appendf(nil, narrow, band), "test")
 	require.NoError(t, err)
-	parsed, err := ParseTicket([]byte(`{"cube": "s2", "normalise": "narrow@v1"}`))
+	parsed, err := ParseTicket([]byte(`{"cube": "s2", "time": ["2021-03-02", ".."], "normalise": "narrow@v1"}`))
 	require.NoError(t, err)
 	_, err = w.engine.Open(t.Context(), parsed)
 	require.ErrorContains(t, err, "has no statistics of band")
 	require.Contains(t, fault.CureOf(err), band)
-	w.openTicket(t, fmt.Sprintf(`{"cube": "s2", "normalise": "narrow@v1", "bands": [%q]}`, band))
+	w.openTicket(t, fmt.Sprintf(`{"cube": "s2", "time": ["2021-03-02", ".."], "normalise": "narrow@v1", "bands": [%q]}`, band))
 }
