@@ -72,14 +72,18 @@ var manifestSchema = arrow.NewSchema([]arrow.Field{
 // rowGroup is how many samples one row group of the manifest holds.
 const rowGroup = 64 << 10
 
-// manifest writes manifest.parquet: the samples by id.
+// manifest writes manifest.parquet: the samples by id. What the recipe says of the training split is tried on it.
 func (p *plan) manifest(collection string) ([]byte, error) {
 	var out bytes.Buffer
 	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCreatedBy("terrapin"),
 		parquet.WithRootRepetition(parquet.Repetitions.Required), parquet.WithVersion(parquet.V2_LATEST))
 	w, err := pqarrow.NewFileWriter(manifestSchema, &out, props, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema(), pqarrow.WithCoerceTimestamps(arrow.Microsecond)))
 	if err != nil {
-		return nil, fault.New(fault.Internal, "write the manifest: %w", err)
+		return nil, written(err)
+	}
+	tried, err := p.trial(collection)
+	if err != nil {
+		return nil, err
 	}
 	bounds := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
 	for first := 0; first < len(p.samples); first += rowGroup {
@@ -87,11 +91,16 @@ func (p *plan) manifest(collection string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = w.Write(record)
+		if err = tried.take(record); err == nil {
+			err = written(w.Write(record))
+		}
 		record.Release()
 		if err != nil {
-			return nil, fault.New(fault.Internal, "write the manifest: %w", err)
+			return nil, err
 		}
+	}
+	if err := tried.check(); err != nil {
+		return nil, err
 	}
 	// In this order: the same samples give the same bytes, by which a commit knows what it left behind.
 	for _, entry := range []struct {
@@ -100,16 +109,24 @@ func (p *plan) manifest(collection string) ([]byte, error) {
 	}{{"geo", geoMetadata(bounds)}, {"stac-geoparquet", map[string]any{"version": "1.0.0"}}} {
 		text, err := json.Marshal(entry.value)
 		if err != nil {
-			return nil, fault.New(fault.Internal, "write the manifest: %w", err)
+			return nil, written(err)
 		}
 		if err := w.AppendKeyValueMetadata(entry.key, string(text)); err != nil {
-			return nil, fault.New(fault.Internal, "write the manifest: %w", err)
+			return nil, written(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, fault.New(fault.Internal, "write the manifest: %w", err)
+		return nil, written(err)
 	}
 	return out.Bytes(), nil
+}
+
+// written says what failed; nil stays nil.
+func written(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fault.New(fault.Internal, "write the manifest: %w", err)
 }
 
 // geoMetadata is the "geo" entry of GeoParquet 1.1; without a CRS it is longitude and latitude.

@@ -73,3 +73,16 @@ func PropertyNames(all []Property, kinds ...PropertyKind) []string {
 	}
 	return out
 }
+
+// ColumnsOf are the columns of the manifest that properties are made of, each once, and before them the split.
+func ColumnsOf(properties []Property) []string {
+	out := []string{"split"}
+	for _, p := range properties {
+		for _, c := range p.Columns {
+			if !slices.Contains(out, c) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}

@@ -98,10 +98,7 @@ func (p *plan) train(context.Context) error {
 	if t.Shuffle != nil {
 		p.shuffle = *t.Shuffle
 	}
-	var pin *LabelPin
-	if p.labels != nil {
-		pin = &LabelPin{Classes: classesOf(p.labels)}
-	}
+	pin := p.labelPin()
 	all := pin.Properties()
 	if t.Filter != "" {
 		e, err := cql2.ParseText(t.Filter)
@@ -129,4 +126,12 @@ func (p *plan) train(context.Context) error {
 			"use class_balanced, weights by class, or one of: "+strings.Join(PropertyNames(all, NumberKind), ", "))
 	}
 	return nil
+}
+
+// labelPin has the classes of the labels; nil without labels.
+func (p *plan) labelPin() *LabelPin {
+	if p.labels == nil {
+		return nil
+	}
+	return &LabelPin{Classes: classesOf(p.labels)}
 }

@@ -91,7 +91,9 @@ func (l *LabelPin) classWeights(classes []Class, weights []float64) (ClassWeight
 		text = append(text, number...)
 		name := l.ClassName(c.Value)
 		if other, known := out.of[name]; known && other != weights[i] {
-			return out, fault.New(fault.Invalid, "weights: two classes are named %q, and samples do not tell which they have", name).WithCure("give both one weight")
+			twin := slices.IndexFunc(classes, func(o Class) bool { return l.ClassName(o.Value) == name })
+			return out, fault.New(fault.Invalid, "weights: two classes are named %q, and samples do not tell which they have", name).
+				WithCure("name both by their values, with one weight: {%q: %g, %q: %g}", strconv.FormatInt(classes[twin].Value, 10), max(other, weights[i]), strconv.FormatInt(c.Value, 10), max(other, weights[i]))
 		}
 		out.of[name] = weights[i]
 	}

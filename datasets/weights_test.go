@@ -2,12 +2,15 @@ package datasets
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/fault"
+	"github.com/terrapin-eo/terrapin/labels"
 )
 
 // weightVectors are testdata/conformance/weights.json.
@@ -103,4 +106,35 @@ func FuzzClassWeights(f *testing.F) {
 			t.Fatalf("%q became %q and that %q, %v", text, w.Text, again.Text, err)
 		}
 	})
+}
+
+// What a default of the training split keeps and weighs is counted before the version is there for ever.
+func TestWeightsThatAreAllZeroAreNotCommitted(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	rev, err := labels.Open(t.Context(), w.root, "cropland", "")
+	require.NoError(t, err)
+	of := func(weight string) string {
+		var parts []string
+		for _, c := range rev.Classes {
+			parts = append(parts, fmt.Sprintf("%d: %s", c.Value, weight))
+		}
+		return "weights: {class: {" + strings.Join(parts, ", ") + "}}\n"
+	}
+	err = w.refused(t, cropsRecipe+of("0"))
+	require.True(t, fault.Is(err, fault.Precondition), err)
+	require.ErrorContains(t, err, "recipe line 8, column 10: weights: all ")
+	err = w.refused(t, cropsRecipe+"filter: labelled > 1\n"+of("2"))
+	require.ErrorContains(t, err, "recipe line 8, column 9: filter: none of the ")
+	require.Equal(t, "v1", w.commit(t, cropsRecipe+"filter: labelled > 0\nweights: class_balanced\n").Version)
+	require.Equal(t, "v2", w.commit(t, cropsRecipe+of("0.5")).Version)
+}
+
+func TestTwoClassesOfOneNameAreNamedByTheirValues(t *testing.T) {
+	l := &LabelPin{Classes: []Class{{Value: 2, Name: "maize"}, {Value: 5, Name: "maize"}, {Value: 7, Name: "rye"}}}
+	_, err := l.ClassWeights(`{"class": {"maize": 3}}`)
+	require.ErrorContains(t, err, `two classes are named "maize"`)
+	require.Equal(t, `name both by their values, with one weight: {"2": 3, "5": 3}`, fault.CureOf(err))
+	w, err := l.ClassWeights(`{"class": {"2": 3, "5": 3}}`)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, w.Of("maize"))
 }

@@ -93,4 +93,21 @@ func TestARecipeThatCannotBeTrainedByIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, says[0])
 		require.Contains(t, fault.CureOf(err), says[1])
 	}
+	for keys, says := range map[string]string{
+		"filter: row > 100000":                                "line 5, column 9: filter: none of the ",
+		"filter: split = 'validate'":                          "line 5, column 9: filter: none of the ",
+		"filter: collection = 'dataset-crops-v2'":             "line 5, column 9: filter: none of the ",
+		"filter: row = 0\nweights: row":                       "line 6, column 10: weights: all ",
+		"weights: col\nfilter: datetime < DATE('1999-01-01')": "line 6, column 9: filter: none of the ",
+	} {
+		_, err := datasets.Commit(t.Context(), w.cfg, []byte(trainedRecipe+keys), "test")
+		require.True(t, fault.Is(err, fault.Precondition), "%s: %v", keys, err)
+		require.ErrorContains(t, err, says)
+		require.NotEmpty(t, fault.CureOf(err))
+	}
+	r, err := datasets.Commit(t.Context(), w.cfg, []byte(trainedRecipe+"filter: collection = 'dataset-crops-v1' AND S_INTERSECTS(geometry, BBOX(-180,-90,180,90))"), "test")
+	require.NoError(t, err, fault.CureOf(err))
+	require.Equal(t, "v1", r.Version, "what was refused has left nothing behind")
+	got, _ := w.ids(t, `{"dataset": "crops@v1"}`)
+	require.Len(t, got, r.Samples["train"])
 }

@@ -117,13 +117,13 @@ func (s *scan) run(ctx context.Context) error {
 			return err
 		}
 		for i := range int(record.NumRows()) {
-			if !rows.in(i, s.split) {
+			if !rows.In(i, s.split) {
 				continue
 			}
 			if next == s.n {
 				return s.disagrees(fmt.Sprintf("more than %d", s.n))
 			}
-			s.take(next, rows.row(i))
+			s.take(next, rows.Row(i))
 			next++
 		}
 		return nil
@@ -135,7 +135,7 @@ func (s *scan) run(ctx context.Context) error {
 }
 
 // take looks at the sample of an index.
-func (s *scan) take(index int, r *row) {
+func (s *scan) take(index int, r *datasets.Row) {
 	if s.kept != nil {
 		if truth := cql2.Eval(s.ask.Filter, r); truth != nil && *truth {
 			s.kept.Keep(uint64(index))
@@ -145,10 +145,10 @@ func (s *scan) take(index int, r *row) {
 		return
 	}
 	if s.classes == nil && s.byClass == nil {
-		s.values[index] = r.number(s.ask.Weights)
+		s.values[index] = r.Number(s.ask.Weights)
 		return
 	}
-	name := r.text(datasets.ClassColumn)
+	name := r.Text(datasets.ClassColumn)
 	if s.byClass != nil {
 		s.values[index] = s.byClass.Of(name)
 		return

@@ -40,32 +40,9 @@ func (t *table) isNumber(name string) bool {
 }
 
 // columns are those of the manifest that the wanted properties are made of, and the split.
-func (t *table) columns() []string {
-	out := []string{"split"}
-	for _, p := range t.wanted {
-		for _, c := range p.Columns {
-			if !slices.Contains(out, c) {
-				out = append(out, c)
-			}
-		}
-	}
-	return out
-}
+func (t *table) columns() []string { return datasets.ColumnsOf(t.wanted) }
 
 // open finds the columns in some rows of the manifest.
-func (t *table) open(record arrow.Record) (*rows, error) {
-	out := &rows{version: t.version, of: map[string]arrow.Array{}}
-	for _, name := range t.columns() {
-		at := record.Schema().FieldIndices(name)
-		if len(at) > 0 {
-			out.of[name] = record.Column(at[0])
-			continue
-		}
-		if name == datasets.ClassColumn || name == datasets.CountsColumn {
-			return nil, fault.New(fault.Precondition, "the manifest of %s does not say which classes its samples have: it was committed by an older release", t.version.Ref()).
-				WithCure("commit its recipe again under another name; the digest and the samples stay the same")
-		}
-		return nil, fault.New(fault.Corrupt, "the manifest of %s has no column %q", t.version.Ref(), name)
-	}
-	return out, out.check()
+func (t *table) open(record arrow.Record) (*datasets.Rows, error) {
+	return t.version.Rows(record, t.columns())
 }
