@@ -234,5 +234,5 @@ func (c *cache) full() bool {
 
 // expected is how many chunks are wanted by somebody.
 func (c *cache) expected() int {
-	return int(c.sum(func(s *shard) int64 { return int64(len(s.wants.times)) }))
+	return int(c.sum(func(s *shard) int64 { return int64(len(s.wants.of)) }))
 }

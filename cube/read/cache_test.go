@@ -166,7 +166,7 @@ func TestWhatIsExpectedStays(t *testing.T) {
 	assert.Equal(t, 5, kept(c, 0, 60), "somebody else expects them still")
 	c.unwant(keysOf(0, 5), 9)
 	c.unwant(keysOf(0, 5), 9)
-	assert.Empty(t, c.shards[0].wants.times)
+	assert.Empty(t, c.shards[0].wants.of)
 	assert.Zero(t, c.shards[0].wants.bytes)
 	c.want(keysOf(0, 500), 10)
 	for id := range 500 {
@@ -201,7 +201,7 @@ func TestWhatIsExpectedLastGoesFirst(t *testing.T) {
 		put(c, id, 8192)
 	}
 	_, first := c.shard(key{offset: 0})
-	assert.Equal(t, []uint64{105}, c.shards[0].wants.times[first], "the other use is yet to come")
+	assert.EqualValues(t, 105, c.shards[0].wants.next(first), "the other use is yet to come")
 	for id := 80; id < 95; id++ {
 		put(c, id, 8192)
 	}
@@ -209,6 +209,34 @@ func TestWhatIsExpectedLastGoesFirst(t *testing.T) {
 	assert.Zero(t, kept(c, 5, 10), "nobody wants them any more")
 	assert.EqualValues(t, 107, c.reached(107))
 	assert.EqualValues(t, 107, c.reached(104), "who is behind may go on from there")
+}
+
+// Who has read what it expected takes back its own expectation, and nobody else's.
+func TestNobodyTakesBackWhatAnotherExpects(t *testing.T) {
+	c := newCache(1 << 20)
+	k := keysOf(5, 6)
+	s, hash := c.shard(k[0])
+	next := func() uint64 { return s.wants.next(hash) }
+	read := func() { put(c, 5, 8192) }
+	for _, at := range [][2]uint64{{7, 7}, {7, 8}, {8, 7}} { // of A, who reads first, and of B
+		c.want(k, at[0])
+		c.want(k, at[1])
+		c.reached(8)
+		read()
+		assert.EqualValues(t, max(at[0], at[1]), next(), "%v", at)
+		c.unwant(k, at[0])
+		assert.Equal(t, at[1], next(), "%v: B waits for it still", at)
+		read()
+		assert.EqualValues(t, uint64(never), next(), "%v", at)
+		c.unwant(k, at[1])
+		assert.Empty(t, s.wants.of)
+	}
+	c.want(k, 8)
+	c.want(k, 8)
+	c.unwant(k, 8) // of one who has not read
+	assert.EqualValues(t, 8, next())
+	c.unwant(k, 8)
+	assert.Zero(t, c.expected())
 }
 
 // In epochs of random order that are known beforehand, far more is found than without.

@@ -9,35 +9,57 @@ import (
 // never is when nobody expects to read a chunk.
 const never = math.MaxUint64
 
-// wants are when the chunks of a shard are expected to be read, by the hash of their key; small lists in no order. What is
+// wants are when the chunks of a shard are expected to be read, by the hash of their key. What is
 // kept and expected lies in a heap, what is read last on top, for that is dropped first (Belady's rule, as far as is told).
 type wants struct {
-	times map[uint64][]uint64
+	of    map[uint64]uses
 	later entries
 	bytes int64 // of later
 }
 
-// next is when a chunk is expected first.
-func (w *wants) next(hash uint64) uint64 {
-	first := uint64(never)
-	for _, t := range w.times[hash] {
-		first = min(first, t)
-	}
-	return first
+// uses are those of one chunk that are expected, the earliest first. Whoever expects one takes it back, and that it has been
+// made is only counted: so nobody takes back what somebody else still waits for.
+type uses struct {
+	times []uint64
+	made  int // of times, the first; at most as many
 }
 
-// forget takes back one expectation of a chunk for a time.
+// next is when a chunk is expected first.
+func (w *wants) next(hash uint64) uint64 {
+	if u := w.of[hash]; u.made < len(u.times) {
+		return u.times[u.made]
+	}
+	return never
+}
+
+// expect notes one more use.
+func (w *wants) expect(hash, time uint64) {
+	if w.of == nil {
+		w.of = map[uint64]uses{}
+	}
+	u := w.of[hash]
+	at := len(u.times)
+	for at > 0 && u.times[at-1] > time { // mostly none
+		at--
+	}
+	u.times = slices.Insert(u.times, at, time)
+	w.of[hash] = u
+}
+
+// forget takes back one expectation of a chunk for a time, and with it one use that was made. Of one that was never made,
+// somebody else's use then counts as to come until that one is taken back, too.
 func (w *wants) forget(hash, time uint64) {
-	list := w.times[hash]
-	i := slices.Index(list, time)
+	u := w.of[hash]
+	i := slices.Index(u.times, time)
 	switch {
 	case i < 0:
-	case len(list) == 1:
-		delete(w.times, hash)
-	default:
-		list[i] = list[len(list)-1]
-		w.times[hash] = list[:len(list)-1]
+		return
+	case len(u.times) == 1:
+		delete(w.of, hash)
+		return
 	}
+	u.times, u.made = slices.Delete(u.times, i, i+1), max(0, u.made-1)
+	w.of[hash] = u
 }
 
 // entries are a heap by the time when each is expected.
@@ -95,14 +117,16 @@ func (s *shard) moved(e *entry) {
 	s.main.push(e)
 }
 
-// used takes back the first expectation of a chunk that is due: that of whoever is reading it. What is expected later is
+// used counts the first expectation of a chunk that is due as made, by whoever is reading it. What is expected later is
 // another use.
 func (s *shard) used(k key, hash, present uint64) {
-	if len(s.wants.times) == 0 {
+	if len(s.wants.of) == 0 {
 		return
 	}
-	if next := s.wants.next(hash); next <= present {
-		s.wants.forget(hash, next)
+	if s.wants.next(hash) <= present {
+		u := s.wants.of[hash]
+		u.made++
+		s.wants.of[hash] = u
 		s.moved(s.entries[k])
 	}
 }
@@ -110,15 +134,12 @@ func (s *shard) used(k key, hash, present uint64) {
 // want notes that chunks will be read at a time.
 func (c *cache) want(keys []key, time uint64) {
 	c.eachShard(keys, func(s *shard, k key, hash uint64) {
-		if s.wants.times == nil {
-			s.wants.times = map[uint64][]uint64{}
-		}
-		s.wants.times[hash] = append(s.wants.times[hash], time)
+		s.wants.expect(hash, time)
 		s.moved(s.entries[k])
 	})
 }
 
-// unwant takes back what want noted, if no use did.
+// unwant takes back what want noted, once.
 func (c *cache) unwant(keys []key, time uint64) {
 	c.eachShard(keys, func(s *shard, k key, hash uint64) {
 		s.wants.forget(hash, time)
@@ -156,7 +177,7 @@ func (c *cache) worth(k key, bytes int) bool {
 	s, hash := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.wants.times) == 0 || s.bytes+int64(bytes) <= s.budget {
+	if len(s.wants.of) == 0 || s.bytes+int64(bytes) <= s.budget {
 		return true
 	}
 	next := s.wants.next(hash)
