@@ -85,32 +85,48 @@ func (m *memory) Take(ctx context.Context, size int) (*stream.Block, error) {
 	bytes := m.bytes[slot*m.slot : slot*m.slot+m.slot]
 	if m.fresh[slot] {
 		m.fresh[slot] = false
-		if err := m.allocate(slot); err != nil {
+		if err := m.allocate(ctx, slot); err != nil {
 			m.fresh[slot] = true
 			m.free <- slot
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			if m.out != nil {
 				m.out()
 			}
 			// What is not there now would have been a signal that ends the process.
 			return nil, fault.New(fault.Unavailable, "shared memory: there is none left on this machine: %w", err).
-				WithCure("read on over HTTP or Arrow Flight from the position where this stands, as the clients do by themselves, or use smaller batches")
+				WithCure("read on over HTTP or Arrow Flight from the position where this stands, as clients do by themselves unless told to read over a ring alone, or use smaller batches")
 		}
 		m.clearing.Go(func() { m.clear(bytes) })
 	}
 	return stream.NewBlock(bytes[:size], slot, func() { m.free <- slot }), nil
 }
 
-// allocate gives a slot its memory, as it comes.
-func (m *memory) allocate(slot int) error {
-	for {
-		if err := unix.Fallocate(m.file, 0, int64(slot*m.slot), int64(m.slot)); err != unix.EINTR {
+// pagesAtOnce is how much of a slot is given its memory, or made ready, in one call.
+const pagesAtOnce = 2 << 20
+
+// allocate gives a slot its memory, as it comes: by and by, for a signal undoes what one call has done. What cannot be
+// given whole is not kept.
+func (m *memory) allocate(ctx context.Context, slot int) error {
+	first := int64(slot * m.slot)
+	for done := 0; done < m.slot; {
+		n := min(m.slot-done, pagesAtOnce)
+		err := unix.Fallocate(m.file, 0, first+int64(done), int64(n))
+		switch {
+		case ctx.Err() != nil:
+			err = ctx.Err()
+		case err == unix.EINTR:
+			continue
+		}
+		if err != nil {
+			_ = unix.Fallocate(m.file, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, first, int64(m.slot)) // else it is given back with the ring
 			return err
 		}
+		done += n
 	}
+	return nil
 }
-
-// pagesAtOnce is how much of a slot is made ready in one call.
-const pagesAtOnce = 2 << 20
 
 // clear makes the pages of a slot ready to be written to, which takes as long as reading a fifth of a batch out of a cache:
 // by and by, while what goes there is read. Where a page is written to before, it is made ready then.

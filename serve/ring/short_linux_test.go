@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -43,4 +44,29 @@ func TestAMachineWithoutMemory(t *testing.T) {
 	b, err := m.Take(t.Context(), 100)
 	require.NoError(t, err)
 	require.Len(t, b.Bytes, 100)
+}
+
+// A slot is given its memory piece by piece; who goes away meanwhile gives it back, and nobody is told that there is none.
+func TestAllocationEndsWithItsRun(t *testing.T) {
+	m, err := newMemory(2, 2*pagesAtOnce+12345, time.Minute)
+	require.NoError(t, err)
+	defer m.close()
+	m.out = func() { t.Error("there is memory") }
+	held := func() int64 {
+		var is unix.Stat_t
+		require.NoError(t, unix.Fstat(m.file, &is))
+		return 512 * is.Blocks
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 3 {
+		_, err := m.Take(gone, 100)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Len(t, m.free, 2)
+		require.Zero(t, held())
+	}
+	b, err := m.Take(t.Context(), 100)
+	require.NoError(t, err)
+	require.EqualValues(t, m.slot, held())
+	require.EqualValues(t, 0, b.Bytes[99])
 }
