@@ -72,6 +72,15 @@ func (s Shape) RowBytes() float64 {
 	return b
 }
 
+// mostRows is how many rows a message has at most, with the counts that follow the block in a frame; 0 where it carries none.
+func (s Shape) mostRows() int {
+	n := int(MaxMessageBytes / s.RowBytes())
+	for n > 0 && s.BlockBytes(n)+ChunksBytes > MaxMessageBytes {
+		n-- // a few at most: what lies between columns is not in RowBytes
+	}
+	return n
+}
+
 // Batch is consecutive rows of one step, in one block of memory. Numbers are little-endian, arrays in C order.
 type Batch struct {
 	// Step counts from 0 at the ticket's start; a step is cut into Parts messages, of which this is Part.

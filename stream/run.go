@@ -97,20 +97,20 @@ func newRun(info Info, src source, plan order.Plan, rank, messageBytes int, memo
 
 // cut settles how many rows go into one message.
 func (r *Run) cut(messageBytes int) error {
-	per := r.info.Shape.RowBytes()
+	per, fit := r.info.Shape.RowBytes(), r.info.Shape.mostRows()
 	most := r.rows
 	if r.plan.Tail != order.Pad {
 		most = int(min(uint64(most), r.plan.N-r.plan.Start))
 	}
 	switch {
-	case per > MaxMessageBytes:
-		return fault.New(fault.TooLarge, "ticket: one row takes %.0f bytes, a message carries at most %d", per, MaxMessageBytes).
+	case fit == 0:
+		return fault.New(fault.TooLarge, "ticket: one row takes %.0f bytes, a message carries at most %d with what tells of it", per, MaxMessageBytes).
 			WithCure("ask for smaller windows, fewer bands or fewer times")
 	case messageBytes > 0:
-		r.rows = min(r.rows, max(1, int(float64(messageBytes)/per)))
-	case per*float64(most) > MaxMessageBytes:
-		return fault.New(fault.TooLarge, "ticket: a batch of %d rows takes %.0f bytes, a message carries at most %d", most, per*float64(most), MaxMessageBytes).
-			WithCure("use batch_size %d or smaller, or add \"message_bytes\": %d to cut batches into several messages", int(MaxMessageBytes/per), 64<<20)
+		r.rows = min(r.rows, fit, max(1, int(float64(messageBytes)/per)))
+	case most > fit:
+		return fault.New(fault.TooLarge, "ticket: a batch of %d rows takes %.0f bytes, a message carries at most %d with what tells of it", most, per*float64(most), MaxMessageBytes).
+			WithCure("use batch_size %d or smaller, or add \"message_bytes\": %d to cut batches into several messages", fit, 64<<20)
 	}
 	return nil
 }

@@ -199,6 +199,26 @@ func TestTooLargeAMessageIsRefusedWithTheCure(t *testing.T) {
 	require.True(t, fault.Is(err, fault.TooLarge), "one row alone is too large")
 }
 
+// The length of a frame is that of the block and of the counts behind it, and no more than MaxMessageBytes.
+func TestTheLongestMessageIsAFrame(t *testing.T) {
+	for _, s := range []Shape{
+		{Slots: 1, Bands: 1, Height: 18918, Width: 18918, DType: cube.Uint16, Weighted: true, Turned: true, Placed: true},
+		{Slots: 1, Bands: 1, Height: 1, Width: 1<<29 - 100, DType: cube.Uint8}, // whose RowBytes are MaxMessageBytes
+		{Slots: 12, Bands: 13, Height: 293, Width: 293, DType: cube.Uint16},
+		{Slots: 1, Bands: 1, Height: 1, Width: 1, DType: cube.Uint8},
+		{Slots: 1, Bands: 1, Height: 1, Width: 1 << 40, DType: cube.Uint8},
+	} {
+		n := s.mostRows()
+		if n > 0 {
+			require.LessOrEqual(t, s.BlockBytes(n)+ChunksBytes, MaxMessageBytes, "%+v", s)
+		}
+		if s.RowBytes() == MaxMessageBytes {
+			require.Zero(t, n, "the columns' gaps and the counts are more than the allowance")
+		}
+		require.Greater(t, float64(n+2)*s.RowBytes(), float64(MaxMessageBytes), "%+v: no more are refused than must be", s)
+	}
+}
+
 type bigSource struct{ *counted }
 
 func (bigSource) shape() Shape {
