@@ -33,7 +33,8 @@ type httpStream struct {
 	body   io.ReadCloser
 	hello  *hello
 	head   [headerBytes]byte
-	counts [chunksBytes]byte
+	counts [chunksBytes]byte // as they come
+	wanted Chunks            // of the last batch that came whole
 }
 
 func (s *httpStream) begin() (*hello, error) {
@@ -113,11 +114,15 @@ func (s *httpStream) next(b *Batch) (header, error) {
 	if err := s.read(b.block); err != nil {
 		return h, err
 	}
-	return h, s.read(s.counts[:])
+	if err := s.read(s.counts[:]); err != nil {
+		return h, err
+	}
+	s.wanted = parseChunks(&s.counts)
+	return h, nil
 }
 
 // chunks is part of source.
-func (s *httpStream) chunks() Chunks { return parseChunks(&s.counts) }
+func (s *httpStream) chunks() Chunks { return s.wanted }
 
 func (s *httpStream) close() {
 	s.cancel()

@@ -31,7 +31,8 @@ type ringStream struct {
 	hello  *hello
 	free   func(slot uint32)
 	head   [headerBytes]byte
-	counts [chunksBytes]byte
+	counts [chunksBytes]byte // as they come
+	wanted Chunks            // of the last batch that came whole
 
 	mu      sync.Mutex // batches are released by whoever has them
 	memory  []byte
@@ -212,13 +213,14 @@ func (s *ringStream) next(b *Batch) (header, error) {
 	if !s.lend(h.slot) {
 		return h, fault.New(fault.Corrupt, "the server says what the ring cannot hold: %d rows in slot %d", h.rows, h.slot)
 	}
+	s.wanted = parseChunks(&s.counts)
 	b.Rows, b.columns, b.slot, b.back = int(h.rows), s.hello.Columns, h.slot, s.free
 	b.block = s.memory[int(h.slot)*s.hello.SlotBytes:][:s.hello.blockBytes(int(h.rows))] // stays while the slot is held
 	return h, nil
 }
 
 // chunks is part of source.
-func (s *ringStream) chunks() Chunks { return parseChunks(&s.counts) }
+func (s *ringStream) chunks() Chunks { return s.wanted }
 
 // lend notes that a batch lies in a slot, unless there is no such slot or one lies there already.
 func (s *ringStream) lend(slot uint32) bool {
