@@ -1,6 +1,7 @@
 """What explains a proof that is not the expected one, without a server."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from terrapin._coverage import spans
 from terrapin._explain import _value, explain, explain_contents
 from terrapin._receipts import Reading, chained, content
 from terrapin._sums import P, differing, parsed, sums, value_of
+from terrapin._verify import _sessions
 from terrapin.errors import InvalidError, UnavailableError
 
 
@@ -72,6 +74,42 @@ def test_few_differences_are_found_and_many_are_not() -> None:
             assert differing(sums(found), sums(values), n) == (want if wrong <= 4 else None)
     text = "".join(f"{v:016x}" for v in sums([1, 2]))
     assert parsed(text) == sums([1, 2])
+
+
+class Ledger:
+    """A run of some tickets."""
+
+    def __init__(self, *tickets: dict[str, Any]) -> None:
+        asked = {"dataset": "crops@v1", "digest": "td1:a", "split": "train", "seed": 1, "epoch": 0, "shuffle": True}
+        plan = {"rank": 0, "world_size": 1, "batch_size": 2, "start": 0, "order": "terrapin-order-1"}
+        when = {"opened": "2026-01-01T00:00:00+00:00", "last": "2026-01-01T00:00:00+00:00"}
+        self.sessions = [
+            {"session": str(i), "ticket": asked | plan | t, "samples": 8, "steps": 4, **when}
+            for i, t in enumerate(tickets)
+        ]
+
+    def run(self, name: str) -> dict[str, Any]:
+        return {"run": name, "sessions": self.sessions}
+
+
+@pytest.mark.parametrize(
+    ("tickets", "says", "cure"),
+    [
+        ([{}, {"epoch": 1}], "epoch 0; epoch 1", "say which: epoch="),
+        (
+            [{"weights": "row"}, {}, {"seed": 2}],
+            "seed 1, weights row; seed 1, weights None; seed 2, ",
+            "say which: seed=",
+        ),
+        ([{"order": "terrapin-order-3"}, {"order": "terrapin-order-2"}], "order terrapin-order-3; order ", "loader"),
+        ([{"weights": "row"}, {"filter": "row > 1"}], "filter None, weights row; filter row > 1, ", "loader"),
+    ],
+)
+def test_what_differs_between_the_epochs_of_a_run_is_named(tickets: list[dict[str, Any]], says: str, cure: str) -> None:
+    with pytest.raises(InvalidError, match="several things") as caught:
+        _sessions(Ledger(*tickets), "r", {})
+    assert says in str(caught.value)
+    assert cure in (caught.value.cure or "")
 
 
 class Told:

@@ -88,8 +88,9 @@ def expected_of(client: Source, ticket: Mapping[str, Any]) -> Expected:
     shuffle = {True: "uniform", False: "base"}.get(ticket["shuffle"], ticket["shuffle"])
     facts: dict[str, Any] = {"group_bytes": 0}
     if shuffle.startswith("window:") or COUNTS in columns or classed:
-        asked = {k: ticket[k] for k in ("dataset", "digest", "split", "shuffle", "seed", "epoch")}
-        facts = client._transports().facts({**asked, "filter": False, "weights": False, "batch_size": 1})
+        asked = {k: ticket[k] for k in ("dataset", "digest", "split", "seed", "epoch")}
+        plain = {"shuffle": False, "filter": False, "weights": False}  # says the same, and the server groups nothing
+        facts = client._transports().facts({**asked, **plain, "batch_size": 1})
     names = class_names(facts)
     kept = list(range(len(ids))) if wanted is None else wanted.kept(samples, names)
     groups: list[int] = []

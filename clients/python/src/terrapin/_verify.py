@@ -16,7 +16,8 @@ from .verify import Masked, Problem, Report
 if TYPE_CHECKING:
     from .client import Client
 
-_KEYS = ("dataset", "digest", "split", "seed", "epoch", "shuffle", "order", "filter", "weights")
+_ASKED = ("dataset", "split", "seed", "epoch")  # what says which epoch is meant
+_KEYS = (*_ASKED, "digest", "shuffle", "order", "filter", "weights")
 
 
 def verify(
@@ -77,11 +78,17 @@ def _sessions(client: "Client", run: str, wanted: Mapping[str, Any]) -> list[Ses
         raise NotFoundError(f"run {run} has no receipts of {what}", "see client.run(name) for what it has read")
     kinds = {tuple(str(s.ticket.get(k)) for k in _KEYS): s.ticket for s in found}
     if len(kinds) > 1:
-        several = "; ".join(f"{t['dataset']} {t['split']} seed {t['seed']} epoch {t['epoch']}" for t in kinds.values())
-        raise InvalidError(
-            f"run {run} has read several things: {several}", "say which: dataset=, split=, seed=, epoch="
-        )
+        raise _several(run, list(kinds.values()))
     return found
+
+
+def _several(run: str, tickets: Sequence[Mapping[str, Any]]) -> InvalidError:
+    """Names what differs between the tickets of a run, and how to say which is meant."""
+    differ = [k for k in _KEYS if len({str(t.get(k)) for t in tickets}) > 1]
+    each = "; ".join(", ".join(f"{k} {t.get(k)}" for k in differ) for t in tickets)
+    asked = [f"{k}=" for k in differ if k in _ASKED]
+    cure = f"say which: {', '.join(asked)}" if asked else "call verify_epoch of a loader that reads what is meant"
+    return InvalidError(f"run {run} has read several things: {each}", cure)
 
 
 def _same(ticket: Mapping[str, Any], key: str, value: Any) -> bool:
