@@ -86,7 +86,7 @@ func (e *Engine) sequence(ctx context.Context, v *datasets.Version, n int, r lay
 	if windowed {
 		ask.Storage = &selection.Storage{Storage: storageOf(v, r.Group)}
 		if algorithm == order.DrawnAlgorithm {
-			ask.Storage.Window = window
+			ask.Storage.WindowBytes = window
 		}
 	}
 	if t.Filter.text != "" {

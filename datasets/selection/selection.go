@@ -29,8 +29,8 @@ type Ask struct {
 // Storage is how the pixels of a version lie, and what they are grouped for.
 type Storage struct {
 	order.Storage
-	// Window is the bytes of a window of blocks of chunks; 0 groups by chunk, as order.DrawnByChunk does.
-	Window uint64
+	// WindowBytes are those of a window of blocks of chunks; 0 groups by chunk, as order.DrawnByChunk does.
+	WindowBytes uint64
 }
 
 // FilterText is the canonical text of a filter; "" for none.

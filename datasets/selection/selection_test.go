@@ -298,7 +298,7 @@ func TestStorageGroupsByChunk(t *testing.T) {
 		}
 		base, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", Ask{Filter: ask.Filter})
 		require.NoError(t, err)
-		ask.Storage = &Storage{Storage: order.Storage{Edge: 32, Window: 8, Bytes: 1 << 10}, Window: bytes}
+		ask.Storage = &Storage{Storage: order.Storage{Edge: 32, Window: 8, Bytes: 1 << 10}, WindowBytes: bytes}
 		c, err := NewCache(1<<20).Get(t.Context(), w.labelled, "train", ask)
 		require.NoError(t, err)
 		require.Equal(t, base.Len(), c.Len())

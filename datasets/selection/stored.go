@@ -16,8 +16,8 @@ func stored(samples datasets.Samples, list order.List, at Storage) (order.List, 
 	if err != nil {
 		return nil, order.Groups{}, err
 	}
-	if at.Window > 0 {
-		list, groups := order.Blocks(places, at.Storage, at.Window)
+	if at.WindowBytes > 0 {
+		list, groups := order.Blocks(places, at.Storage, at.WindowBytes)
 		return list, groups, nil
 	}
 	list, groups := byChunk(places, at)
