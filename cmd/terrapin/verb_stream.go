@@ -68,7 +68,7 @@ label of each batch, and symmetry where there is one. Two runs with the same ver
 
 --bench leaves the SHA-256 out, which takes longer than reading, and says besides how many chunks were decoded, and
 how many were at hand (kept, or on their way for another batch); how long the first batch took, and which share of the time after it was spent waiting (with --step 50ms
-as if training took so long for each batch); and how well the order mixes, by seven measures (docs/spec/order.md), beside
+as if training took so long for each batch); and how well the order mixes (docs/spec/order.md, measures of mixing), beside
 those of a uniform order. --trace FILE writes down what takes how long, for https://ui.perfetto.dev. --explain reads nothing: it says in which order how many batches come, and how many chunks,
 ranges and bytes a batch needs.
 

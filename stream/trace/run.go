@@ -96,15 +96,15 @@ func (r *run) Delivered(d stream.Delivery) {
 	if !d.Last.IsZero() {
 		r.event("send", d.Last, d.Asked, clientRow, arg{"before_step", int64(d.Step)})
 	}
-	others := d.Asked.Add(d.NoRoom)
+	clientGave := d.Asked.Add(d.NoRoom)
 	if d.NoRoom > 0 {
-		r.event("no room", d.Asked, others, clientRow, step)
+		r.event("no room", d.Asked, clientGave, clientRow, step)
 	}
-	room := others.Add(d.Others)
+	othersGave := clientGave.Add(d.Others)
 	if d.Others > 0 {
-		r.event("others", others, room, clientRow, step)
+		r.event("others", clientGave, othersGave, clientRow, step)
 	}
-	r.event("wait", room, d.Given, clientRow, step, arg{"samples", int64(d.Samples)}, arg{"bytes", int64(d.Bytes)})
+	r.event("wait", othersGave, d.Given, clientRow, step, arg{"samples", int64(d.Samples)}, arg{"bytes", int64(d.Bytes)})
 }
 
 // Ended is part of stream.Watch.
