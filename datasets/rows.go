@@ -39,7 +39,7 @@ func rowsOf(ref string, labels *LabelPin, record arrow.Record, columns []string)
 		}
 		if name == ClassColumn || name == CountsColumn {
 			return nil, fault.New(fault.Precondition, "the manifest of %s does not say which classes its samples have: it was committed by an older release", ref).
-				WithCure("commit its recipe again under another name; the digest and the samples stay the same")
+				WithCure("commit its recipe again under another name; the samples stay the same")
 		}
 		return nil, fault.New(fault.Corrupt, "the manifest of %s has no column %q", ref, name)
 	}

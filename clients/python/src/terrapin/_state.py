@@ -27,7 +27,8 @@ def checked(state: State, mine: State, samples: int, dataset: str) -> dict[str, 
         if state[key] != mine[key]:
             raise ConflictError(
                 f"the state is of another {key}: {state[key]!r}, this loader has {mine[key]!r}",
-                f"open the loader that the state was saved from; this one is {dataset}, split {mine['split']!r}",
+                f"open the loader that the state was saved from, if need be with order=; "
+                f"this one is {dataset}, split {mine['split']!r}",
             )
     numbers = {key: _count(key, state[key]) for key in ("seed", "epoch", "position")}
     if numbers["position"] > samples:

@@ -113,6 +113,7 @@ class Client(Verbs):
         normalise: bool | None = None,
         augment: Augment | None = None,
         on_error: Literal["refuse", "mask"] | None = None,
+        order: str | None = None,
         tensors: Literal["torch", "numpy", "jax", "tensorflow"] | None = None,
         patience: float = 5.0,
         run: str | None = None,
@@ -146,6 +147,8 @@ class Client(Verbs):
                          done alike to images, ``valid`` and ``label``, and told in ``symmetry``
         ``on_error``     ``refuse``: a damaged chunk ends the iteration with CorruptError. ``mask``: its samples come
                          with ``weight`` 0 and ``valid`` 0, up to 1,000 of them, and are told by ``verify_epoch``
+        ``order``        algorithm of the order, such as ``terrapin-order-2``, instead of that which the version was
+                         committed with: to go on with what began under it
         ``tensors``      ``torch``, ``numpy``, ``jax`` or ``tensorflow``; default: ``torch`` where the program has
                          imported it already, else ``numpy``
         ``patience``     seconds to wait for a server that went away before giving up; it goes on exactly where it was
@@ -190,6 +193,7 @@ class Client(Verbs):
             normalise=normalise,
             augment=augment,
             on_error=on_error,
+            order=order,
             tensors=tensors or ("torch" if has_torch else "numpy"),
             patience=patience,
             receipts=self._ledger if self._about.get("receipts") else None,

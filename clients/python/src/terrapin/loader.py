@@ -81,6 +81,7 @@ class Loader:
         normalise: bool | None = None,
         augment: Augment | None = None,
         on_error: Literal["refuse", "mask"] | None = None,
+        order: str | None = None,
         tensors: Literal["torch", "numpy", "jax", "tensorflow"] = "numpy",
         patience: float = 5.0,
         receipts: "Ledger | None" = None,
@@ -123,11 +124,13 @@ class Loader:
         asked: dict[str, Any] = {"dataset": dataset, "split": split, "tail": tail, "filter": filter}
         asked["weights"] = _asked.weights(weights)
         asked |= {"dtype": dtype, "values": values, "normalise": normalise, "augment": augment, "on_error": on_error}
+        asked["order"] = order
         request = {key: value for key, value in asked.items() if value is not None}
         # One sample per batch: the schema is the same, and no batch size is too large to ask.
         self.spec = Spec.from_metadata(transports.facts({**request, **self._ticket_tail(1)}))
         # From here on this loader means this very version, whatever is committed meanwhile.
-        self._request = {**request, "dataset": self.spec.dataset, "digest": self.spec.digest}
+        resolved = {"dataset": self.spec.dataset, "digest": self.spec.digest, "order": self.spec.order}
+        self._request = {**request, **resolved}
         for key, canonical in (("filter", self.spec.filter), ("weights", self.spec.weights)):
             if canonical is not None:
                 self._request[key] = canonical
@@ -183,7 +186,8 @@ class Loader:
             raise IndexError(f"sample {index} of a split of {n}")
         ticket = {**self._request, "tail": "short", "shuffle": False, "batch_size": 1, "start": place}
         ticket["weights"] = False
-        ticket.pop("augment", None)
+        for key in ("augment", "order"):
+            ticket.pop(key, None)
         stream, _ = self._transports.open(ticket)
         try:
             arrays = stream.read()

@@ -19,6 +19,23 @@ def ids(loader: terrapin.Loader) -> list[str]:
     return [i for batch in loader for i in batch["ids"]]
 
 
+def test_what_began_under_another_order_goes_on_under_it(served: terrapin.Client) -> None:
+    asked = {"batch_size": 8, "seed": 3, "weights": "row", "tensors": "numpy"}
+    old, new = served.loader("crops@v1", order="terrapin-order-2", **asked), served.loader("crops@v1", **asked)
+    assert (old.spec.order, new.spec.order) == ("terrapin-order-2", "terrapin-order-3")
+    whole = ids(served.loader("crops@v1", order="terrapin-order-2", **asked))
+    assert sorted(old[0]) == sorted(new[0])
+    for _ in zip(range(2), old, strict=False):
+        pass
+    with pytest.raises(terrapin.ConflictError, match="order="):
+        new.load_state_dict(old.state_dict())
+    resumed = served.loader("crops@v1", order="terrapin-order-2", **asked)
+    resumed.load_state_dict(old.state_dict())
+    assert ids(resumed) == whole[16:] != ids(new)[16:]
+    with pytest.raises(terrapin.TerrapinError, match="terrapin-order-1"):
+        served.loader("crops@v1", order="terrapin-order-2", tensors="numpy")
+
+
 @pytest.mark.parametrize("split", ["train", "validate", "test"])
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (0, 1), (1, 0), (2**64 - 1, 2**40)])
 def test_the_server_streams_the_order_of_the_spec(served: terrapin.Client, split: str, seed: int, epoch: int) -> None:
