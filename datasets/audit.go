@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -62,26 +63,27 @@ func sharedPixels(samples []sample, g cube.Grid) int64 {
 		return 0
 	}
 	const strip = 64
-	order := make([]sample, len(samples))
-	copy(order, samples)
-	sort.Slice(order, func(i, j int) bool { return order[i].window.Row < order[j].window.Row })
+	order := samples
+	if byRow := func(a, b sample) int { return cmp.Compare(a.row, b.row) }; !slices.IsSortedFunc(order, byRow) {
+		order = slices.SortedFunc(slices.Values(samples), byRow)
+	}
 	tallest := 0
 	for _, s := range order {
-		tallest = max(tallest, s.window.Height)
+		tallest = max(tallest, int(s.height))
 	}
 	paint := make([]byte, strip*g.Width)
 	shared := int64(0)
 	for top := 0; top < g.Height; top += strip {
-		first := sort.Search(len(order), func(i int) bool { return order[i].window.Row > top-tallest })
-		if first == len(order) || order[first].window.Row >= top+strip {
+		first := sort.Search(len(order), func(i int) bool { return int(order[i].row) > top-tallest })
+		if first == len(order) || int(order[first].row) >= top+strip {
 			continue // no sample begins in reach
 		}
 		clear(paint)
 		for _, s := range order[first:] {
-			if s.window.Row >= top+strip {
+			if int(s.row) >= top+strip {
 				break
 			}
-			w := s.window.Intersect(cube.Window{Row: top, Height: min(strip, g.Height-top), Width: g.Width})
+			w := s.window().Intersect(cube.Window{Row: top, Height: min(strip, g.Height-top), Width: g.Width})
 			for row := w.Row; row < w.Row+w.Height; row++ {
 				line := paint[(row-top)*g.Width:]
 				for col := w.Col; col < w.Col+w.Width; col++ {
@@ -107,17 +109,17 @@ func leastDistance(samples []sample, r ruler) float64 {
 	}
 	edge := 1
 	for _, s := range samples {
-		edge = max(edge, s.window.Height, s.window.Width)
+		edge = max(edge, int(s.height), int(s.width))
 	}
 	type tile struct{ row, col int }
-	tiles, last := map[tile][]sample{}, tile{}
-	for _, s := range samples {
-		k := tile{s.window.Row / edge, s.window.Col / edge}
-		tiles[k] = append(tiles[k], s)
+	tiles, last := map[tile][]int32{}, tile{} // by index
+	for i, s := range samples {
+		k := tile{int(s.row) / edge, int(s.col) / edge}
+		tiles[k] = append(tiles[k], int32(i))
 		last = tile{max(last.row, k.row), max(last.col, k.col)}
 	}
 	for _, s := range samples {
-		k := tile{s.window.Row / edge, s.window.Col / edge}
+		k := tile{int(s.row) / edge, int(s.col) / edge}
 		for ring := 0; ring <= max(last.row, last.col); ring++ {
 			// A window that begins ring tiles away is at least ring-2 tiles of pixels off.
 			if ring > 2 && float64((ring-2)*edge)*r.least >= best {
@@ -129,9 +131,9 @@ func leastDistance(samples []sample, r ruler) float64 {
 					step = 1
 				}
 				for col := k.col - ring; col <= k.col+ring; col += step {
-					for _, o := range tiles[tile{row, col}] {
-						if o.split != s.split {
-							best = min(best, r.distance(s.window, o.window))
+					for _, i := range tiles[tile{row, col}] {
+						if o := &samples[i]; o.split != s.split {
+							best = min(best, r.distance(s.window(), o.window()))
 						}
 					}
 				}

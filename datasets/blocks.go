@@ -55,17 +55,17 @@ func (b blocks) at(x, y float64) block {
 
 // split returns the index in Splits of a block: a hash of salt and block alone, so that samples
 // added later move no block.
-func (b blocks) split(k block) int {
+func (b blocks) split(k block) uint8 {
 	sum := sha256.Sum256([]byte(fmt.Sprintf("split by block\x00%s\x00%g\x00%s", b.salt, b.metres, k)))
 	u := float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
 	for i, edge := range b.edges {
 		if u < edge {
-			return i
+			return uint8(i)
 		}
 	}
 	for i := len(b.edges) - 1; i > 0; i-- { // fractions that add up to a little less than 1
 		if b.edges[i] > b.edges[i-1] {
-			return i
+			return uint8(i)
 		}
 	}
 	return 0

@@ -28,9 +28,9 @@ type classCount struct {
 	pixels int32
 }
 
-// countLabels counts the labelled pixels of a window by value; buf holds the labels of a strip of the grid around it.
-func countLabels(buf []byte, strip, w cube.Window, rev *labels.Revision) []classCount {
-	var found []classCount
+// countLabels counts the labelled pixels of a window by value, in the order of the values, into found, which is empty; buf
+// holds the labels of a strip of the grid around it.
+func countLabels(found []classCount, buf []byte, strip, w cube.Window, rev *labels.Revision) []classCount {
 	size, at := rev.DType.Size(), 0
 	for row := w.Row; row < w.Row+w.Height; row++ {
 		line := buf[((row-strip.Row)*strip.Width+w.Col)*size:]
@@ -50,7 +50,7 @@ func countLabels(buf []byte, strip, w cube.Window, rev *labels.Revision) []class
 		}
 	}
 	slices.SortFunc(found, func(a, b classCount) int { return cmp.Compare(a.value, b.value) })
-	return slices.Clip(found)
+	return found
 }
 
 // ClassName is the name of a class of the version's labels, or its value in digits where it has none.

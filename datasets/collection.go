@@ -10,7 +10,7 @@ import (
 )
 
 // collection is the version as a STAC collection.
-func (p *plan) collection(doc commitDoc, files map[string][]byte, known []commitDoc) (json.RawMessage, error) {
+func (p *plan) collection(doc commitDoc, files map[string]fileSum, known []commitDoc) (json.RawMessage, error) {
 	box, err := p.bounds()
 	if err != nil {
 		return nil, err
@@ -37,9 +37,9 @@ func (p *plan) collection(doc commitDoc, files map[string][]byte, known []commit
 		},
 		Links: p.links(doc, known),
 		Assets: map[string]stac.Asset{
-			"manifest": {Href: stac.AssetHref(key + manifestFile), Type: stac.TypeParquet, Title: "Samples as STAC-GeoParquet", Roles: []string{"data", "metadata"}, Fields: fileFields(doc, files, manifestFile)},
-			"index":    {Href: stac.AssetHref(key + indexFile), Type: stac.TypeBinary, Title: "Samples for the server", Roles: []string{"index"}, Fields: fileFields(doc, files, indexFile)},
-			"recipe":   {Href: stac.AssetHref(key + recipeFile), Type: stac.TypeYAML, Title: "Recipe", Roles: []string{"metadata"}, Fields: fileFields(doc, files, recipeFile)},
+			"manifest": {Href: stac.AssetHref(key + manifestFile), Type: stac.TypeParquet, Title: "Samples as STAC-GeoParquet", Roles: []string{"data", "metadata"}, Fields: fileFields(files[manifestFile])},
+			"index":    {Href: stac.AssetHref(key + indexFile), Type: stac.TypeBinary, Title: "Samples for the server", Roles: []string{"index"}, Fields: fileFields(files[indexFile])},
+			"recipe":   {Href: stac.AssetHref(key + recipeFile), Type: stac.TypeYAML, Title: "Recipe", Roles: []string{"metadata"}, Fields: fileFields(files[recipeFile])},
 		},
 	}
 	if p.labels != nil {
@@ -87,18 +87,15 @@ func (p *plan) links(doc commitDoc, known []commitDoc) []stac.Link {
 }
 
 // fileFields are size and checksum of an asset; the checksum is a multihash: SHA-256, 32 bytes.
-func fileFields(doc commitDoc, files map[string][]byte, name string) stac.Fields {
-	return stac.Fields{"file:size": len(files[name]), "file:checksum": "1220" + doc.Files[name]}
+func fileFields(file fileSum) stac.Fields {
+	return stac.Fields{"file:size": file.size, "file:checksum": "1220" + file.sum}
 }
 
 func (p *plan) filledSplits() []string {
-	var there [3]bool
-	for _, s := range p.samples {
-		there[s.split] = true
-	}
+	counts := bySplit(p.samples)
 	out := []string{}
 	for i, name := range Splits() {
-		if there[i] {
+		if counts[i] > 0 {
 			out = append(out, name)
 		}
 	}
@@ -126,9 +123,9 @@ func (p *plan) stacBands() []stac.Band {
 
 // bounds is the box around all samples: west, south, east, north.
 func (p *plan) bounds() ([]float64, error) {
-	all := p.samples[0].window
-	for _, s := range p.samples {
-		w := s.window
+	all := p.samples[0].window()
+	for i := range p.samples {
+		w := p.samples[i].window()
 		bottom, right := max(all.Row+all.Height, w.Row+w.Height), max(all.Col+all.Width, w.Col+w.Width)
 		all.Row, all.Col = min(all.Row, w.Row), min(all.Col, w.Col)
 		all.Height, all.Width = bottom-all.Row, right-all.Col

@@ -3,11 +3,10 @@ package datasets
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -141,16 +140,29 @@ var errTaken = fault.New(fault.Conflict, "version number is taken")
 // write writes the version under a number: manifest, index and recipe, then the tag, then commit.json.
 // Each of them claims the number; where another content has claimed it, errTaken comes back.
 func (w *writer) write(ctx context.Context, number int, known []commitDoc) (Report, error) {
-	doc, files, err := w.document(number, known)
+	p, doc := w.plan, w.document(number)
+	b := w.cfg.Root.Sub(folder(doc.Name, doc.Revision))
+	files := map[string]fileSum{}
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{manifestFile, func(out io.Writer) error { return p.manifest(out, collectionID(doc.Name, doc.Revision)) }},
+		{indexFile, func(out io.Writer) error { return writeIndex(out, p.samples, &p.homes) }},
+		{recipeFile, verbatim(w.recipe)},
+	} {
+		made, err := claim(ctx, b, f.name, f.write)
+		if err != nil {
+			return Report{}, err
+		}
+		files[f.name], doc.Files[f.name] = made, made.sum
+	}
+	doc.Report = w.report(doc)
+	collection, err := p.collection(doc, files, known)
 	if err != nil {
 		return Report{}, err
 	}
-	b := w.cfg.Root.Sub(folder(doc.Name, doc.Revision))
-	for _, name := range []string{manifestFile, indexFile, recipeFile} {
-		if err := claim(ctx, b, name, files[name]); err != nil {
-			return Report{}, err
-		}
-	}
+	doc.STAC = commit.STAC{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{}}
 	if err := w.cube.Tag(ctx, doc.Tag, doc.Snapshot); err != nil {
 		if fault.Is(err, fault.Conflict) {
 			return Report{}, errTaken
@@ -166,24 +178,8 @@ func (w *writer) write(ctx context.Context, number int, known []commitDoc) (Repo
 	return doc.Report, nil
 }
 
-// claim writes an object that is not there, and accepts one with the very same bytes.
-func claim(ctx context.Context, b *store.Bucket, key string, data []byte) error {
-	_, err := b.Write(ctx, key, data, store.Condition{IfAbsent: true})
-	if !errors.Is(err, store.ErrConflict) {
-		return err
-	}
-	there, _, err := b.Read(ctx, key, store.Range{})
-	if err != nil {
-		return err
-	}
-	if sha256.Sum256(there) != sha256.Sum256(data) {
-		return errTaken
-	}
-	return nil
-}
-
-// document makes commit.json and the objects beside it.
-func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string][]byte, error) {
+// document is commit.json but for what the files beside it say.
+func (w *writer) document(number int) commitDoc {
 	p := w.plan
 	now := time.Now
 	if w.cfg.Now != nil {
@@ -206,22 +202,7 @@ func (w *writer) document(number int, known []commitDoc) (commitDoc, map[string]
 	if p.labels != nil {
 		doc.Labels = &labelPinDoc{Set: p.labels.Set, Revision: p.labels.Revision, Digest: p.labels.Digest}
 	}
-	files := map[string][]byte{recipeFile: w.recipe}
-	var err error
-	if files[manifestFile], err = p.manifest(collectionID(doc.Name, doc.Revision)); err != nil {
-		return doc, nil, err
-	}
-	if files[indexFile], err = writeIndex(p.samples, &p.homes); err != nil {
-		return doc, nil, err
-	}
-	for name, data := range files {
-		sum := sha256.Sum256(data)
-		doc.Files[name] = hex.EncodeToString(sum[:])
-	}
-	doc.Report = w.report(doc)
-	collection, err := p.collection(doc, files, known)
-	doc.STAC = commit.STAC{Collections: []json.RawMessage{collection}, Items: []json.RawMessage{}}
-	return doc, files, err
+	return doc
 }
 
 func (w *writer) report(doc commitDoc) Report {
@@ -233,11 +214,8 @@ func (w *writer) report(doc commitDoc) Report {
 		ReadAmplification: p.amplification(), Shuffle: p.shuffle.String(), Orders: p.orders(),
 		Filter: p.recipe.Training.Filter, Weights: p.recipe.Training.Weights,
 	}
-	for _, name := range Splits() {
-		r.Samples[name] = 0
-	}
-	for _, s := range p.samples {
-		r.Samples[Splits()[s.split]]++
+	for i, n := range bySplit(p.samples) {
+		r.Samples[Splits()[i]] = n
 	}
 	if doc.Labels != nil {
 		r.Labels = &LabelReport{Set: doc.Labels.Set, Revision: doc.Labels.Revision, Digest: doc.Labels.Digest}

@@ -14,52 +14,51 @@ const (
 	rootDomain = 0x02
 )
 
-// leafDoc is what a leaf is the digest of. docs/spec/digest.md says the same in words.
-type leafDoc struct {
-	ID     string         `json:"id"`
-	Cell   string         `json:"cell"`
-	Row    int            `json:"row"`
-	Col    int            `json:"col"`
-	Height int            `json:"height"`
-	Width  int            `json:"width"`
-	Slots  []cube.SliceID `json:"slots"`
-	Split  string         `json:"split"`
-	Label  []string       `json:"label"`
-	Pixels []string       `json:"pixels"`
-}
-
 type hash = [sha256.Size]byte
 
-func (l leafDoc) hash() (hash, error) {
-	text, err := cube.Canonical(l)
-	if err != nil {
-		return hash{}, err
-	}
-	return sha256.Sum256(append([]byte{leafDomain}, text...)), nil
+// tree finds the root over leaves in order: neighbours are joined pairwise, level by level; the last of an odd number
+// goes up unchanged. No leaves give the digest of nothing in the leaves' domain. It holds one hash of each level.
+type tree struct {
+	left  []hash // of the level i where bit i of count is set: of the last 2^i leaves before the lower levels
+	count uint64
 }
 
-// merkle is the root over leaves in order: neighbours are joined pairwise, level by level; the last
-// of an odd number goes up unchanged. No leaves give the digest of nothing in the leaves' domain.
-func merkle(leaves []hash) hash {
-	if len(leaves) == 0 {
+func (t *tree) add(h hash) {
+	level := 0
+	for ; t.count>>level&1 == 1; level++ {
+		h = node(t.left[level], h)
+	}
+	if level == len(t.left) {
+		t.left = append(t.left, hash{})
+	}
+	t.left[level] = h
+	t.count++
+}
+
+func (t *tree) root() hash {
+	if t.count == 0 {
 		return sha256.Sum256([]byte{leafDomain})
 	}
-	level := append([]hash(nil), leaves...)
-	for len(level) > 1 {
-		up := level[:0]
-		for i := 0; i+1 < len(level); i += 2 {
-			var buf [1 + 2*sha256.Size]byte
-			buf[0] = nodeDomain
-			copy(buf[1:], level[i][:])
-			copy(buf[1+sha256.Size:], level[i+1][:])
-			up = append(up, sha256.Sum256(buf[:]))
+	var h hash
+	for level, first := 0, true; level < len(t.left); level++ {
+		switch {
+		case t.count>>level&1 == 0:
+		case first:
+			h, first = t.left[level], false
+		default:
+			h = node(t.left[level], h)
 		}
-		if len(level)%2 == 1 {
-			up = append(up, level[len(level)-1])
-		}
-		level = up
 	}
-	return level[0]
+	return h
+}
+
+// node is the inner node over two.
+func node(left, right hash) hash {
+	var buf [1 + 2*sha256.Size]byte
+	buf[0] = nodeDomain
+	copy(buf[1:], left[:])
+	copy(buf[1+sha256.Size:], right[:])
+	return sha256.Sum256(buf[:])
 }
 
 // definitions is everything that decides what samples mean, besides the samples: no name, no
@@ -158,13 +157,12 @@ func (r Recipe) doc() recipeDoc {
 	}
 }
 
-// digest joins the samples and the definitions into "td1:" and 64 hex digits.
-func digest(leaves []hash, d definitions) (string, error) {
+// digest joins the root over the samples and the definitions into "td1:" and 64 hex digits.
+func digest(root hash, d definitions) (string, error) {
 	text, err := cube.Canonical(d)
 	if err != nil {
 		return "", err
 	}
-	root := merkle(leaves)
 	buf := append([]byte{rootDomain}, root[:]...)
 	sum := sha256.Sum256(append(buf, text...))
 	return "td1:" + hex.EncodeToString(sum[:]), nil

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
 )
 
 var update = flag.Bool("update", false, "write the test vectors anew (only for a new digest)")
@@ -27,21 +29,111 @@ type digestVector struct {
 	Digest      string      `json:"digest"`
 }
 
+// leafDoc is what a leaf is the digest of, as the page of the specification has it.
+type leafDoc struct {
+	ID     string         `json:"id"`
+	Cell   string         `json:"cell"`
+	Row    int            `json:"row"`
+	Col    int            `json:"col"`
+	Height int            `json:"height"`
+	Width  int            `json:"width"`
+	Slots  []cube.SliceID `json:"slots"`
+	Split  string         `json:"split"`
+	Label  []string       `json:"label"`
+	Pixels []string       `json:"pixels"`
+}
+
+// leaf is the same as a commit has it.
+func (d leafDoc) leaf(t *testing.T) *leaf {
+	t.Helper()
+	id, err := parsePlaceID(d.ID)
+	require.NoError(t, err)
+	text := func(v any) string {
+		text, err := cube.Canonical(v)
+		require.NoError(t, err)
+		return string(text)
+	}
+	digests := func(list []string) *chunkDigests {
+		d, err := newChunkDigests(list)
+		require.NoError(t, err)
+		return d
+	}
+	return &leaf{id: id, cell: text(d.Cell), slots: text(d.Slots), split: d.Split, label: digests(d.Label), pixels: digests(d.Pixels),
+		window: cube.Window{Row: d.Row, Col: d.Col, Height: d.Height, Width: d.Width}}
+}
+
 func (v *digestVector) compute(t *testing.T) {
 	t.Helper()
-	var hashes []hash
+	var leaves tree
 	v.Leaves = []string{}
 	for _, s := range v.Samples {
-		h, err := s.hash()
-		require.NoError(t, err)
-		hashes = append(hashes, h)
+		h, _ := s.leaf(t).hash(nil)
+		leaves.add(h)
 		v.Leaves = append(v.Leaves, hex.EncodeToString(h[:]))
 	}
-	root := merkle(hashes)
+	root := leaves.root()
 	v.Root = hex.EncodeToString(root[:])
 	var err error
-	v.Digest, err = digest(hashes, v.Definitions)
+	v.Digest, err = digest(root, v.Definitions)
 	require.NoError(t, err)
+}
+
+func TestALeafIsCanonicalJSON(t *testing.T) {
+	for _, d := range []leafDoc{
+		{ID: "00112233445566778899aabbccddeeff", Cell: `r0c"0/10m \U0001F422`, Row: -16, Col: 1 << 30, Height: 16, Width: 7, Split: "validate", Slots: []cube.SliceID{}, Label: []string{}},
+		{ID: "ffffffffffffffffffffffffffffffff", Cell: "r0c0/10m", Row: 0, Col: -1, Height: 1, Width: 1, Split: "train", Slots: []cube.SliceID{"b", "a"}, Label: []string{"01"}, Pixels: []string{"02", "03"}},
+	} {
+		want, err := cube.Canonical(d)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(d.leaf(t).appendTo(nil)))
+	}
+}
+
+func TestASampleIsNamedByTheCanonicalJSONOfItsPlace(t *testing.T) {
+	var n namer
+	for _, cell := range []string{"r0c0/10m", `a "b" \U0001F422`, "r0c0/10m"} {
+		for _, g := range []cube.Grid{utm(100), {CRS: "OGC:CRS84", Transform: cube.Affine{1e-7, 0, -180, 0, -1.0 / 3, 90}}} {
+			for _, w := range []cube.Window{{}, {Row: 7, Col: 1234567, Height: 64, Width: 32}, {Row: -3, Col: -70, Height: 1, Width: 2}} {
+				text, err := cube.Canonical(struct {
+					Cell      string      `json:"cell"`
+					CRS       string      `json:"crs"`
+					Transform cube.Affine `json:"transform"`
+					cube.Window
+				}{cell, g.CRS, g.Transform, w})
+				require.NoError(t, err)
+				sum := sha256.Sum256(text)
+				id, err := n.name(layout.Spot{Cell: cell, Grid: g, Window: w})
+				require.NoError(t, err)
+				require.Equal(t, hex.EncodeToString(sum[:16]), id.String())
+			}
+		}
+	}
+}
+
+// The root is what joining level by level gives.
+func TestTheTreeOfAnyNumberOfLeaves(t *testing.T) {
+	var all tree
+	var leaves []hash
+	for n := range 70 {
+		level := append([]hash{}, leaves...)
+		for len(level) > 1 {
+			var up []hash
+			for i := 0; i < len(level); i += 2 {
+				if i+1 < len(level) {
+					up = append(up, sha256.Sum256(append(append([]byte{1}, level[i][:]...), level[i+1][:]...)))
+				} else {
+					up = append(up, level[i])
+				}
+			}
+			level = up
+		}
+		if n == 0 {
+			level = []hash{sha256.Sum256([]byte{0})}
+		}
+		require.Equal(t, level[0], all.root(), n)
+		leaves = append(leaves, sha256.Sum256([]byte{byte(n)}))
+		all.add(leaves[n])
+	}
 }
 
 func vectorInputs() []digestVector {
@@ -107,7 +199,7 @@ func TestEveryPartOfASampleChangesTheDigest(t *testing.T) {
 	base := vectorInputs()[3]
 	base.compute(t)
 	for name, change := range map[string]func(*digestVector){
-		"id":         func(v *digestVector) { v.Samples[1].ID = "ff" },
+		"id":         func(v *digestVector) { v.Samples[1].ID = "ff" + v.Samples[1].ID[2:] },
 		"cell":       func(v *digestVector) { v.Samples[1].Cell = "r0c1/10m" },
 		"row":        func(v *digestVector) { v.Samples[1].Row++ },
 		"slots":      func(v *digestVector) { v.Samples[1].Slots = v.Samples[1].Slots[:1] },

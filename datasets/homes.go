@@ -17,11 +17,13 @@ type home struct {
 	row, col int
 	slices   []cube.Slice // in time order
 	ids      []cube.SliceID
+	// cellText and idsText are cell and ids as canonical JSON.
+	cellText, idsText string
 }
 
 // window is a sample's in pixels of its cell.
-func (h *home) window(s sample) cube.Window {
-	w := s.window
+func (h *home) window(s *sample) cube.Window {
+	w := s.window()
 	w.Row, w.Col = w.Row-h.row, w.Col-h.col
 	return w
 }
@@ -43,7 +45,7 @@ type homeKey struct {
 }
 
 // of is a sample's home.
-func (l *homes) of(s sample) *home { return &l.all[s.home] }
+func (l *homes) of(s *sample) *home { return &l.all[s.home] }
 
 // reached reports whether a slice stands in any cell of a span.
 func (l *homes) reached(s layout.Span) bool {
@@ -62,10 +64,11 @@ func (l *homes) reached(s layout.Span) bool {
 // is counted.
 func (l *homes) put(s *sample) (bool, error) {
 	p := l.plan
-	spot := p.region.Spot(s.window)
+	w := s.window()
+	spot := p.region.Spot(w)
 	line := p.line.slices
 	if p.region.Tiled() {
-		there := p.region.Reaching(s.window)
+		there := p.region.Reaching(w)
 		if len(there) == 0 {
 			return false, nil
 		}
@@ -85,7 +88,10 @@ func (l *homes) put(s *sample) (bool, error) {
 	}
 	at, ok := l.known[k]
 	if !ok {
-		at = l.add(k, home{cell: spot.Cell, row: s.window.Row - spot.Window.Row, col: s.window.Col - spot.Window.Col, slices: line})
+		var err error
+		if at, err = l.add(k, home{cell: spot.Cell, row: w.Row - spot.Window.Row, col: w.Col - spot.Window.Col, slices: line}); err != nil {
+			return false, err
+		}
 	}
 	s.home = at
 	return true, nil
@@ -100,25 +106,38 @@ func joined(line []cube.Slice) string {
 	return out.String()
 }
 
-func (l *homes) add(k homeKey, at home) int32 {
+func (l *homes) add(k homeKey, at home) (int32, error) {
 	at.ids = make([]cube.SliceID, 0, len(at.slices))
 	for _, s := range at.slices {
 		at.ids = append(at.ids, s.ID)
 	}
+	cell, err := cube.Canonical(at.cell)
+	if err != nil {
+		return 0, err
+	}
+	ids, err := cube.Canonical(at.ids)
+	if err != nil {
+		return 0, err
+	}
+	at.cellText, at.idsText = string(cell), string(ids)
 	if l.known == nil {
 		l.known = map[homeKey]int32{}
 	}
 	index := int32(len(l.all))
 	l.all, l.known[k] = append(l.all, at), index
-	return index
+	return index, nil
 }
 
 // recall gives a sample of a committed version its home.
 func (l *homes) recall(s Sample) (sample, error) {
 	p := l.plan
-	out := sample{id: s.ID}
-	var err error
-	if out.window, err = p.region.From(s.Cell, s.Window); err != nil {
+	var out sample
+	w, err := p.region.From(s.Cell, s.Window)
+	if err != nil {
+		return out, err
+	}
+	out.lay(w)
+	if out.id, err = parsePlaceID(s.ID); err != nil {
 		return out, err
 	}
 	ids := slices.DeleteFunc(s.Slots, func(id cube.SliceID) bool { return id == "" })
@@ -129,7 +148,7 @@ func (l *homes) recall(s Sample) (sample, error) {
 	k := homeKey{cell: s.Cell, slots: strings.Join(text, " ")}
 	at, ok := l.known[k]
 	if !ok {
-		fresh := home{cell: s.Cell, row: out.window.Row - s.Window.Row, col: out.window.Col - s.Window.Col}
+		fresh := home{cell: s.Cell, row: w.Row - s.Window.Row, col: w.Col - s.Window.Col}
 		for _, id := range ids {
 			sl, ok := p.view.Lookup(id)
 			if !ok {
@@ -137,7 +156,9 @@ func (l *homes) recall(s Sample) (sample, error) {
 			}
 			fresh.slices = append(fresh.slices, sl)
 		}
-		at = l.add(k, fresh)
+		if at, err = l.add(k, fresh); err != nil {
+			return out, err
+		}
 	}
 	out.home = at
 	return out, nil
@@ -145,9 +166,10 @@ func (l *homes) recall(s Sample) (sample, error) {
 
 // used are the slices that some samples use, in time order.
 func (l *homes) used(samples []sample) []cube.Slice {
-	seen, known := map[int32]bool{}, map[cube.SliceID]bool{}
+	seen, known := make([]bool, len(l.all)), map[cube.SliceID]bool{}
 	var out []cube.Slice
-	for _, s := range samples {
+	for i := range samples {
+		s := &samples[i]
 		if seen[s.home] {
 			continue
 		}
@@ -175,8 +197,8 @@ func (l *homes) slots(samples []sample) int {
 		return max(1, r.Slots)
 	}
 	n := r.Slots
-	for _, s := range samples {
-		n = max(n, len(l.of(s).ids))
+	for i := range samples {
+		n = max(n, len(l.of(&samples[i]).ids))
 	}
 	return n
 }
@@ -192,13 +214,15 @@ func (l *homes) longest() int {
 
 // tables are the cells and sets of slots that samples have, and which ones each place has, in the order
 // of the samples.
-func (l *homes) tables(samples []sample) (table indexTable, cellOf, slotsOf map[int32]int) {
-	cellOf, slotsOf = map[int32]int{}, map[int32]int{}
-	cells, slots := map[string]int{}, map[string]int{}
-	for _, s := range samples {
-		if _, ok := cellOf[s.home]; ok {
+func (l *homes) tables(samples []sample) (table indexTable, cellOf, slotsOf []int) {
+	cellOf, slotsOf = make([]int, len(l.all)), make([]int, len(l.all))
+	seen, cells, slots := make([]bool, len(l.all)), map[string]int{}, map[string]int{}
+	for i := range samples {
+		s := &samples[i]
+		if seen[s.home] {
 			continue
 		}
+		seen[s.home] = true
 		p := l.of(s)
 		at, ok := cells[p.cell]
 		if !ok {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,8 +24,9 @@ import (
 // someIndex is a samples.idx of n samples; old ones have no digests of blocks.
 func someIndex(t *testing.T, n int, old bool) []byte {
 	t.Helper()
-	data, err := writeIndex(scattered(rand.New(rand.NewPCG(1, 1)), utm(50), n), &homes{all: []home{{cell: "r0c0/10m", ids: []cube.SliceID{"a", "b"}}}})
-	require.NoError(t, err)
+	var made bytes.Buffer
+	require.NoError(t, writeIndex(&made, scattered(rand.New(rand.NewPCG(1, 1)), utm(50), n), &homes{all: []home{{cell: "r0c0/10m", ids: []cube.SliceID{"a", "b"}}}}))
+	data := made.Bytes()
 	if !old {
 		return data
 	}
@@ -125,7 +127,12 @@ func bigIndex(t *testing.T, b *store.Bucket, n int) {
 		binary.LittleEndian.PutUint32(r[24:], 16)
 		binary.LittleEndian.PutUint32(r[28:], 16)
 	}
-	head, err := indexHead(indexTable{Splits: []indexSplit{{"train", 0, n}}, Cells: []string{"r0c0/10m"}, Slots: [][]cube.SliceID{{"a"}}}, rows)
+	whole, digests := sha256.Sum256(rows), []byte(nil)
+	for block := range slices.Chunk(rows, indexBlock*indexRow) {
+		sum := sha256.Sum256(block)
+		digests = append(digests, sum[:]...)
+	}
+	head, err := indexHead(indexTable{Splits: []indexSplit{{"train", 0, n}}, Cells: []string{"r0c0/10m"}, Slots: [][]cube.SliceID{{"a"}}}, n, whole[:], digests)
 	require.NoError(t, err)
 	_, err = b.Write(t.Context(), fmt.Sprint(n), append(head, rows...), store.Condition{})
 	require.NoError(t, err)
@@ -186,7 +193,8 @@ func TestAnIndexThatIsCutOffWhileItIsOpenIsAnError(t *testing.T) {
 func FuzzOpenIndex(f *testing.F) {
 	row := make([]byte, indexRow)
 	row[24], row[28] = 1, 1
-	head, err := indexHead(indexTable{Splits: []indexSplit{{"train", 0, 1}}, Cells: []string{"c"}, Slots: [][]cube.SliceID{{}}}, row)
+	sum := sha256.Sum256(row)
+	head, err := indexHead(indexTable{Splits: []indexSplit{{"train", 0, 1}}, Cells: []string{"c"}, Slots: [][]cube.SliceID{{}}}, 1, sum[:], sum[:])
 	require.NoError(f, err)
 	f.Add(append(head, row...))
 	f.Add([]byte(indexMagic))

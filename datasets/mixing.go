@@ -38,16 +38,17 @@ func stored(slots, edge, scale, bands int, d cube.DType) uint64 {
 }
 
 // blocks are the groups of some samples in a window of bytes, whose list says which sample is where.
-func (p *plan) blocks(samples []sample, window uint64) (order.Listed, order.Groups) {
-	table, cellOf, _ := p.homes.tables(samples)
+func (p *plan) blocks(samples []uint32, window uint64) (order.Listed, order.Groups) {
+	table, cellOf, _ := p.homes.tables(p.samples)
 	ranks := make([]uint32, len(table.Cells))
 	for rank, path := range slices.Sorted(slices.Values(table.Cells)) {
 		ranks[slices.Index(table.Cells, path)] = uint32(rank)
 	}
 	places := make([]order.Place, len(samples))
-	for i, s := range samples {
+	for i, index := range samples {
+		s := &p.samples[index]
 		w := p.homes.of(s).window(s)
-		places[i] = order.Place{Index: uint32(i), Cell: ranks[cellOf[s.home]], Row: uint32(w.Row), Col: uint32(w.Col)}
+		places[i] = order.Place{Index: index, Cell: ranks[cellOf[s.home]], Row: uint32(w.Row), Col: uint32(w.Col)}
 	}
 	return order.Blocks(places, order.Storage{Edge: p.region.Group.ChunkSize(), Window: p.recipe.Window.Size, Bytes: p.groupBytes()}, window)
 }
@@ -59,8 +60,8 @@ func (p *plan) defaultShuffle() order.Shuffle {
 		return order.Uniform
 	}
 	chunks := map[chunk]bool{}
-	for _, s := range p.samples {
-		first, _ := p.groups[0].span(s.window)
+	for i := range p.samples {
+		first, _ := p.groups[0].span(p.samples[i].window())
 		chunks[first] = true
 	}
 	if inHalf := order.DefaultWindow / (2 * p.groupBytes()); uint64(len(chunks)) <= max(1, inHalf) {
@@ -91,10 +92,10 @@ func (p *plan) orders() []OrderReport {
 	window := order.Window(order.DefaultWindow)
 	train := p.split(0)
 	if len(train) == 0 {
-		train = p.samples
+		train = p.all()
 	}
 	list, groups := p.blocks(train, order.DefaultWindow)
-	apart, together := p.decoded(train, list, groups)
+	apart, together := p.decoded(list, groups)
 	n := uint64(len(train))
 	half := groups.Half(n, order.DefaultWindow)
 	if half == n {
@@ -115,7 +116,7 @@ func distinct(n, each float64) float64 {
 
 // decoded counts the pixels decoded for each of the samples' if every group reads what its samples touch once, and if
 // every chunk is read once.
-func (p *plan) decoded(samples []sample, list order.Listed, groups order.Groups) (apart, together float64) {
+func (p *plan) decoded(list order.Listed, groups order.Groups) (apart, together float64) {
 	wanted := 0.0
 	for i := range p.groups {
 		g := &p.groups[i]
@@ -124,7 +125,7 @@ func (p *plan) decoded(samples []sample, list order.Listed, groups order.Groups)
 		for k := range groups.Len() {
 			clear(own)
 			for _, at := range list[groups.Starts[k]:groups.Starts[k+1]] {
-				w := samples[at].window
+				w := p.samples[at].window()
 				first, last := g.span(w)
 				for row := first.row; row <= last.row; row++ {
 					for col := first.col; col <= last.col; col++ {

@@ -95,12 +95,13 @@ func overlap(a, b cube.Window) bool { return !a.Intersect(b).Empty() }
 // separate drops samples until no two of different splits share a pixel or are nearer than the
 // buffer. The rule: test stands; a validate sample that is too near a test sample goes; then a
 // train sample that is too near one of those left goes. So the held-out splits, the small ones,
-// lose least, and the outcome does not depend on any order. It returns how many went, by split.
+// lose least, and the outcome does not depend on any order. It returns how many went, by split; where none went, what
+// comes back is what was given.
 func separate(samples []sample, r ruler, buffer float64) ([]sample, [3]int) {
 	reach := r.pixels(buffer)
 	edge := reach + 1
 	for _, s := range samples {
-		edge = max(edge, s.window.Height, s.window.Width)
+		edge = max(edge, int(s.height), int(s.width))
 	}
 	type tile struct{ row, col int }
 	held := map[tile][]cube.Window{}
@@ -111,6 +112,9 @@ func separate(samples []sample, r ruler, buffer float64) ([]sample, [3]int) {
 	// A window is at most one tile long and reach is less than one: every window that may be too near
 	// begins within two tiles.
 	near := func(w cube.Window) bool {
+		if len(held) == 0 {
+			return false
+		}
 		k := tile{floorDiv(w.Row, edge), floorDiv(w.Col, edge)}
 		for dr := -2; dr <= 2; dr++ {
 			for dc := -2; dc <= 2; dc++ {
@@ -123,22 +127,26 @@ func separate(samples []sample, r ruler, buffer float64) ([]sample, [3]int) {
 		}
 		return false
 	}
-	gone := make([]bool, len(samples))
+	gone, left := make([]bool, len(samples)), len(samples)
 	var dropped [3]int
 	for split := 2; split >= 0; split-- {
 		for i, s := range samples {
-			if s.split == split && near(s.window) {
+			if int(s.split) == split && near(s.window()) {
 				gone[i] = true
 				dropped[split]++
+				left--
 			}
 		}
 		for i, s := range samples {
-			if s.split == split && split > 0 && !gone[i] { // train is held against nobody
-				hold(s.window)
+			if int(s.split) == split && split > 0 && !gone[i] { // train is held against nobody
+				hold(s.window())
 			}
 		}
 	}
-	kept := samples[:0:0]
+	if left == len(samples) {
+		return samples, dropped
+	}
+	kept := make([]sample, 0, left)
 	for i, s := range samples {
 		if !gone[i] {
 			kept = append(kept, s)

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -31,8 +32,9 @@ type plan struct {
 	labels *labels.Revision // nil without labels
 
 	samples  []sample // sorted by id
-	hashes   []hash   // of their leaves, which leaf makes
-	leaf     func(sample) (leafDoc, error)
+	counts   labelCounts
+	leaf     func(*sample, *leaf) error // makes the leaf of a sample
+	root     hash                       // over the leaves
 	leakage  Leakage
 	leftOut  map[string]int
 	measured int // training samples behind stats
@@ -53,7 +55,7 @@ func resolve(ctx context.Context, r Recipe, view *layout.View, rev *labels.Revis
 		}
 	}
 	var err error
-	p.digest, err = digest(p.hashes, p.definitions())
+	p.digest, err = digest(p.root, p.definitions())
 	return p, err
 }
 
@@ -64,12 +66,12 @@ func (p *plan) place(ctx context.Context) error {
 		return err
 	}
 	if p.labels != nil {
-		kept, err := labelled(ctx, samples, p.labels, p.region.Grid)
-		if err != nil {
+		laid := len(samples)
+		if samples, err = p.labelled(ctx, samples); err != nil {
 			return err
 		}
-		p.leftOut["no_labelled_pixel"] = len(samples) - len(kept)
-		if samples = kept; len(samples) == 0 {
+		p.leftOut["no_labelled_pixel"] = laid - len(samples)
+		if len(samples) == 0 {
 			return fault.New(fault.Precondition, "no window has a labelled pixel of set %s", p.labels.Set).
 				WithCure("import labels that lie on cube %s", p.recipe.Cube)
 		}
@@ -106,7 +108,7 @@ func (p *plan) place(ctx context.Context) error {
 	return nil
 }
 
-func byID(a, b sample) int { return strings.Compare(a.id, b.id) }
+func byID(a, b sample) int { return bytes.Compare(a.id[:], b.id[:]) }
 
 // assign gives every sample the block of its centre and the block's split.
 func assign(samples []sample, g cube.Grid, rule SplitRule) error {
@@ -115,9 +117,9 @@ func assign(samples []sample, g cube.Grid, rule SplitRule) error {
 		return fault.New(fault.KindOf(err), "split blocks need positions in EPSG:6933: %w", err)
 	}
 	b := newBlocks(rule)
-	splits := map[block]int{}
+	splits := map[block]uint8{}
 	for i := range samples {
-		x, y, err := to(samples[i].window)
+		x, y, err := to(samples[i].window())
 		if err != nil {
 			return err
 		}
@@ -191,7 +193,7 @@ func fillingSalt(samples []sample, r ruler, rule SplitRule) (string, bool) {
 
 // resplit copies samples that know their blocks and gives them the splits of a rule.
 func resplit(samples []sample, rule SplitRule) []sample {
-	b, splits := newBlocks(rule), map[block]int{}
+	b, splits := newBlocks(rule), map[block]uint8{}
 	out := make([]sample, len(samples))
 	for i, s := range samples {
 		split, known := splits[s.block]
@@ -206,13 +208,10 @@ func resplit(samples []sample, rule SplitRule) []sample {
 }
 
 func emptySplits(samples []sample, rule SplitRule) []string {
-	var there [3]bool
-	for _, s := range samples {
-		there[s.split] = true
-	}
+	counts := bySplit(samples)
 	var empty []string
 	for i, name := range Splits() {
-		if rule.Fractions[i] > 0 && !there[i] {
+		if rule.Fractions[i] > 0 && counts[i] == 0 {
 			empty = append(empty, name)
 		}
 	}
@@ -254,29 +253,39 @@ func classesOf(rev *labels.Revision) []Class {
 	return out
 }
 
-// split returns the samples of a split, by id.
-func (p *plan) split(index int) []sample {
-	var out []sample
-	for _, s := range p.samples {
-		if s.split == index {
-			out = append(out, s)
+// split returns which samples are of a split, by id.
+func (p *plan) split(index uint8) []uint32 {
+	var out []uint32
+	for i := range p.samples {
+		if p.samples[i].split == index {
+			out = append(out, uint32(i))
 		}
+	}
+	return out
+}
+
+// all returns every sample as split does.
+func (p *plan) all() []uint32 {
+	out := make([]uint32, len(p.samples))
+	for i := range out {
+		out[i] = uint32(i)
 	}
 	return out
 }
 
 // amplification is how many pixels are decoded for each pixel of a sample if nothing is cached; a pixel counts for each
 // of its resolution's bands.
-func (p *plan) amplification() float64 { return p.amplificationOf(p.samples) }
+func (p *plan) amplification() float64 { return p.amplificationOf(p.all()) }
 
-func (p *plan) amplificationOf(samples []sample) float64 {
+func (p *plan) amplificationOf(samples []uint32) float64 {
 	decoded, wanted := 0.0, 0.0
 	for i := range p.groups {
 		g := &p.groups[i]
 		bands := float64(len(g.bands))
-		for _, s := range samples {
-			decoded += bands * g.pixels(g.span(s.window))
-			wanted += bands * float64(s.window.Height/g.scale*(s.window.Width/g.scale))
+		for _, at := range samples {
+			w := p.samples[at].window()
+			decoded += bands * g.pixels(g.span(w))
+			wanted += bands * float64(w.Height/g.scale*(w.Width/g.scale))
 		}
 	}
 	return decoded / wanted

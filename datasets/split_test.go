@@ -1,7 +1,7 @@
 package datasets
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -24,25 +24,27 @@ func scattered(rng *rand.Rand, g cube.Grid, n int) []sample {
 	var out []sample
 	for i := range n {
 		h, w := 1+rng.IntN(12), 1+rng.IntN(12)
-		out = append(out, sample{id: fmt.Sprintf("%032x", i), split: rng.IntN(3),
-			window: cube.Window{Row: rng.IntN(g.Height - h + 1), Col: rng.IntN(g.Width - w + 1), Height: h, Width: w}})
+		s := sample{split: uint8(rng.IntN(3))}
+		binary.BigEndian.PutUint64(s.id[8:], uint64(i))
+		s.lay(cube.Window{Row: rng.IntN(g.Height - h + 1), Col: rng.IntN(g.Width - w + 1), Height: h, Width: w})
+		out = append(out, s)
 	}
 	return out
 }
 
 // byHand is the audit by comparing all pairs and painting a set of pixels.
 func byHand(samples []sample, r ruler) (shared int64, least float64) {
-	painted := map[[2]int]int{}
+	painted := map[[2]int32]int{}
 	least = math.Inf(1)
 	for i, a := range samples {
-		for row := range a.window.Height {
-			for col := range a.window.Width {
-				painted[[2]int{a.window.Row + row, a.window.Col + col}] |= 1 << a.split
+		for row := range a.height {
+			for col := range a.width {
+				painted[[2]int32{a.row + row, a.col + col}] |= 1 << a.split
 			}
 		}
 		for _, b := range samples[:i] {
 			if a.split != b.split {
-				least = min(least, r.distance(a.window, b.window))
+				least = min(least, r.distance(a.window(), b.window()))
 			}
 		}
 	}
@@ -166,7 +168,7 @@ func TestASearchForASaltThatCannotBeFoundEnds(t *testing.T) {
 	require.NoError(t, err)
 	samples := make([]sample, 400_000) // in two blocks, and three splits to be filled
 	for i := range samples {
-		samples[i] = sample{block: block{0, int32(i % 2)}, window: cube.Window{Row: i / 1000, Col: i % 1000, Height: 1, Width: 1}}
+		samples[i] = sample{block: block{0, int32(i % 2)}, row: int32(i / 1000), col: int32(i % 1000), height: 1, width: 1}
 	}
 	began := time.Now()
 	_, found := fillingSalt(samples, r, SplitRule{BlockMetres: 1000, Fractions: [3]float64{0.7, 0.15, 0.15}})

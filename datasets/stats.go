@@ -15,19 +15,18 @@ import (
 const maxMeasured = 10_000
 
 // measured returns which training samples the statistics are taken from: the first ones of the keyed
-// order whose digest is the Merkle root of the samples, in the order of their ids.
-func measured(train []sample, hashes []hash) []sample {
+// order whose digest is the root over the samples, in the order of their ids.
+func measured(train []uint32, root hash) []uint32 {
 	if len(train) <= maxMeasured {
 		return train
 	}
-	root := merkle(hashes)
 	o := order.New(hex.EncodeToString(root[:]), "statistics", uint64(len(train)), 0, 0, true)
 	picks := make([]uint64, maxMeasured)
 	for i := range picks {
 		picks[i] = o.At(uint64(i))
 	}
 	sort.Slice(picks, func(i, j int) bool { return picks[i] < picks[j] })
-	out := make([]sample, 0, maxMeasured)
+	out := make([]uint32, 0, maxMeasured)
 	for _, i := range picks {
 		out = append(out, train[i])
 	}
@@ -37,7 +36,7 @@ func measured(train []sample, hashes []hash) []sample {
 // measure takes the statistics of the training split over valid pixels, resolution by resolution: sample by sample in the
 // order of ids, slot by slot, and in a slot row by row, merged one after another.
 func (p *plan) measure(ctx context.Context) error {
-	samples := measured(p.split(0), p.hashes)
+	samples := measured(p.split(0), p.root)
 	p.measured = len(samples)
 	for i := range p.groups {
 		if err := p.measureGroup(ctx, samples, &p.groups[i]); err != nil {
@@ -47,15 +46,16 @@ func (p *plan) measure(ctx context.Context) error {
 	return p.checkStats()
 }
 
-func (p *plan) measureGroup(ctx context.Context, samples []sample, g *group) error {
+func (p *plan) measureGroup(ctx context.Context, samples []uint32, g *group) error {
 	size := p.recipe.Window.Size / g.scale
 	slot := len(g.index) * size * size * g.dtype().Size()
 	image, valid := make([]byte, p.homes.longest()*slot), make([]byte, p.homes.longest()*size*size)
 	total := make([]moments, len(g.bands))
-	for _, s := range samples {
+	for _, index := range samples {
+		s := &p.samples[index]
 		at := p.homes.of(s)
 		image, valid := image[:len(at.ids)*slot], valid[:len(at.ids)*size*size]
-		if err := p.reader.Read(ctx, p.view, g.request(at.ids, s.window), image, valid); err != nil {
+		if err := p.reader.Read(ctx, p.view, g.request(at.ids, s.window()), image, valid); err != nil {
 			return fault.New(fault.KindOf(err), "read sample %s for the statistics: %w", s.id, err)
 		}
 		g.tally(total, p.recipe.Values, at.slices, image, valid, size*size)

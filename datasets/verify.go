@@ -12,7 +12,6 @@ import (
 	"github.com/terrapin-eo/terrapin/cube/read"
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/labels"
-	"github.com/terrapin-eo/terrapin/store"
 )
 
 // Verification is the document of `dataset verify`.
@@ -75,11 +74,11 @@ func (o *Verification) problem(object, reason, cure string) {
 func (o *Verification) files(ctx context.Context, cfg Config, v *Version) error {
 	for _, name := range []string{manifestFile, indexFile, recipeFile} {
 		key := folder(v.Name, v.Version) + "/" + name
-		data, _, err := cfg.Root.Read(ctx, key, store.Range{})
+		sum, err := checksum(ctx, cfg.Root, key)
 		if err != nil {
 			return err
 		}
-		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != v.commit.Files[name] {
+		if sum != v.commit.Files[name] {
 			o.problem(key, "the checksum differs from the recorded one", "")
 		}
 	}
@@ -94,7 +93,7 @@ func (o *Verification) content(ctx context.Context, cfg Config, v *Version) erro
 	}
 	o.Samples = len(p.samples)
 	proof := prover{plan: p, chunks: map[chunkKey][2]string{}}
-	pixels := func(s sample, g *group) ([]string, error) { return proof.digests(ctx, s, g) }
+	pixels := func(s *sample, g *group) ([]string, error) { return proof.digests(ctx, s, g) }
 	if err := p.sealBy(pixels, p.labelDigests(ctx)); err != nil {
 		return err
 	}
@@ -107,7 +106,7 @@ func (o *Verification) content(ctx context.Context, cfg Config, v *Version) erro
 	if differ := changedDefinitions(v.commit.Definitions, now); len(differ) > 0 {
 		o.problem(v.Ref(), fmt.Sprintf("recomputed definitions differ: %v", differ), "")
 	}
-	o.Recomputed, err = digest(p.hashes, now)
+	o.Recomputed, err = digest(p.root, now)
 	return err
 }
 
@@ -160,7 +159,7 @@ func (v *Version) replan(ctx context.Context, cfg Config) (*plan, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.split = i
+			s.split = uint8(i)
 			p.samples = append(p.samples, s)
 		}
 	}
@@ -181,9 +180,9 @@ type chunkKey struct {
 }
 
 // digests is layout's PixelDigests, from pixels instead of from the records.
-func (p *prover) digests(ctx context.Context, s sample, g *group) ([]string, error) {
+func (p *prover) digests(ctx context.Context, s *sample, g *group) ([]string, error) {
 	edge := g.region.Group.ChunkSize()
-	parts := g.region.Parts(coarser(s.window, g.scale))
+	parts := g.region.Parts(coarser(s.window(), g.scale))
 	var out []string
 	for _, id := range p.plan.homes.of(s).ids {
 		for _, part := range parts {

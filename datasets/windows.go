@@ -4,24 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
+	"strconv"
 
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/layout"
 	"github.com/terrapin-eo/terrapin/fault"
-	"github.com/terrapin-eo/terrapin/labels"
 )
-
-// sample is a window on its way into a version.
-type sample struct {
-	id string
-	// window is in pixels of the frame, home its index among the plan's.
-	window cube.Window
-	home   int32
-	block  block
-	split  int // index in Splits
-	// labels counts the labelled pixels by value, in the order of the values; known only at commit.
-	labels []classCount
-}
 
 // maxSamples bounds what one version may hold in memory while it is committed.
 const maxSamples = 50_000_000
@@ -43,6 +31,7 @@ func (p *plan) layWindows() ([]sample, error) {
 		return nil, tooMany()
 	}
 	var out []sample
+	var names namer
 	if !tiled {
 		out = make([]sample, 0, n)
 	}
@@ -61,12 +50,12 @@ func (p *plan) layWindows() ([]sample, error) {
 			if len(out) == maxSamples {
 				return nil, tooMany()
 			}
-			at := p.region.Spot(w)
-			id, err := sampleID(at.Cell, at.Grid, at.Window)
+			id, err := names.name(p.region.Spot(w))
 			if err != nil {
 				return nil, err
 			}
-			s := sample{id: id, window: jitter(w, g, rule.Jitter, step, id, p.recipe.Split.Salt)}
+			s := sample{id: id}
+			s.lay(jitter(w, g, rule.Jitter, step, id, p.recipe.Split.Salt))
 			ok, err := p.homes.put(&s)
 			if err != nil {
 				return nil, err
@@ -110,29 +99,59 @@ func fit(length int, rule WindowRule) int {
 	return (length-rule.Size)/rule.Stride + 1
 }
 
-// sampleID names a sample by its place on Earth, before jitter: the same place keeps its id when
-// scenes or labels are added, so that versions can be compared sample by sample.
-func sampleID(cell string, g cube.Grid, w cube.Window) (string, error) {
-	text, err := cube.Canonical(struct {
-		Cell      string      `json:"cell"`
-		CRS       string      `json:"crs"`
-		Transform cube.Affine `json:"transform"`
-		cube.Window
-	}{cell, g.CRS, g.Transform, w})
-	if err != nil {
-		return "", err
+// namer names samples by their places on Earth, before jitter: the same place keeps its id when scenes or labels are
+// added, so that versions can be compared sample by sample.
+type namer struct {
+	cell string
+	grid cube.Grid
+	// head, middle and tail are what the windows of a cell have in common of the canonical JSON of their places.
+	head, middle, tail string
+	text               []byte
+}
+
+func (n *namer) name(at layout.Spot) (placeID, error) {
+	if n.text == nil || at.Cell != n.cell || at.Grid != n.grid {
+		if err := n.enter(at); err != nil {
+			return placeID{}, err
+		}
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:16]), nil
+	text := append(n.text[:0], n.head...)
+	text = strconv.AppendInt(text, int64(at.Window.Col), 10)
+	text = append(text, n.middle...)
+	text = strconv.AppendInt(text, int64(at.Window.Height), 10)
+	text = append(text, `,"row":`...)
+	text = strconv.AppendInt(text, int64(at.Window.Row), 10)
+	text = append(text, n.tail...)
+	text = strconv.AppendInt(text, int64(at.Window.Width), 10)
+	n.text = append(text, '}')
+	sum := sha256.Sum256(n.text)
+	return placeID(sum[:len(placeID{})]), nil
+}
+
+// enter goes to another cell.
+func (n *namer) enter(at layout.Spot) error {
+	var parts [3]string
+	for i, v := range []any{at.Cell, at.Grid.CRS, at.Grid.Transform} {
+		text, err := cube.Canonical(v)
+		if err != nil {
+			return err
+		}
+		parts[i] = string(text)
+	}
+	n.cell, n.grid = at.Cell, at.Grid
+	n.head = `{"cell":` + parts[0] + `,"col":`
+	n.middle = `,"crs":` + parts[1] + `,"height":`
+	n.tail = `,"transform":` + parts[2] + `,"width":`
+	return nil
 }
 
 // jitter moves a window by up to most pixels each way in whole steps, drawn from hash(id, salt), and keeps it inside
 // the grid.
-func jitter(w cube.Window, g cube.Grid, most, step int, id, salt string) cube.Window {
+func jitter(w cube.Window, g cube.Grid, most, step int, id placeID, salt string) cube.Window {
 	if most == 0 {
 		return w
 	}
-	sum := sha256.Sum256([]byte("terrapin-jitter-1\x00" + salt + "\x00" + id))
+	sum := sha256.Sum256([]byte("terrapin-jitter-1\x00" + salt + "\x00" + id.String()))
 	most /= step
 	draw := func(b []byte) int { return step * (int(binary.BigEndian.Uint64(b)%uint64(2*most+1)) - most) }
 	w.Row = min(max(0, w.Row+draw(sum[0:8])), g.Height-w.Height)
@@ -140,24 +159,31 @@ func jitter(w cube.Window, g cube.Grid, most, step int, id, salt string) cube.Wi
 	return w
 }
 
-// labelled keeps the samples with at least one labelled pixel. The raster is read in strips of the
-// grid's width, each once.
-func labelled(ctx context.Context, samples []sample, rev *labels.Revision, g cube.Grid) ([]sample, error) {
-	kept := samples[:0:0]
+// labelled keeps the samples with at least one labelled pixel, in place. The raster is read in strips of the grid's
+// width, each once.
+func (p *plan) labelled(ctx context.Context, samples []sample) ([]sample, error) {
+	rev, width := p.labels, p.region.Grid.Width
+	kept := samples[:0]
 	strip, size := cube.Window{}, rev.DType.Size()
 	var buf []byte
+	var found []classCount
 	for _, s := range samples { // in rows, but for jitter
-		w := s.window
+		w := s.window()
 		if w.Row < strip.Row || w.Row+w.Height > strip.Row+strip.Height {
-			strip = cube.Window{Row: max(0, w.Row-w.Height), Height: 3 * w.Height, Width: g.Width}
+			strip = cube.Window{Row: max(0, w.Row-w.Height), Height: 3 * w.Height, Width: width}
 			buf = make([]byte, strip.Height*strip.Width*size)
 			if err := rev.Read(ctx, strip, buf); err != nil {
 				return nil, err
 			}
 		}
-		if s.labels = countLabels(buf, strip, w, rev); len(s.labels) > 0 {
-			kept = append(kept, s)
+		if found = countLabels(found[:0], buf, strip, w, rev); len(found) == 0 {
+			continue
 		}
+		var err error
+		if s.labels, err = p.counts.put(found); err != nil {
+			return nil, err
+		}
+		kept = append(kept, s)
 	}
 	return kept, nil
 }
