@@ -128,12 +128,14 @@ func (b *batch) len() int { return len(b.collections) + len(b.items) + len(b.rej
 
 // collect makes batches of chunks, in their order.
 func collect(ctx context.Context, size int, ordered <-chan *chunk, batches chan<- *batch) {
-	fresh := func() *batch { return &batch{index: map[catalog.ItemRef]int{}} }
-	b := fresh()
+	fresh := func(most int) *batch { // lists that grow are copied, into new memory each time
+		return &batch{items: make([]one, 0, most), index: make(map[catalog.ItemRef]int, most)}
+	}
+	b := fresh(chunkItems)
 	send := func() bool {
 		select {
 		case batches <- b:
-			b = fresh()
+			b = fresh(min(size, b.len()))
 			return true
 		case <-ctx.Done():
 			return false
@@ -171,7 +173,8 @@ func documents(list []one) (out []json.RawMessage) {
 	return out
 }
 
-func entries(list []one) (out []catalog.Entry) {
+func entries(list []one) []catalog.Entry {
+	out := make([]catalog.Entry, 0, len(list))
 	for _, o := range list {
 		out = append(out, o.item)
 	}

@@ -46,8 +46,8 @@ type flights struct {
 
 // putAll puts batches, some at a time where the target likes that, and says how far the source was put. They are told of and kept in the
 // journal in their order, and what of them could meet is put in it.
-func (r *loading) putAll(ctx context.Context, index int, s Source, at Position, batches <-chan *batch) (Position, error) {
-	fs := &flights{loading: r, source: s, index: index, at: at}
+func (r *loading) putAll(ctx context.Context, rd *reading) (Position, error) {
+	fs := &flights{loading: r, source: rd.Source, index: rd.index, at: rd.from}
 	var going sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
@@ -57,7 +57,7 @@ func (r *loading) putAll(ctx context.Context, index int, s Source, at Position, 
 	}()
 	for {
 		var first <-chan struct{}
-		next := batches
+		next := (<-chan *batch)(rd.batches)
 		if len(fs.under) > 0 {
 			first = fs.under[0].landed
 		}

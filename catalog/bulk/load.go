@@ -3,14 +3,11 @@ package bulk
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
 
-	"github.com/terrapin-eo/terrapin/catalog/tree"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
@@ -77,17 +74,24 @@ func (l Load) Run(ctx context.Context, sources []Source) (Loaded, error) {
 		l.Backoff = 500 * time.Millisecond
 	}
 	r := &loading{Load: l, pace: p, shelf: map[string]*shelved{}}
-	for i, s := range sources {
-		err := r.source(ctx, i, s)
-		r.done.Bytes += s.Read()
+	ctx, cancel := context.WithCancel(ctx)
+	readings := r.readAhead(ctx, sources)
+	defer func() {
+		cancel()
+		for range readings { // until nobody reads
+		}
+	}()
+	for rd := range readings {
+		err := r.put(ctx, rd)
+		r.done.Bytes += rd.Read()
 		if damaged := (errSource{}); errors.As(err, &damaged) && fault.Is(damaged, fault.Corrupt) && len(sources) > 1 {
-			err = r.reject(s, one{bad: damaged})
+			err = r.reject(rd.Source, one{bad: damaged})
 		}
 		if err != nil {
 			return r.result(), err
 		}
 	}
-	return r.result(), nil
+	return r.result(), ctx.Err()
 }
 
 // errSource is an error of what is read, and not of where it goes.
@@ -111,38 +115,13 @@ func (r *loading) result() Loaded {
 	return r.done
 }
 
-// source loads one source: one goroutine takes it apart, others read what comes, and this one puts it in its order.
-func (r *loading) source(ctx context.Context, index int, s Source) error {
-	from, through := r.Journal.position(index, s)
-	r.done.Skipped += from.Number
-	if through {
+// put puts what is read of one source, in its order.
+func (r *loading) put(ctx context.Context, rd *reading) error {
+	r.done.Skipped += rd.from.Number
+	if rd.through {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var ended sync.WaitGroup
-	defer ended.Wait()
-	defer cancel()
-	cores := runtime.GOMAXPROCS(0)
-	ordered, work := make(chan *chunk, 4*cores), make(chan *chunk, 4*cores)
-	ended.Go(func() {
-		defer close(ordered)
-		defer close(work)
-		take(ctx, s, from, ordered, work)
-	})
-	for range cores {
-		ended.Go(func() {
-			t := &tree.Tree{}
-			for c := range work {
-				r.readChunk(t, c)
-			}
-		})
-	}
-	batches := make(chan *batch, 1)
-	ended.Go(func() {
-		defer close(batches)
-		collect(ctx, r.Batch, ordered, batches)
-	})
-	at, err := r.putAll(ctx, index, s, from, batches)
+	at, err := r.putAll(ctx, rd)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -150,10 +129,10 @@ func (r *loading) source(ctx context.Context, index int, s Source) error {
 		return err
 	}
 	if at.Number == 0 {
-		r.done.Empty = append(r.done.Empty, s.Name())
+		r.done.Empty = append(r.done.Empty, rd.Name())
 	}
-	r.progress(s, true)
-	return r.Journal.save(index, s, at, true)
+	r.progress(rd.Source, true)
+	return r.Journal.save(rd.index, rd.Source, at, true)
 }
 
 // reject tells of a document that is not taken.

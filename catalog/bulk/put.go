@@ -39,6 +39,7 @@ func (r *loading) place(ctx context.Context, s Source, b *batch) (items []one, m
 		fresh[o.collection.ID] = true
 	}
 	grown := map[string]bool{}
+	items = make([]one, 0, len(b.items))
 	for _, o := range b.items {
 		id := o.item.Ref.Collection
 		if fresh[id] {

@@ -24,8 +24,8 @@ func TestNobodyWaitsInACircle(t *testing.T) {
 	}{
 		"items": {
 			catalog.Changes{Items: []json.RawMessage{version("a", "new", 1)}, DeleteItems: []catalog.ItemRef{{Collection: "a", ID: "old"}}},
-			`INSERT INTO item (collection, id, origin, sort, dated, begins, ends, etag, document, properties, moments, shape, odd, place, texts, words)
-				SELECT collection, $1, origin, sort, dated, begins, ends, etag, document, properties, moments, shape, odd, place, texts, words FROM item WHERE id = 'like'`,
+			`INSERT INTO item (collection, id, origin, sort, dated, begins, ends, etag, packed, properties, moments, shape, odd, place, texts, words)
+				SELECT collection, $1, origin, sort, dated, begins, ends, etag, packed, properties, moments, shape, odd, place, texts, words FROM item WHERE id = 'like'`,
 		},
 		"collections": {
 			catalog.Changes{Collections: []json.RawMessage{catalogtest.Collection("new")}, DeleteCollections: []string{"old"}},

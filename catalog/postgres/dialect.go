@@ -150,5 +150,8 @@ func (dialect) Among(value, list string) string { return "(" + value + " = ANY (
 // Together: PostGIS is slow with collections of shapes.
 func (dialect) Together() bool { return false }
 
+// Document is packed, or what an earlier release wrote: row.Scan knows.
+func (dialect) Document() string { return "i.packed, i.document" }
+
 // Late: a compressed document is small, and a page's sort keeps no more rows than the page has.
 func (dialect) Late() bool { return false }

@@ -231,8 +231,10 @@ func TestReshape(t *testing.T) {
 	}
 	require.Zero(t, found(), "what is gone around twice is outside")
 	conn := connect(t, address)
+	asText(t, conn, c, catalog.ItemRef{Collection: "a", ID: "twice"})
+	asText(t, conn, c, catalog.ItemRef{Collection: "a", ID: "point"})
 	for _, text := range []string{
-		`CREATE FUNCTION sound(g geometry) RETURNS geometry LANGUAGE sql RETURN g; DELETE FROM migration WHERE step = 5`,
+		`CREATE FUNCTION sound(g geometry) RETURNS geometry LANGUAGE sql RETURN g; ALTER TABLE item DROP packed; DELETE FROM migration WHERE step >= 5`,
 		`INSERT INTO setting VALUES ('reshaped', '0')`,
 	} {
 		exec(t, conn, text)
@@ -241,4 +243,64 @@ func TestReshape(t *testing.T) {
 		open(t, address)
 		require.Zero(t, found())
 	}
+}
+
+// asText stores an item's document as releases before step 6 did.
+func asText(t testing.TB, conn *pgx.Conn, c catalog.Catalog, ref catalog.ItemRef) {
+	t.Helper()
+	document, err := c.Item(context.Background(), catalog.Everything(), ref)
+	require.NoError(t, err)
+	exec(t, conn, `UPDATE item SET document = $1, packed = NULL WHERE collection = $2 AND id = $3`, string(document), ref.Collection, ref.ID)
+}
+
+// Documents that an older release stored as text are read beside those that are packed, stay as they are while nothing changes in them, and are
+// packed when something does.
+func TestDocumentsFromBefore(t *testing.T) {
+	ctx, address := context.Background(), pgtest.Database(t)
+	c := open(t, address)
+	_, err := c.Apply(ctx, small("a", "b", "c"))
+	require.NoError(t, err)
+	all := func() (out []string) {
+		for _, sort := range [][]catalog.SortKey{nil, {{Property: "id"}}} {
+			r, err := c.Search(ctx, catalog.Everything(), catalog.Query{Sort: sort})
+			require.NoError(t, err)
+			for _, d := range r.Documents {
+				out = append(out, string(d))
+			}
+		}
+		require.NoError(t, c.Snapshot(ctx, func(r catalog.Reader) error {
+			for _, id := range []string{"a", "b", "c"} {
+				d, err := r.Item(ctx, catalog.Everything(), catalog.ItemRef{Collection: id, ID: "x"})
+				require.NoError(t, err)
+				out = append(out, string(d))
+				d, err = c.Item(ctx, catalog.Everything(), catalog.ItemRef{Collection: id, ID: "x"})
+				require.NoError(t, err)
+				out = append(out, string(d))
+			}
+			return nil
+		}))
+		return out
+	}
+	before := all()
+	require.Len(t, before, 12)
+	conn := connect(t, address)
+	asText(t, conn, c, catalog.ItemRef{Collection: "a", ID: "x"})
+	asText(t, conn, c, catalog.ItemRef{Collection: "b", ID: "x"})
+	require.Equal(t, before, all())
+
+	texts := func() (n int) {
+		require.NoError(t, conn.QueryRow(ctx, `SELECT count(document) FROM item`).Scan(&n))
+		return n
+	}
+	revision, err := c.Apply(ctx, small("a", "b", "c"))
+	require.NoError(t, err)
+	again, err := c.Apply(ctx, small("a", "b", "c"))
+	require.NoError(t, err)
+	require.Equal(t, revision, again)
+	require.Equal(t, 2, texts())
+	_, err = c.Apply(ctx, catalog.Changes{Items: []json.RawMessage{catalogtest.Item("a", "x", "null", `"datetime":"2021-01-01T00:00:00Z"`)}})
+	require.NoError(t, err)
+	require.Equal(t, 1, texts())
+	require.NotEqual(t, before, all())
+	require.Equal(t, 3, count(t, c))
 }

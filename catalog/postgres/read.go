@@ -4,15 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/pack"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -35,10 +39,10 @@ func (c *Catalog) Item(ctx context.Context, s catalog.Scope, ref catalog.ItemRef
 	return doc, err
 }
 
-// The statements that read one document, without the condition that the scope adds.
+// The statements that read one document, packed or not, without the condition that the scope adds.
 const (
-	textOfItem       = `SELECT document FROM item WHERE id = $1 AND collection = $2 AND `
-	textOfCollection = `SELECT document FROM collection WHERE id = $1 AND `
+	textOfItem       = `SELECT packed, document FROM item WHERE id = $1 AND collection = $2 AND `
+	textOfCollection = `SELECT NULL::bytea, document FROM collection WHERE id = $1 AND `
 )
 
 func noItem(ref catalog.ItemRef) error {
@@ -53,9 +57,13 @@ func noCollection(id string) error {
 func (c *Catalog) one(ctx context.Context, op string, doc *json.RawMessage, text string, args ...any) error {
 	found := true
 	err := c.looking(ctx, op, c.limits.Look, func(ctx context.Context) error {
-		err := c.read.QueryRow(ctx, text, args...).Scan((*[]byte)(doc))
+		var packed []byte
+		err := c.read.QueryRow(ctx, text, args...).Scan(&packed, (*[]byte)(doc))
 		if found = !errors.Is(err, pgx.ErrNoRows); !found {
 			return nil
+		}
+		if err == nil && packed != nil {
+			*doc, err = pack.Document(packed, nil)
 		}
 		return err
 	})
@@ -229,8 +237,12 @@ var planning = map[bool]string{
 
 func each(rows pgx.Rows, visit func(sqlgen.Row) error) error {
 	defer rows.Close()
-	for rows.Next() {
-		if err := visit(row{rows}); err != nil {
+	r := row{rows: rows}
+	for n := 0; rows.Next(); n++ {
+		if n == 1 { // there are several, which will go together
+			r.room = new([]byte)
+		}
+		if err := visit(r); err != nil {
 			return err
 		}
 	}
@@ -252,12 +264,46 @@ func (s *session) end() {
 }
 
 // row brings values into the types of sqlgen.Row.
-type row struct{ rows pgx.Rows }
+type row struct {
+	rows pgx.Rows
+	// room, where not nil, is where documents go.
+	room *[]byte
+}
 
 func (r row) Scan(into ...any) error {
+	if len(r.rows.FieldDescriptions()) == len(into)+1 {
+		return r.scanDocument(into)
+	}
 	if err := r.rows.Scan(into...); err != nil {
 		return err
 	}
+	settle(into)
+	return nil
+}
+
+// scanDocument reads a row that ends with an item's document (dialect.Document), packed or, from an earlier release, not.
+func (r row) scanDocument(into []any) error {
+	last := len(into) - 1
+	document, ok := into[last].(*[]byte)
+	if !ok {
+		return fmt.Errorf("a document is wanted as %T", into[last])
+	}
+	var packed pgtype.DriverBytes
+	into = append(slices.Clone(into[:last]), &packed, document)
+	if err := r.rows.Scan(into...); err != nil {
+		return err
+	}
+	settle(into)
+	if packed == nil {
+		return nil
+	}
+	out, err := pack.Document(packed, r.room)
+	*document = out
+	return err
+}
+
+// settle makes every integer as wide as sqlgen takes it.
+func settle(into []any) {
 	for _, p := range into {
 		v, ok := p.(*any)
 		if !ok {
@@ -270,5 +316,4 @@ func (r row) Scan(into ...any) error {
 			*v = int64(n)
 		}
 	}
-	return nil
 }

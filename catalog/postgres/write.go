@@ -119,20 +119,20 @@ func (w *writer) update(items []changedItem) error {
 	n := len(items)
 	var rows, sorts, begins, ends = make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	var dated = make([]int16, n)
-	var documents, properties, moments = make([]string, n), make([]string, n), make([]string, n)
+	var properties, moments = make([]string, n), make([]string, n)
 	var places, texts, lists = make([]string, n), make([]string, n), make([]string, n)
-	var etags, shapes, odds = make([][]byte, n), make([][]byte, n), make([]bool, n)
+	var etags, packed, shapes, odds = make([][]byte, n), make([][]byte, n), make([][]byte, n), make([]bool, n)
 	for i, it := range items {
 		rows[i], sorts[i], begins[i], ends[i], dated[i] = it.old.row, it.Sort, it.begins, it.ends, it.dated
-		documents[i], properties[i], moments[i], texts[i] = string(it.Document), string(it.properties), string(it.moments), it.texts
+		packed[i], properties[i], moments[i], texts[i] = it.packed, string(it.properties), string(it.moments), it.texts
 		etags[i], shapes[i], places[i], odds[i] = it.etag, it.shape, it.place.String(), it.odd
 		lists[i] = strings.Join(it.words, " ")
 	}
-	return w.exec(`UPDATE item i SET sort = n.sort, dated = n.dated, begins = n.begins, ends = n.ends, etag = n.etag, document = n.document,
+	return w.exec(`UPDATE item i SET sort = n.sort, dated = n.dated, begins = n.begins, ends = n.ends, etag = n.etag, packed = n.packed, document = NULL,
 			properties = n.properties::jsonb, moments = n.moments::jsonb, shape = ST_GeomFromWKB(n.shape, 4326), odd = n.odd, place = n.place::cube,
 			texts = n.texts, words = string_to_array(n.words, ' ')
-		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::text[], $8::text[], $9::text[],
+		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[], $8::text[], $9::text[],
 			$10::bytea[], $11::text[], $12::text[], $13::text[], $14::boolean[])
-			AS n (row, sort, dated, begins, ends, etag, document, properties, moments, shape, place, texts, words, odd)
-		WHERE i.row = n.row`, rows, sorts, dated, begins, ends, etags, documents, properties, moments, shapes, places, texts, lists, odds)
+			AS n (row, sort, dated, begins, ends, etag, packed, properties, moments, shape, place, texts, words, odd)
+		WHERE i.row = n.row`, rows, sorts, dated, begins, ends, etags, packed, properties, moments, shapes, places, texts, lists, odds)
 }

@@ -198,7 +198,7 @@ func (s *search) selects(st *statement, p Path, rank int, sorted Window) (string
 	if st.Late() {
 		columns = append(columns, "i.row AS r")
 	} else {
-		columns = append(columns, "i.document AS d")
+		columns = append(columns, st.Document())
 	}
 	if len(conditions) == 0 {
 		conditions = []string{"TRUE"}
@@ -255,7 +255,7 @@ func (s *search) together(st *statement, selects []string, parts []part) string 
 	for i, p := range parts {
 		columns[i] = "k." + p.sql
 	}
-	return "WITH k AS MATERIALIZED (" + text + ") SELECT " + strings.Join(columns, ", ") + ", i.document FROM k CROSS JOIN item i ON i.row = k.r"
+	return "WITH k AS MATERIALIZED (" + text + ") SELECT " + strings.Join(columns, ", ") + ", " + s.Dialect.Document() + " FROM k CROSS JOIN item i ON i.row = k.r"
 }
 
 // collect runs the statement and keeps what it yields.

@@ -148,6 +148,8 @@ type Sources interface {
 	Together() bool
 	// Late reports whether documents are to be joined to the finished page instead of going through its sort.
 	Late() bool
+	// Document is what to select for the document of i, last: one or more columns, of which Row makes one.
+	Document() string
 }
 
 // Path is a way to items by one index.

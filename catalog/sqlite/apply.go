@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/pack"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -231,7 +232,7 @@ func (t *transaction) putCollection(e catalog.CollectionEntry) error {
 	}
 	t.shelves, t.origins[e.ID] = true, int64(t.origin)
 	return t.run(`INSERT INTO collection (id, origin, document) VALUES (?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET document = excluded.document`, e.ID, int64(t.origin), pack(e.Document))
+		ON CONFLICT (id) DO UPDATE SET document = excluded.document`, e.ID, int64(t.origin), pack.Bytes(e.Document))
 }
 
 // deleteCollection removes a collection and its items. Where many items go, their boxes and words go one by one.

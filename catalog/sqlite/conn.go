@@ -1,18 +1,15 @@
 package sqlite
 
 import (
-	"bytes"
 	"container/list"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-
-	"github.com/klauspost/compress/s2"
 
 	"github.com/terrapin-eo/terrapin/catalog/geo"
+	"github.com/terrapin-eo/terrapin/catalog/pack"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 )
 
@@ -172,7 +169,7 @@ func (r row) Scan(into ...any) (err error) {
 		case *[]byte:
 			var packed []byte
 			if packed, ok = v.([]byte); ok {
-				if *to, err = unpack(packed, r.room); err != nil {
+				if *to, err = pack.Document(packed, r.room); err != nil {
 					return err
 				}
 			}
@@ -184,43 +181,4 @@ func (r row) Scan(into ...any) (err error) {
 		}
 	}
 	return nil
-}
-
-// pack is a document as it is stored: it takes a quarter of the space and no longer to read than the pages it saves.
-func pack(document []byte) []byte {
-	room := packing.Get().(*[]byte)
-	defer packing.Put(room)
-	if most := s2.MaxEncodedLen(len(document)); cap(*room) < most {
-		*room = make([]byte, most)
-	}
-	return bytes.Clone(s2.Encode(*room, document))
-}
-
-// packing are rooms to pack in: each has to be larger than what comes out of it.
-var packing = sync.Pool{New: func() any { return new([]byte) }}
-
-// unpack is the inverse. The document is made in the room, if there is one.
-func unpack(stored []byte, room *[]byte) ([]byte, error) {
-	size, err := s2.DecodedLen(stored)
-	if err != nil {
-		return nil, fmt.Errorf("a stored document: %w", err)
-	}
-	const chunk = 1 << 18
-	var into []byte
-	switch {
-	case room == nil || size > chunk/4:
-		into = make([]byte, size)
-	case size > cap(*room)-len(*room):
-		*room = make([]byte, size, chunk)
-		into = (*room)[:size:size]
-	default:
-		from := len(*room)
-		*room = (*room)[:from+size]
-		into = (*room)[from : from+size : from+size]
-	}
-	document, err := s2.Decode(into, stored)
-	if err != nil {
-		return nil, fmt.Errorf("a stored document: %w", err)
-	}
-	return document, nil
 }

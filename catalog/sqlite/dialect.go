@@ -351,3 +351,6 @@ func (dialect) Elements(name string, arg sqlgen.Args) (from, text string) {
 
 func (dialect) Together() bool { return true }
 func (dialect) Late() bool     { return true }
+
+// Document is packed, which row.Scan knows.
+func (dialect) Document() string { return "i.document" }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/pack"
 	"github.com/terrapin-eo/terrapin/catalog/sqlgen"
 	"github.com/terrapin-eo/terrapin/fault"
 )
@@ -24,7 +25,7 @@ type made struct {
 }
 
 func prepare(e *catalog.Entry) *made {
-	out := &made{properties: jsonb(e.Properties), packed: pack(e.Document)}
+	out := &made{properties: jsonb(e.Properties), packed: pack.Bytes(e.Document)}
 	out.begins, out.ends = sqlgen.Span(e)
 	if e.Dated {
 		out.dated = 1
@@ -107,7 +108,7 @@ func (t *transaction) replace(e *entry, values []any) (int64, error) {
 		[]any{e.Ref.ID, e.Ref.Collection}, &row, &sort, &dated, &old); err != nil {
 		return 0, err
 	}
-	if document, err := unpack(e.packed, nil); err != nil || bytes.Equal(old, document) {
+	if document, err := pack.Document(e.packed, nil); err != nil || bytes.Equal(old, document) {
 		return 0, err
 	}
 	if err := t.unindex(row); err != nil {

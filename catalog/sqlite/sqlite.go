@@ -50,7 +50,8 @@ const busy = "busy_timeout(10000)"
 // The writer's cache is only as large as what is written to, and holds most of the indexes of 10⁶ items; readers share the
 // system's cache through mapped memory, which saves a quarter of the time of a search by place.
 const (
-	whenWriting = "journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-262144)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(10000)"
+	whenWriting = "journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-262144)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(40000)"
+	whenTending = "synchronous(FULL)"
 	whenSaving  = "temp_store(FILE)"
 	whenReading = "query_only(1)&_pragma=cache_size(-16384)&_pragma=temp_store(MEMORY)&_pragma=mmap_size(1099511627776)"
 )
@@ -78,7 +79,11 @@ func (c *Catalog) open(ctx context.Context, abs string) error {
 	if err != nil {
 		return err
 	}
-	c.writes = newWriter(w)
+	p, err := c.connect(whenTending)
+	if err != nil {
+		return errors.Join(err, w.close())
+	}
+	c.writes = newWriter(w, newCheckpointer(p))
 	if err := migrate(ctx, w); err != nil {
 		return err
 	}

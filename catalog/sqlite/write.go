@@ -65,10 +65,11 @@ func newJob(ctx context.Context, ch catalog.Changes) (*job, error) {
 // writer is the connection that writes, and what waits for it.
 type writer struct {
 	*conn
-	jobs   chan *job
-	closed chan struct{}
-	end    sync.Once
-	idle   sync.WaitGroup
+	checkpoints *checkpointer
+	jobs        chan *job
+	closed      chan struct{}
+	end         sync.Once
+	idle        sync.WaitGroup
 	// seen are the forms of properties that the table of properties has at a revision of the collections.
 	seen   map[likeness]struct{}
 	seenAt int64
@@ -82,8 +83,8 @@ const (
 	docsTogether = 4000
 )
 
-func newWriter(c *conn) *writer {
-	return &writer{conn: c, jobs: make(chan *job), closed: make(chan struct{}), seen: map[likeness]struct{}{}}
+func newWriter(c *conn, p *checkpointer) *writer {
+	return &writer{conn: c, checkpoints: p, jobs: make(chan *job), closed: make(chan struct{}), seen: map[likeness]struct{}{}}
 }
 
 // do hands over a job and waits for it. Once it is being made, it is waited for whatever the context says.
@@ -176,6 +177,11 @@ func (w *writer) transact(jobs []*job) error {
 		_, _ = w.exec(ctx, `ROLLBACK`) // which fails where the database has done so itself
 		return err
 	}
+	items := 0
+	for _, j := range jobs {
+		items += len(j.entries) + len(j.DeleteItems)
+	}
+	w.checkpoints.wrote(items)
 	w.seenAt = t.shelf
 	if len(w.seen)+len(t.kept) > manyLikenesses {
 		clear(w.seen)
@@ -199,7 +205,7 @@ func (w *writer) close() error {
 		return nil
 	}
 	w.idle.Wait()
-	return w.conn.close()
+	return errors.Join(w.checkpoints.close(), w.conn.close())
 }
 
 // makeAll makes each job whole or not at all; an error of its own is the job's, one of the transaction is returned.
