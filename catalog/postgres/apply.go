@@ -40,7 +40,11 @@ func (c *Catalog) Apply(ctx context.Context, ch catalog.Changes) (int64, error) 
 		return 0, c.wrap(limited, "apply changes", err)
 	}
 	for attempt := 1; ; attempt++ {
-		revision, err := c.attempt(limited, wish)
+		blind := wish.mayBeNew() && c.nothingFound.Load()
+		revision, err := c.attempt(limited, wish, blind)
+		if blind && err != nil {
+			c.nothingFound.Store(false)
+		}
 		if err == nil || attempt == attempts || limited.Err() != nil || !again(err) {
 			return revision, c.wrap(limited, "apply changes", err)
 		}
@@ -70,13 +74,13 @@ func again(err error) bool {
 var errUnknownEnd = fault.New(fault.Unavailable, "the connection was lost while the changes were being committed").
 	WithCure("do it again: what was made already is no change then")
 
-func (c *Catalog) attempt(ctx context.Context, wish wish) (int64, error) {
+func (c *Catalog) attempt(ctx context.Context, wish wish, blind bool) (int64, error) {
 	conn, err := c.write.Acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Release()
-	w := &writer{c: c, ctx: ctx, conn: conn, wish: wish}
+	w := &writer{c: c, ctx: ctx, conn: conn, wish: wish, blind: blind}
 	revision, err := w.apply()
 	if err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -95,6 +99,8 @@ type writer struct {
 	ctx  context.Context
 	conn *pgxpool.Conn
 	wish
+	// blind takes every item for new: where one is not, the server refuses it, as it does where somebody else was faster.
+	blind bool
 
 	held
 	tallies map[count]int64
@@ -105,8 +111,13 @@ func (w *writer) apply() (int64, error) {
 	if err := w.lockCollections(); err != nil { // with its BEGIN
 		return 0, err
 	}
-	if err := w.lockItems(); err != nil {
-		return 0, err
+	if !w.blind {
+		if err := w.lockItems(); err != nil {
+			return 0, err
+		}
+		if w.mayBeNew() {
+			w.c.nothingFound.Store(len(w.held.items) == 0)
+		}
 	}
 	if err := w.checkConditions(); err != nil {
 		return 0, err

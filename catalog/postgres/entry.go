@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,7 +93,9 @@ func (c *Catalog) Stage(e *catalog.Entry, from catalog.Origin) (bytes int) {
 }
 
 // Abreast: while one set is at the server, another one may be at its end, on the disk.
-func (c *Catalog) Abreast() (sets, items int) { return min(3, int(c.write.Config().MaxConns)), 1000 }
+func (c *Catalog) Abreast() (sets, items int) {
+	return min(3, max(2, runtime.GOMAXPROCS(0)-1), int(c.write.Config().MaxConns)), 1000
+}
 
 // etagOf is a document's ETag as it is stored: equal documents have equal ones.
 func etagOf(document json.RawMessage) []byte {

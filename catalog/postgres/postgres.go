@@ -67,6 +67,8 @@ type Catalog struct {
 	seen   likenesses
 	shelf  *catalog.Shelf
 	tally  compaction
+	// nothingFound says that the last wish that mayBeNew was looked for and none of it was there.
+	nothingFound atomic.Bool
 	// background is what goes on between calls; closing ends it.
 	background sync.WaitGroup
 	closing    context.CancelFunc

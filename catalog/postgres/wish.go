@@ -62,6 +62,13 @@ func read(ch catalog.Changes) (wish, error) {
 	return w, nil
 }
 
+// mayBeNew reports whether the wish is for nothing but items that are put, and so many that it pays not to look for each beforehand where those
+// before were all new.
+func (w wish) mayBeNew() bool {
+	const many = 200
+	return len(w.items) >= many && len(w.refs) == len(w.items) && len(w.Conditions)+len(w.DeleteCollections) == 0 && !w.Reset
+}
+
 // strength is how a collection is locked: what the others may not do meanwhile.
 type strength int
 
