@@ -168,12 +168,16 @@ func (s Samples) At(i int) (Sample, error) {
 	return sample, nil
 }
 
-// Place is where the i-th sample of the base order begins: the path of its cell, and row and column in the cell's grid.
-func (s Samples) Place(i int) (cell string, row, col int, err error) {
-	if cell, row, col, err = s.v.index.place(s.first + i); err != nil {
-		err = fault.New(fault.KindOf(err), "dataset %s: %w", s.v.Ref(), err)
+// Cells are the paths of the cells that the version's samples lie in.
+func (s Samples) Cells() []string { return s.v.index.table.Cells }
+
+// Places hands out where the samples of the base order begin, one after the other: index, which of Cells, and row and column
+// in the cell's grid. It ends early where each gives false.
+func (s Samples) Places(each func(i, cell, row, col int) bool) error {
+	if err := s.v.index.places(s.first, s.count, each); err != nil {
+		return fault.New(fault.KindOf(err), "dataset %s: %w", s.v.Ref(), err)
 	}
-	return cell, row, col, err
+	return nil
 }
 
 // HeapBytes is about what the samples of an open version take of the heap: nothing that grows with their number where

@@ -222,14 +222,25 @@ func (x *index) at(i, slots int) (s Sample, err error) {
 	return s, nil
 }
 
-// place is what at says of where a sample begins, without allocating.
-func (x *index) place(i int) (cell string, row, col int, err error) {
+// places is what at says of where some samples begin, numbered from the first, without allocating.
+func (x *index) places(first, count int, each func(i, cell, row, col int) bool) (err error) {
 	defer unreadable(&err, debug.SetPanicOnFault(true))
 	defer runtime.KeepAlive(x)
-	if err := x.touch(i); err != nil {
-		return "", 0, 0, err
+	per := count + 1
+	if x.digests != nil {
+		per = int(x.table.Blocks.Rows)
 	}
-	r := x.row(i)
-	field := func(at int) int { return int(int32(binary.LittleEndian.Uint32(r[at:]))) }
-	return x.table.Cells[binary.LittleEndian.Uint16(r[32:])], field(16), field(20), nil
+	for i := range count {
+		if i == 0 || (first+i)%per == 0 {
+			if err := x.touch(first + i); err != nil {
+				return err
+			}
+		}
+		r := x.row(first + i)
+		field := func(at int) int { return int(int32(binary.LittleEndian.Uint32(r[at:]))) }
+		if !each(i, int(binary.LittleEndian.Uint16(r[32:])), field(16), field(20)) {
+			return nil
+		}
+	}
+	return nil
 }

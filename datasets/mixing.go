@@ -3,7 +3,6 @@ package datasets
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/datasets/order"
@@ -39,16 +38,19 @@ func stored(slots, edge, scale, bands int, d cube.DType) uint64 {
 
 // blocks are the groups of some samples in a window of bytes, whose list says which sample is where.
 func (p *plan) blocks(samples []uint32, window uint64) (order.Listed, order.Groups) {
-	table, cellOf, _ := p.homes.tables(p.samples)
-	ranks := make([]uint32, len(table.Cells))
-	for rank, path := range slices.Sorted(slices.Values(table.Cells)) {
-		ranks[slices.Index(table.Cells, path)] = uint32(rank)
+	cells := make([]string, len(p.homes.all))
+	for i, h := range p.homes.all {
+		cells[i] = h.cell
 	}
-	places := make([]order.Place, len(samples))
-	for i, index := range samples {
-		s := &p.samples[index]
-		w := p.homes.of(s).window(s)
-		places[i] = order.Place{Index: index, Cell: ranks[cellOf[s.home]], Row: uint32(w.Row), Col: uint32(w.Col)}
+	rankOf := order.Ranks(cells)
+	places := func(yield func(order.Place) bool) {
+		for _, index := range samples {
+			s := &p.samples[index]
+			w := p.homes.of(s).window(s)
+			if !yield(order.Place{Index: index, Cell: rankOf[s.home], Row: uint32(w.Row), Col: uint32(w.Col)}) {
+				return
+			}
+		}
 	}
 	return order.Blocks(places, order.Storage{Edge: p.region.Group.ChunkSize(), Window: p.recipe.Window.Size, Bytes: p.groupBytes()}, window)
 }

@@ -71,7 +71,7 @@ func TestBlocksGrowByTheRule(t *testing.T) {
 		grown[edge]++
 		where := slices.Clone(places)
 		rng.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })
-		list, g := order.Blocks(places, at, window)
+		list, g := order.Blocks(slices.Values(places), at, window)
 		require.Equal(t, edge, g.Edge, "round %d", round)
 		require.EqualValues(t, now, g.Chunks)
 		groups, _ := touched(places, at, uint32(edge))
@@ -108,7 +108,7 @@ func TestWindowsWithinTheirChunksAreGroupedByChunk(t *testing.T) {
 		places = append(places, order.Place{Index: i, Row: i / 32 * 64, Col: i % 32 * 64})
 	}
 	for _, window := range []uint64{1, 1 << 20, 1 << 40} {
-		_, g := order.Blocks(places, order.Storage{Edge: 256, Window: 64, Bytes: 1 << 10}, window)
+		_, g := order.Blocks(slices.Values(places), order.Storage{Edge: 256, Window: 64, Bytes: 1 << 10}, window)
 		require.Equal(t, 1, g.Edge)
 		require.EqualValues(t, 64, g.Chunks)
 		require.Equal(t, min(1024, max(1, 1024*window/(2<<10)/64)), g.Half(1024, window))
@@ -150,7 +150,7 @@ func TestBlocksAreReadTogether(t *testing.T) {
 	where := slices.Clone(places)
 	const window = edge * edge / 4 // bytes, one for each chunk
 	at := order.Storage{Edge: e, Window: e, Bytes: 1}
-	list, g := order.Blocks(places, at, window)
+	list, g := order.Blocks(slices.Values(places), at, window)
 	require.Equal(t, 4, g.Edge)
 	c, err := order.NewChoice(list, nil, g)
 	require.NoError(t, err)

@@ -51,7 +51,7 @@ func (v *inBlocks) compute(t *testing.T) {
 	weight := v.Weight
 	if bytes, windowed := s.Windowed(); windowed {
 		var l order.Listed
-		l, groups = order.Blocks(v.places(), order.Storage{Edge: v.Chunk, Window: v.Size, Bytes: v.GroupBytes}, bytes)
+		l, groups = order.Blocks(slices.Values(v.places()), order.Storage{Edge: v.Chunk, Window: v.Size, Bytes: v.GroupBytes}, bytes)
 		v.Block, v.Touched, v.Half, v.Groups = groups.Edge, groups.Chunks, groups.Half(l.Len(), bytes), nil
 		for g := range groups.Len() {
 			v.Groups = append(v.Groups, groups.Starts[g+1]-groups.Starts[g])

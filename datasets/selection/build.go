@@ -39,7 +39,7 @@ func build(ctx context.Context, v *datasets.Version, split string, a Ask) (c *or
 	}
 	var groups order.Groups
 	if a.Storage != nil {
-		if list, groups, err = stored(samples, list, *a.Storage); err != nil {
+		if list, groups, err = stored(samples, s.kept, *a.Storage); err != nil {
 			return nil, err
 		}
 	}

@@ -10,11 +10,10 @@ import (
 
 // Chunks numbers the chunks of an edge that samples begin in, row by row, and gives that of each sample by its index.
 func Chunks(samples datasets.Samples, edge int) ([]uint32, error) {
-	places, err := placesOf(samples, order.All(samples.Len()))
+	list, groups, err := stored(samples, nil, Storage{Storage: order.Storage{Edge: edge}})
 	if err != nil {
 		return nil, err
 	}
-	list, groups := byChunk(places, Storage{Storage: order.Storage{Edge: edge}})
 	out := make([]uint32, samples.Len())
 	for g := range len(groups.Starts) - 1 {
 		for i := groups.Starts[g]; i < groups.Starts[g+1]; i++ {

@@ -2,6 +2,7 @@ package selection
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 
@@ -11,51 +12,49 @@ import (
 )
 
 // stored lays a list in the order of storage and says where one group ends and another begins.
-func stored(samples datasets.Samples, list order.List, at Storage) (order.List, order.Groups, error) {
-	places, err := placesOf(samples, list)
+func stored(samples datasets.Samples, kept *order.Bitmap, at Storage) (order.List, order.Groups, error) {
+	if samples.Len() > math.MaxUint32 {
+		return nil, order.Groups{}, fault.New(fault.TooLarge, "%d samples cannot be ordered by windows", samples.Len()).WithCure(`use the shuffle "uniform"`)
+	}
+	var err error
+	places := placesOf(samples, kept, &err)
+	var list order.Listed
+	var groups order.Groups
+	if at.WindowBytes > 0 {
+		list, groups = order.Blocks(places, at.Storage, at.WindowBytes)
+	} else {
+		list, groups = byChunk(slices.Collect(places), at)
+	}
 	if err != nil {
 		return nil, order.Groups{}, err
 	}
-	if at.WindowBytes > 0 {
-		list, groups := order.Blocks(places, at.Storage, at.WindowBytes)
-		return list, groups, nil
-	}
-	list, groups := byChunk(places, at)
 	return list, groups, nil
 }
 
-// placesOf says where the samples of a list begin.
-func placesOf(samples datasets.Samples, list order.List) ([]order.Place, error) {
-	if list.Len() > math.MaxUint32 {
-		return nil, fault.New(fault.TooLarge, "%d samples cannot be ordered by windows", list.Len()).WithCure(`use the shuffle "uniform"`)
-	}
-	places, cells := make([]order.Place, list.Len()), map[string]uint32{}
-	var paths []string
-	for i := range places {
-		index := list.At(uint64(i))
-		cell, row, col, err := samples.Place(int(index))
+// placesOf says where the samples begin that are kept, nil for all. What goes wrong ends it, and is left in failed.
+func placesOf(samples datasets.Samples, kept *order.Bitmap, failed *error) iter.Seq[order.Place] {
+	cells := samples.Cells()
+	ranks := order.Ranks(cells)
+	return func(yield func(order.Place) bool) {
+		var wrong error
+		err := samples.Places(func(i, cell, row, col int) bool {
+			if kept != nil && !kept.Has(uint64(i)) {
+				return true
+			}
+			if row < 0 || col < 0 {
+				wrong = fault.New(fault.Corrupt, "sample %d begins at row %d, column %d of cell %s, before its first pixel", i, row, col, cells[cell]).
+					WithCure("restore samples.idx from a backup, or commit the recipe again")
+				return false
+			}
+			return yield(order.Place{Index: uint32(i), Cell: ranks[cell], Row: uint32(row), Col: uint32(col)})
+		})
+		if wrong != nil {
+			err = wrong
+		}
 		if err != nil {
-			return nil, err
+			*failed = err
 		}
-		if row < 0 || col < 0 {
-			return nil, fault.New(fault.Corrupt, "sample %d begins at row %d, column %d of cell %s, before its first pixel", index, row, col, cell).
-				WithCure("restore samples.idx from a backup, or commit the recipe again")
-		}
-		number, known := cells[cell]
-		if !known {
-			number = uint32(len(paths))
-			cells[cell], paths = number, append(paths, cell)
-		}
-		places[i] = order.Place{Index: uint32(index), Cell: number, Row: uint32(row), Col: uint32(col)}
 	}
-	ranks := make([]uint32, len(paths))
-	for rank, path := range slices.Sorted(slices.Values(paths)) {
-		ranks[cells[path]] = uint32(rank)
-	}
-	for i := range places {
-		places[i].Cell = ranks[places[i].Cell]
-	}
-	return places, nil
 }
 
 // byChunk sorts samples by chunk, row by row, and groups those of one.
