@@ -1,8 +1,10 @@
-"""Does memory grow with the rows of a version? Versions of 10⁴ to 10⁷ overlapping windows, each served.
+"""Does memory grow with the rows of a version? Versions of 10⁴ to 10⁷ windows of one cube, each served.
 
 ``python -m benchmarks.streaming.rows --binary bin/terrapin`` prints, for each number of rows, what the commit took, how
-large its files are, how long the first batch takes, and the memory of server and client while they stream. Memory is
-the proportional set size without mapped files: `samples.idx` is mapped, and the kernel may drop its pages.
+large its files are, how long opening and the first batch take, and the memory of server and client while they stream.
+The cube is the same for all, and the windows of a version lie all over it: memory that grew with the chunks that are
+read would else look like memory of rows. Memory is the proportional set size without mapped files: `samples.idx` is
+mapped, and the kernel may drop its pages.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ BATCH, BATCHES = 256, 100
 ORDERS: tuple[tuple[str, Any], ...] = (("uniform", True), ("window:32000000", "window:32000000"))
 
 RECIPE = """name: rows{rows}
-cube: rows{rows}
+cube: {cube}
 window: {{size: {size}, stride: {stride}}}
 time: {{policy: all}}
 values: raw
@@ -40,8 +42,17 @@ split: {{by: block, block_m: 1000000, buffer_m: 0, train: 1, validate: 0, test: 
 
 def edge(rows: int) -> int:
     """Edge in pixels of the square that holds so many windows, and not a row of them more."""
-    across = int(np.ceil(np.sqrt(rows)))
-    return SIZE + (across - 1) * STRIDE
+    return SIZE + (across(rows) - 1) * STRIDE
+
+
+def across(rows: int) -> int:
+    """How many windows lie along the edge of a square of so many, or a few more."""
+    return int(np.ceil(np.sqrt(rows)))
+
+
+def stride(rows: int, most: int) -> int:
+    """What lays about so many windows over the square of the most."""
+    return int(np.ceil((edge(most) - SIZE) / (across(rows) - 1)))
 
 
 def scene(path: Path, pixels: int) -> None:
@@ -64,13 +75,12 @@ def scene(path: Path, pixels: int) -> None:
 
 
 def timed(binary: Path, data: Path, *verb: str | Path) -> tuple[float, float]:
-    """Run a verb: seconds on the clock, and the peak of its memory in MB."""
-    began = time.monotonic()
+    """Run a verb: seconds of processor time, and the peak of its memory in MB."""
     process = subprocess.Popen([binary, "--data", data, "--json", *verb], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"{' '.join(map(str, verb))} ended with status {status}")
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 @contextmanager
@@ -92,6 +102,7 @@ def stream(url: str, version: str, shuffle: Any) -> None:
     """What the process of a client does; prints the seconds to its first batch and its memory and the samples' rate."""
     began = time.monotonic()
     loader = terrapin.connect(url).loader(version, batch_size=BATCH, seed=1, shuffle=shuffle, tensors="numpy")
+    opened = time.monotonic() - began
     batches = iter(loader)
     next(batches)
     first, began = time.monotonic() - began, time.monotonic()
@@ -101,7 +112,8 @@ def stream(url: str, version: str, shuffle: Any) -> None:
         if count >= BATCH * BATCHES:
             break
     rate = count / (time.monotonic() - began)
-    print(json.dumps({"first": first, "rate": rate, "client": memory([os.getpid()])["private_mb"]}))
+    found = {"rows": loader.spec.samples, "open": opened, "first": first, "rate": rate}
+    print(json.dumps({**found, "client": memory([os.getpid()])["private_mb"]}))
 
 
 def row(binary: Path, data: Path, rows: int, committed: tuple[float, float]) -> None:
@@ -115,9 +127,10 @@ def row(binary: Path, data: Path, rows: int, committed: tuple[float, float]) -> 
             command = [sys.executable, "-m", "benchmarks.streaming.rows", *asked]
             out = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=True).stdout
             found, server = json.loads(out.splitlines()[-1]), memory([pid])["private_mb"]
+        sizes = f"{committed[0]:>9.1f} {committed[1]:>9.0f} {index:>9.1f} {manifest:>11.1f}"
+        times = f"{found['open']:>7.3f} {found['first']:>8.3f} {found['rate']:>10.0f}"
         print(
-            f"{rows:>10,} {committed[0]:>9.1f} {committed[1]:>9.0f} {index:>9.1f} {manifest:>11.1f}  {name:16} "
-            f"{found['first']:>8.3f} {found['rate']:>10.0f} {started:>9.0f} {server:>9.0f} {found['client']:>9.0f}",
+            f"{found['rows']:>10,} {sizes}  {name:16} {times} {started:>9.0f} {server:>9.0f} {found['client']:>9.0f}",
             flush=True,
         )
 
@@ -138,23 +151,25 @@ def main() -> None:
         data = work / "data"
         print(
             f"{'rows':>10} {'commit s':>9} {'peak MB':>9} {'index MB':>9} {'manifest MB':>11}  {'order':16} "
-            f"{'first s':>8} {'samples/s':>10} {'server MB':>9} {'streaming':>9} {'client':>9}"
+            f"{'open s':>7} {'first s':>8} {'samples/s':>10} {'server MB':>9} {'streaming':>9} {'client':>9}"
         )
-        for rows in map(int, options.rows.split(",")):
+        counts = list(map(int, options.rows.split(",")))
+        most = max(counts)
+        cube = f"rows{most}"
+        if not (data / "cubes" / cube).exists():
+            work.mkdir(parents=True, exist_ok=True)
+            make(binary, data, work, cube, edge(most))
+        for rows in counts:
             recipe = work / f"{rows}.yaml"
-            if not recipe.exists():
-                work.mkdir(parents=True, exist_ok=True)
-                make(binary, data, work, rows)
-                recipe.write_text(RECIPE.format(rows=rows, size=SIZE, stride=STRIDE))
+            recipe.write_text(RECIPE.format(rows=rows, cube=cube, size=SIZE, stride=stride(rows, most)))
             there = (data / f"datasets/rows{rows}/v1").exists()  # of an earlier run into --work
             row(binary, data, rows, (0, 0) if there else timed(binary, data, "dataset", "commit", recipe))
 
 
-def make(binary: Path, data: Path, work: Path, rows: int) -> None:
-    """A cube of the edge that so many windows need."""
+def make(binary: Path, data: Path, work: Path, cube: str, pixels: int) -> None:
+    """A cube of one square scene."""
     path = work / "s2_20210101.tif"
-    scene(path, edge(rows))
-    cube = f"rows{rows}"
+    scene(path, pixels)
     timed(binary, data, "cube", "create", cube, "--like", path)
     timed(binary, data, "ingest", cube, path, "--datetime-pattern", "s2_%Y%m%d")
     path.unlink()
