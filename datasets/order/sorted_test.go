@@ -25,8 +25,7 @@ func TestPlacesAreSortedAsTheyCompare(t *testing.T) {
 		}
 		rng.Shuffle(n, func(i, j int) { places[i], places[j] = places[j], places[i] })
 		slices.SortStableFunc(want, spot.compare)
-		count, got := b.sorted(slices.Values(places))
-		require.Equal(t, n, count)
+		got := b.sorted(slices.Values(places), b.survey(slices.Values(places)))
 		require.True(t, slices.Equal(want, slices.Collect(got)), "round %d", round)
 	}
 }
@@ -40,7 +39,10 @@ func TestASpotIsPackedWithoutLoss(t *testing.T) {
 		if f.index+f.chunk > 62 {
 			continue
 		}
-		require.Equal(t, s, f.unpack(f.pack(s)))
+		v := f.pack(s)
+		got := f.spot(v >> 2 >> f.index)
+		got.index, got.way = uint32(v>>2&(1<<f.index-1)), uint8(v&3)
+		require.Equal(t, s, got)
 		require.Equal(t, s.row, gathered(spread(s.row)))
 	}
 	require.Equal(t, uint32(1<<32-1), gathered(spread(1<<32-1)))
@@ -60,5 +62,28 @@ func TestNumbersAreSortedWhereTheyAre(t *testing.T) {
 		want := slices.Sorted(slices.Values(v))
 		sortBits(v, top)
 		require.Equal(t, want, v)
+	}
+}
+
+// Counting gives what sorting gives.
+func TestPlacesAreCountedAsTheyAreSorted(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 12))
+	for round := range 300 {
+		n, cells, span := rng.IntN(3000), 1+rng.Uint32N(4), 1+rng.Uint32N(2000)
+		at := Storage{Edge: 20 + rng.IntN(300), Window: 1 + rng.IntN(600)}
+		var places []Place
+		for i := range n {
+			places = append(places, Place{Index: uint32(i) * 3, Cell: rng.Uint32N(cells), Row: rng.Uint32N(span), Col: rng.Uint32N(span)})
+		}
+		counted := newBlocks(at)
+		f := counted.survey(slices.Values(places))
+		require.True(t, f.ascending)
+		list := counted.counted(slices.Values(places), f)
+		slices.Reverse(places)
+		sorted := newBlocks(at)
+		require.Equal(t, n < 2, sorted.survey(slices.Values(places)).ascending)
+		want := sorted.lay(slices.Values(places))
+		require.True(t, slices.Equal(want, list), "round %d", round)
+		require.Equal(t, sorted.chunks, counted.chunks)
 	}
 }
