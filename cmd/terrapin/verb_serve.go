@@ -106,6 +106,14 @@ func memory(flag, given, least string) (int64, error) {
 	return n, nil
 }
 
+// spareProcessor lets one goroutine more run than there are processors: who decodes in C keeps Go's processor meanwhile, and
+// a batch that is ready or a client that asks would wait for it while the machine's own stands idle.
+func spareProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+}
+
 // listen opens a TCP listener, refusing to be reachable from other machines unless asked to.
 func (f serveFlags) listen(what, addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
@@ -179,6 +187,7 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer w.close()
+	spareProcessor()
 	w.reader, w.batchBytes = read.New(read.Config{CacheBytes: cache}), batchBytes
 	if err := w.openReceipts(); err != nil {
 		return err

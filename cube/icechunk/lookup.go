@@ -158,3 +158,9 @@ func (r *Repo) StreamObject(ctx context.Context, object ID, offset, length uint6
 	}
 	return s, nil
 }
+
+// NearObject opens a chunk object for what of it is in memory already, or returns nil.
+func (r *Repo) NearObject(object ID) store.Near { return r.bucket.Near(chunkKey(object)) }
+
+// HasNear reports whether NearObject may return anything.
+func (r *Repo) HasNear() bool { return r.bucket.HasNear() }

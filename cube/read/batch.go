@@ -20,6 +20,7 @@ type batch struct {
 	dry    bool   // nothing is filled, only foreseen
 	loans  *Loans // nil where everything is copied
 	timed  Spans  // or nil
+	bytes  int    // that are filled, once they are loaded
 
 	windows []window
 	places  []place

@@ -35,6 +35,7 @@ type flaky struct {
 	at     int64
 	bits   bool
 	count  atomic.Int64
+	near   atomic.Int64 // objects of which something was said to be in memory
 }
 
 var errStore = fault.New(fault.Unavailable, "the store is busy")
@@ -74,6 +75,41 @@ func (f *flaky) Get(ctx context.Context, key string, r store.Range) (io.ReadClos
 	case <-time.After(time.Duration(place * float64(2*time.Millisecond))):
 		return io.NopCloser(bytes.NewReader(data)), info, nil
 	}
+}
+
+// Near says of most chunk objects that some of their bytes are in memory, which are as faulty as the others.
+func (f *flaky) Near(key string) store.Near {
+	if !strings.Contains(key, "/chunks/") || f.chance(0.2) {
+		return nil
+	}
+	f.near.Add(1)
+	return nearby{f, key}
+}
+
+func (f *flaky) chance(rate float64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rng.Float64() < rate
+}
+
+type nearby struct {
+	*flaky
+	key string
+}
+
+func (nearby) Close() error { return nil }
+
+func (n nearby) ReadNow(offset int64, dst []byte) bool {
+	if n.chance(0.3) {
+		return false
+	}
+	rc, _, err := n.Get(context.Background(), n.key, store.Range{Offset: offset, Length: int64(len(dst))})
+	if err != nil {
+		return false
+	}
+	defer rc.Close()
+	_, err = io.ReadFull(rc, dst)
+	return err == nil
 }
 
 // check demands that a window is right or says why it is not.
@@ -130,6 +166,7 @@ func TestFaultsAndCancellation(t *testing.T) {
 		done.Wait()
 		require.Empty(t, r.Idle())
 		assert.Positive(t, store.count.Load())
+		assert.Positive(t, store.near.Load())
 		store.rate = 0
 		rng := rand.New(rand.NewPCG(99, 9))
 		for range 40 {

@@ -3,10 +3,10 @@ package read
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"github.com/terrapin-eo/terrapin/fault"
-	"github.com/terrapin-eo/terrapin/store"
 )
 
 // arrived is a chunk whose bytes are there, or will not come; or one that was found decoded after all.
@@ -23,10 +23,16 @@ type arrived struct {
 
 // done gives back the memory of the encoded bytes.
 func (a *arrived) done() {
+	a.drop()
+	a.from.done()
+}
+
+// drop forgets the bytes.
+func (a *arrived) drop() {
 	if a.buf != nil {
 		a.buf.free()
 	}
-	a.from.done()
+	a.data, a.buf, a.print = nil, nil, 0
 }
 
 // inFlight is the room that a range takes. It is given back when all its chunks are decoded.
@@ -53,32 +59,62 @@ func (f *inFlight) done() {
 	f.reader.flight.Release(f.weight)
 }
 
+// errand is a range to be read: chunks that the batch has claimed already, and others that lie behind them.
+type errand struct {
+	claimed []arrived
+	jobs    []job
+}
+
 // fetch reads one range for those of its chunks that nobody has or loads, and hands them on.
-func (w *work) fetch(ctx context.Context, s span) {
-	f, err := w.reader.fly(ctx, s.size)
-	if err != nil {
-		return // the caller is gone
+func (w *work) fetch(ctx context.Context, e errand) {
+	f, err := w.reader.fly(ctx, e.size())
+	if err != nil { // the caller is gone, but others may wait for what is claimed
+		for _, a := range e.claimed {
+			a.err = err
+			w.queue <- a
+		}
+		return
 	}
 	defer f.done()
-	mine := make([]arrived, 0, len(s.jobs))
+	mine := e.claimed
+	for _, j := range e.jobs {
+		if a, own := w.claim(j, func(c *chunk) { w.queue <- arrived{job: j, chunk: c} }); own {
+			mine = append(mine, a)
+		}
+	}
 	end := uint64(0)
-	for _, j := range s.jobs {
-		if !w.wanted(j.unit) {
-			continue
-		}
-		held, l, own := w.reader.cache.claim(j.key)
-		switch {
-		case held != nil:
-			w.queue <- arrived{job: j, chunk: held}
-		case !own:
-			w.later(j, l)
-		default:
-			mine = append(mine, arrived{job: j, load: l, from: f})
-			end = max(end, j.end())
-		}
+	for i := range mine {
+		mine[i].from = f
+		end = max(end, mine[i].end())
 	}
 	f.left.Add(int32(len(mine)))
 	w.read(ctx, mine, end, func(a arrived) { w.queue <- a })
+}
+
+func (e errand) size() uint64 {
+	from, end := uint64(math.MaxUint64), uint64(0)
+	for _, a := range e.claimed {
+		from, end = min(from, a.key.offset), max(end, a.end())
+	}
+	for _, j := range e.jobs {
+		from, end = min(from, j.key.offset), max(end, j.end())
+	}
+	return end - from
+}
+
+// claim takes it on to load a chunk that is wanted, unless somebody has it, who is told, or loads it.
+func (w *work) claim(j job, kept func(*chunk)) (a arrived, own bool) {
+	if !w.wanted(j.unit) {
+		return arrived{}, false
+	}
+	held, l, own := w.reader.cache.claim(j.key)
+	switch {
+	case held != nil:
+		kept(held)
+	case !own:
+		w.later(j, l)
+	}
+	return arrived{job: j, load: l}, own
 }
 
 // read fills in the bytes of neighbouring chunks and hands each on as it comes, so that it is decoded
@@ -126,14 +162,9 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 	}
 	defer s.Close()
 	for i, a := range mine {
-		if a.data = b.straight(a.job); a.data == nil {
-			a.buf = borrow(int(a.key.length))
-			a.data = a.buf.bytes
-		}
-		if err := b.receive(ctx, s, &a); err != nil {
-			if a.buf != nil {
-				a.buf.free()
-			}
+		b.room(&a)
+		if err := b.receive(&a, func(at int64, piece []byte) error { return s.ReadInto(ctx, at, piece) }); err != nil {
+			a.drop()
 			return i, fmt.Errorf("read chunk object %s: %w", a.key.object, unlessGone(ctx, err))
 		}
 		b.span("read", begin, len(a.data))
@@ -143,15 +174,23 @@ func (b *batch) stream(ctx context.Context, mine []arrived, end uint64, hand fun
 	return len(mine), nil
 }
 
+// room is where the bytes of a chunk are read to.
+func (b *batch) room(a *arrived) {
+	if a.data = b.straight(a.job); a.data == nil {
+		a.buf = borrow(int(a.key.length))
+		a.data = a.buf.bytes
+	}
+}
+
 // receive reads the bytes of a chunk and takes their fingerprint piece by piece as they come, for what was just read is in
 // the processor's nearest caches.
-func (b *batch) receive(ctx context.Context, s *store.Stream, a *arrived) error {
+func (b *batch) receive(a *arrived, read func(offset int64, piece []byte) error) error {
 	if b.reader.cfg.Unverified {
-		return s.ReadInto(ctx, int64(a.key.offset), a.data)
+		return read(int64(a.key.offset), a.data)
 	}
 	for at := 0; at < len(a.data); at += pieceBytes {
 		piece := a.data[at:min(at+pieceBytes, len(a.data))]
-		if err := s.ReadInto(ctx, int64(a.key.offset)+int64(at), piece); err != nil {
+		if err := read(int64(a.key.offset)+int64(at), piece); err != nil {
 			return err
 		}
 		a.print = b.reader.known.print(a.print, piece)

@@ -5,6 +5,7 @@
 //	                                 └► ranges: by object and offset, ──► decode, kept for all
 //	                                    neighbours merged, bytes in flight bounded
 //
+// Ranges that are in the machine's memory are read by who decodes them; only the others are waited for by goroutines of their own.
 // It owns no format and decides no order. Decoded chunks are kept within a budget of memory that all
 // callers share, and a chunk that several want at once is read by one of them. The invariant: what
 // cannot be read is an error that names the chunk and the object, for the windows that need it and for

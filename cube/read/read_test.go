@@ -34,6 +34,14 @@ type driver struct {
 	held   chan struct{}
 }
 
+// Near is that of a driver inside that has it.
+func (d *driver) Near(key string) store.Near {
+	if inner, ok := d.Driver.(store.NearDriver); ok {
+		return inner.Near(key)
+	}
+	return nil
+}
+
 func (d *driver) Get(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Info, error) {
 	if !strings.Contains(key, "/chunks/") {
 		return d.Driver.Get(ctx, key, r)

@@ -44,14 +44,22 @@ func (b *batch) stopped(err error) error {
 // load works through what is ready and, meanwhile, through the ranges.
 func (b *batch) load(ctx context.Context) {
 	workers := min(b.reader.cfg.Workers, len(b.ready)+len(b.misses))
+	b.bytes = b.size()
 	if len(b.spans) == 0 {
-		workers = min(workers, 1+b.size()/perWorker)
+		workers = min(workers, 1+b.bytes/perWorker)
 	}
-	w := work{batch: b, queue: make(chan arrived)}
+	w := work{batch: b, far: make(chan errand, len(b.spans)), queue: make(chan arrived)}
 	fetchers := min(len(b.spans), b.reader.cfg.Ranges)
+	w.looking.Store(int32(workers))
 	w.fetching.Store(int32(fetchers))
 	if fetchers == 0 {
 		close(w.queue)
+	}
+	if !b.view.Cube().Repo().HasNear() {
+		for _, s := range b.spans {
+			w.far <- errand{jobs: s.jobs}
+		}
+		w.nextSpan.Store(int32(len(b.spans)))
 	}
 	var done sync.WaitGroup
 	for range fetchers {
@@ -98,29 +106,27 @@ func (b *batch) await(ctx context.Context) {
 // work is what the goroutines of one batch share.
 type work struct {
 	*batch
-	nextReady, nextSpan, fetching atomic.Int32
+	nextReady, nextSpan, looking, fetching atomic.Int32
+	// far takes ranges that have to be waited for, until all workers have looked at all ranges.
+	far chan errand
 	// queue takes chunks whose bytes are there, until the last fetcher is done.
 	queue chan arrived
 }
 
-// fetchAll reads ranges one after another.
+// fetchAll reads ranges that have to be waited for, one after another.
 func (w *work) fetchAll(ctx context.Context) {
 	defer func() {
 		if w.fetching.Add(-1) == 0 {
 			close(w.queue)
 		}
 	}()
-	for ctx.Err() == nil {
-		i := int(w.nextSpan.Add(1)) - 1
-		if i >= len(w.spans) {
-			return
-		}
-		w.fetch(ctx, w.spans[i])
+	for e := range w.far {
+		w.fetch(ctx, e)
 	}
 }
 
 // workAll takes what is ready while ranges are under way, for what is decoded then may push it out of the
-// cache; and then what has arrived.
+// cache; then the ranges that are in memory; and then what has arrived.
 func (w *work) workAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		i := int(w.nextReady.Add(1)) - 1
@@ -128,6 +134,16 @@ func (w *work) workAll(ctx context.Context) {
 			break
 		}
 		w.serve(ctx, w.ready[i])
+	}
+	for ctx.Err() == nil {
+		i := int(w.nextSpan.Add(1)) - 1
+		if i >= len(w.spans) {
+			break
+		}
+		w.near(ctx, w.spans[i])
+	}
+	if w.looking.Add(-1) == 0 {
+		close(w.far)
 	}
 	for a := range w.queue {
 		w.take(ctx, a)

@@ -185,7 +185,10 @@ func (f *bloscFrame) constant(dst, src []byte) bool {
 }
 
 // inflateBlock decompresses the streams of one block. Bytes of dst up to its capacity may be overwritten.
-func (f *bloscFrame) inflateBlock(dst, src []byte) error {
+func (f *bloscFrame) inflateBlock(dst, src []byte) error { return f.eachStream(dst, src, f.inflate) }
+
+// eachStream calls do with every stream of a block and with its part of dst.
+func (f *bloscFrame) eachStream(dst, src []byte, do func(part, stream []byte) error) error {
 	streams := f.streams(len(dst))
 	each := len(dst) / streams
 	if each*streams != len(dst) {
@@ -202,12 +205,30 @@ func (f *bloscFrame) inflateBlock(dst, src []byte) error {
 		// What follows a stream's place is overwritten by the next stream or never read: decoders
 		// that may run over by a few bytes are faster.
 		end := (i + 1) * each
-		if err := f.inflate(dst[i*each:end:min(end+overrun, cap(dst))], src[:n]); err != nil {
+		if err := do(dst[i*each:end:min(end+overrun, cap(dst))], src[:n]); err != nil {
 			return err
 		}
 		src = src[n:]
 	}
 	return nil
+}
+
+// planes are the low and the high bytes of a byte-shuffled block of elements of two bytes: in tmp, or where they lie in src
+// as they are.
+func (f *bloscFrame) planes(tmp, src []byte) (low, high []byte, err error) {
+	if f.streams(len(tmp)) == 1 {
+		err = f.inflateBlock(tmp, src)
+		return tmp[:len(tmp)/2], tmp[len(tmp)/2:], err
+	}
+	err = f.eachStream(tmp, src, func(part, stream []byte) error {
+		low, high = high, part
+		if len(stream) == len(part) {
+			high = stream
+			return nil
+		}
+		return f.inflate(part, stream)
+	})
+	return low, high, err
 }
 
 // inflate undoes the inner compressor; a stream as long as its data is the data. Bytes of dst up to

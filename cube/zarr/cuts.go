@@ -21,12 +21,13 @@ func (a Array) Cuts() bool {
 }
 
 // DecodeCuts decodes what some cuts want of a chunk straight to where it goes. A block that nothing is wanted of is not
-// decompressed, and of the others nothing else is rearranged or copied. After an error the destinations hold anything.
-func (a Array) DecodeCuts(src []byte, cuts []Cut) error {
+// decompressed, and of the others nothing else is rearranged or copied. Past says that the destinations are too large to be in
+// the processor's caches when they are read, so that they need not go through them. After an error the destinations hold anything.
+func (a Array) DecodeCuts(src []byte, cuts []Cut, past bool) error {
 	if !a.Cuts() {
 		return fault.New(fault.Internal, "decode cuts: codecs %v", names(a.chain()))
 	}
-	g := grid{size: a.ElementSize(), rows: a.Chunks[len(a.Chunks)-2], cols: a.Chunks[len(a.Chunks)-1]}
+	g := grid{size: a.ElementSize(), rows: a.Chunks[len(a.Chunks)-2], cols: a.Chunks[len(a.Chunks)-1], past: past}
 	for _, c := range cuts {
 		if err := g.check(c, a.ChunkBytes()); err != nil {
 			return err
@@ -42,8 +43,14 @@ func (a Array) DecodeCuts(src []byte, cuts []Cut) error {
 	return nil
 }
 
-// grid is how the elements of a chunk lie, plane after plane.
-type grid struct{ size, rows, cols int }
+// leastPast bytes are worth being written past the caches: of less too much is the ends, where that costs more.
+const leastPast = 2048
+
+// grid is how the elements of a chunk lie, plane after plane, and how they are written.
+type grid struct {
+	size, rows, cols int
+	past             bool
+}
 
 func (g grid) plane() int { return g.rows * g.cols * g.size }
 
@@ -127,6 +134,13 @@ func (f *bloscFrame) cutBlock(g grid, cuts []Cut, i int, tmp []byte) error {
 	put := func(dst []byte, at int) { copy(dst, tmp[at-from:]) }
 	switch {
 	case bytewise && f.constant(tmp, src):
+	case bytewise && f.typeSize == 2 && g.size == 2 && f.blockSize%2 == 0:
+		var low, high []byte
+		low, high, err = f.planes(tmp, src)
+		put = func(dst []byte, at int) {
+			first, n := (at-from)/2, len(dst)/2
+			shuffle.Pair(dst, low[first:first+n], high[first:first+n], g.past && len(dst) >= leastPast)
+		}
 	case bytewise && f.typeSize == g.size && f.blockSize%g.size == 0:
 		err = f.inflateBlock(tmp, src)
 		put = func(dst []byte, at int) { shuffle.UndoPart(dst, tmp, g.size, (at-from)/g.size) }

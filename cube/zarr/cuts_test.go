@@ -65,9 +65,12 @@ func TestDecodeCuts(t *testing.T) {
 						require.NoError(t, a.Decode(whole, encoded), name)
 						require.True(t, bytes.Equal(chunk, whole), name)
 						cuts, check := anyCuts(t, rng, a)
-						require.NoError(t, a.DecodeCuts(encoded, cuts), name)
+						require.NoError(t, a.DecodeCuts(encoded, cuts, false), name)
 						check(chunk, true)
-						require.NoError(t, a.DecodeCuts(encoded, nil), name)
+						cuts, check = anyCuts(t, rng, a)
+						require.NoError(t, a.DecodeCuts(encoded, cuts, true), name)
+						check(chunk, true)
+						require.NoError(t, a.DecodeCuts(encoded, nil, false), name)
 					}
 				}
 			}
@@ -89,10 +92,10 @@ func TestDecodeCutsOfADamagedChunk(t *testing.T) {
 	cut := func(plane int) []Cut {
 		return []Cut{{Plane: plane, Height: 64, Width: 64, Stride: 128, Dst: make([]byte, 64*128)}}
 	}
-	require.NoError(t, a.DecodeCuts(encoded, append(cut(0), cut(2)...)))
-	require.Equal(t, fault.Corrupt, fault.KindOf(a.DecodeCuts(encoded, append(cut(0), cut(1)...))))
-	require.Equal(t, fault.Corrupt, fault.KindOf(a.DecodeCuts(encoded[:9], cut(0))))
-	require.Equal(t, fault.Corrupt, fault.KindOf(a.DecodeCuts(nil, cut(0))))
+	require.NoError(t, a.DecodeCuts(encoded, append(cut(0), cut(2)...), false))
+	require.Equal(t, fault.Corrupt, fault.KindOf(a.DecodeCuts(encoded, append(cut(0), cut(1)...), false)))
+	require.Equal(t, fault.Corrupt, fault.KindOf(a.DecodeCuts(encoded[:9], cut(0), false)))
+	require.Equal(t, fault.Corrupt, fault.KindOf(a.DecodeCuts(nil, cut(0), false)))
 }
 
 // What cannot be a cut of this chunk is refused before anything is written.
@@ -101,16 +104,16 @@ func TestDecodeCutsRefuses(t *testing.T) {
 	encoded, err := a.Encode(testData("smooth", a.ChunkBytes(), 2))
 	require.NoError(t, err)
 	whole := Cut{Height: 8, Width: 8, Stride: 16, Dst: make([]byte, 128)}
-	require.NoError(t, a.DecodeCuts(encoded, []Cut{whole}))
+	require.NoError(t, a.DecodeCuts(encoded, []Cut{whole}, false))
 	for name, spoil := range map[string]func(c *Cut){
 		"plane": func(c *Cut) { c.Plane = 2 }, "row": func(c *Cut) { c.Row = 1 }, "column": func(c *Cut) { c.Col = -1 },
 		"nothing": func(c *Cut) { c.Width = 0 }, "stride": func(c *Cut) { c.Stride = 15 }, "memory": func(c *Cut) { c.Dst = c.Dst[:127] },
 	} {
 		c := whole
 		spoil(&c)
-		require.Equal(t, fault.Internal, fault.KindOf(a.DecodeCuts(encoded, []Cut{c})), name)
+		require.Equal(t, fault.Internal, fault.KindOf(a.DecodeCuts(encoded, []Cut{c}, false)), name)
 	}
 	a.Codecs = []Codec{{Name: "bytes"}, {Name: "zstd"}}
 	require.False(t, a.Cuts())
-	require.Equal(t, fault.Internal, fault.KindOf(a.DecodeCuts(encoded, []Cut{whole})))
+	require.Equal(t, fault.Internal, fault.KindOf(a.DecodeCuts(encoded, []Cut{whole}, false)))
 }

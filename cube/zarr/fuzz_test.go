@@ -61,7 +61,7 @@ func FuzzChunk(f *testing.F) {
 		}
 		if a.Cuts() {
 			cuts, check := anyCuts(t, rand.New(rand.NewPCG(uint64(part), 6)), a)
-			errCuts := a.DecodeCuts(src, cuts)
+			errCuts := a.DecodeCuts(src, cuts, part%2 == 1)
 			check(whole, err == nil)
 			require.False(t, err == nil && errCuts != nil, "%v", errCuts)
 		}

@@ -61,6 +61,10 @@ func Undo(dst, src []byte, typeSize int) {
 func UndoPart(dst, src []byte, typeSize, from int) {
 	n, stride := len(dst)/typeSize, len(src)/typeSize
 	_ = src[:stride][from : from+n]
+	if typeSize == 2 {
+		Pair(dst[:2*n], src[from:from+n], src[stride+from:stride+from+n], false)
+		return
+	}
 	done := unshuffleFast(dst, src[from:], n, stride, typeSize)
 	if done > 0 && done < n {
 		last := n - lanes // once more, with the last elements
@@ -70,12 +74,6 @@ func UndoPart(dst, src []byte, typeSize, from int) {
 	plane := func(j int) []byte { return src[j*stride+from : j*stride+from+n : j*stride+from+n] }
 	switch {
 	case done == n:
-	case typeSize == 2:
-		low, high := plane(0), plane(1)
-		for i := range low {
-			e := dst[2*i : 2*i+2 : 2*i+2]
-			e[0], e[1] = low[i], high[i]
-		}
 	case typeSize == 4:
 		a, b, c, d := plane(0), plane(1), plane(2), plane(3)
 		for i := range a {
@@ -88,6 +86,19 @@ func UndoPart(dst, src []byte, typeSize, from int) {
 				dst[i*typeSize+j] = v
 			}
 		}
+	}
+}
+
+// Pair makes elements of two bytes of a plane of their low and one of their high bytes. Where dst is not read soon it is
+// better written past the processor's caches.
+func Pair(dst, low, high []byte, past bool) {
+	dst, high = dst[:2*len(low)], high[:len(low)]
+	if pairFast(dst, low, high, past) {
+		return
+	}
+	for i := range low {
+		e := dst[2*i : 2*i+2 : 2*i+2]
+		e[0], e[1] = low[i], high[i]
 	}
 }
 

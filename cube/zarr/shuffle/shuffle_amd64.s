@@ -3,15 +3,14 @@
 // Every function reads and writes exactly the bytes its Go wrapper in shuffle_amd64.go has checked;
 // counts are multiples of what one turn of the loop takes.
 
-// func unshuffle2AVX2(dst, src *byte, stride, n int)
-TEXT ·unshuffle2AVX2(SB), NOSPLIT, $0-32
+// func pairAVX2(dst, low, high *byte, n int)
+TEXT ·pairAVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), BX
+	MOVQ low+8(FP), SI
+	MOVQ high+16(FP), DX
 	MOVQ n+24(FP), CX
-	LEAQ (SI)(BX*1), DX
 
-loop2:
+pair:
 	VMOVDQU    (SI), Y0
 	VMOVDQU    (DX), Y1
 	VPUNPCKLBW Y1, Y0, Y2
@@ -24,7 +23,32 @@ loop2:
 	ADDQ       $32, DX
 	ADDQ       $64, DI
 	SUBQ       $32, CX
-	JNZ        loop2
+	JNZ        pair
+	VZEROUPPER
+	RET
+
+// func pairPastAVX2(dst, low, high *byte, n int)
+TEXT ·pairPastAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ low+8(FP), SI
+	MOVQ high+16(FP), DX
+	MOVQ n+24(FP), CX
+
+past:
+	VMOVDQU    (SI), Y0
+	VMOVDQU    (DX), Y1
+	VPUNPCKLBW Y1, Y0, Y2
+	VPUNPCKHBW Y1, Y0, Y3
+	VPERM2I128 $0x20, Y3, Y2, Y4
+	VPERM2I128 $0x31, Y3, Y2, Y5
+	VMOVNTDQ   Y4, (DI)
+	VMOVNTDQ   Y5, 32(DI)
+	ADDQ       $32, SI
+	ADDQ       $32, DX
+	ADDQ       $64, DI
+	SUBQ       $32, CX
+	JNZ        past
+	SFENCE
 	VZEROUPPER
 	RET
 

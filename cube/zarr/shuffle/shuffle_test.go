@@ -111,6 +111,32 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// Pairs are the same wherever they are written to, past the caches or not, and nothing beside them is written.
+func TestPairs(t *testing.T) {
+	low, high := noise(3000), noise(3001)[1:]
+	for n := range 300 {
+		for off := range 40 {
+			for _, past := range []bool{false, true} {
+				check := func() {
+					all, _ := guarded(2*n + off)
+					dst := all[64+off : 64+off+2*n : 64+off+2*n]
+					Pair(dst, low[off:off+n], high[:n], past)
+					for i := range n {
+						if dst[2*i] != low[off+i] || dst[2*i+1] != high[i] {
+							t.Fatalf("pair %d of %d at %d differs", i, n, off)
+						}
+					}
+					if bytes.Count(all[:64+off], []byte{0xa5}) != 64+off || bytes.Count(all[64+off+2*n:], []byte{0xa5}) != 64 {
+						t.Fatalf("%d pairs at %d write outside", n, off)
+					}
+				}
+				check()
+				inPlainGo(check)
+			}
+		}
+	}
+}
+
 func FuzzShuffle(f *testing.F) {
 	f.Add([]byte("some sixteen bytes and some more, so that thirty-two are there, and once more than sixty-four"), uint8(2))
 	f.Add(noise(515), uint8(4))
