@@ -3,6 +3,8 @@ package datasets
 import (
 	"encoding/json"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/parquet"
@@ -91,11 +93,19 @@ func (p *plan) manifest(out io.Writer, collection string) error {
 	if err := tried.check(); err != nil {
 		return err
 	}
+	bounds := rows.bounds
+	if rows.crossing {
+		box, err := p.bounds()
+		if err != nil {
+			return err
+		}
+		bounds = [4]float64(box)
+	}
 	// In this order: the same samples give the same bytes, by which a commit knows what it left behind.
 	for _, entry := range []struct {
 		key   string
 		value any
-	}{{"geo", geoMetadata(rows.bounds)}, {"stac-geoparquet", map[string]any{"version": "1.0.0"}}} {
+	}{{"geo", geoMetadata(bounds, slices.Sorted(maps.Keys(rows.shapes)))}, {"stac-geoparquet", map[string]any{"version": "1.0.0"}}} {
 		text, err := json.Marshal(entry.value)
 		if err != nil {
 			return written(err)
@@ -116,12 +126,12 @@ func written(err error) error {
 }
 
 // geoMetadata is the "geo" entry of GeoParquet 1.1; without a CRS it is longitude and latitude.
-func geoMetadata(b [4]float64) any {
+func geoMetadata(b [4]float64, shapes []string) any {
 	corner := func(x, y string) []string { return []string{"bbox", x + y} }
 	return map[string]any{
 		"version": "1.1.0", "primary_column": "geometry",
 		"columns": map[string]any{"geometry": map[string]any{
-			"encoding": "WKB", "geometry_types": []string{"Polygon"}, "bbox": b,
+			"encoding": "WKB", "geometry_types": shapes, "bbox": b,
 			"covering": map[string]any{"bbox": map[string]any{
 				"xmin": corner("x", "min"), "ymin": corner("y", "min"), "xmax": corner("x", "max"), "ymax": corner("y", "max")}},
 		}},

@@ -1,7 +1,6 @@
 package datasets
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"math"
 
@@ -9,9 +8,9 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
+	"github.com/terrapin-eo/terrapin/catalog/geo"
 	"github.com/terrapin-eo/terrapin/catalog/stac"
 	"github.com/terrapin-eo/terrapin/cube"
-	"github.com/terrapin-eo/terrapin/cube/crs"
 )
 
 // manifestRows makes the rows of a manifest.
@@ -20,6 +19,8 @@ type manifestRows struct {
 	collection string
 	classes    []Class
 	bounds     [4]float64 // of all rows so far
+	crossing   bool       // a row's box goes over the antimeridian: bounds say nothing then
+	shapes     map[string]bool
 
 	columns map[string]array.Builder
 	leaf    leaf
@@ -27,7 +28,7 @@ type manifestRows struct {
 }
 
 func (p *plan) manifestRows(collection string) *manifestRows {
-	m := &manifestRows{plan: p, collection: collection, bounds: [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}}
+	m := &manifestRows{plan: p, collection: collection, shapes: map[string]bool{}, bounds: [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}}
 	if p.labels != nil {
 		m.classes = classesOf(p.labels)
 	}
@@ -68,11 +69,12 @@ func (m *manifestRows) add(s *sample) error {
 	}
 	at := p.homes.of(s)
 	start, last := at.slices[0].Micros(), at.slices[len(at.slices)-1].Micros()
-	ring, err := crs.FootprintWGS84(p.region.Grid, s.window())
+	shape, box, err := stac.Outline(p.region.Grid, s.window())
 	if err != nil {
 		return err
 	}
-	box := ringBounds(ring)
+	m.shapes[shape.GeoJSONType()] = true
+	m.crossing = m.crossing || box[0] > box[2]
 	for k := range 2 {
 		m.bounds[k], m.bounds[k+2] = min(m.bounds[k], box[k]), max(m.bounds[k+2], box[k+2])
 	}
@@ -81,7 +83,7 @@ func (m *manifestRows) add(s *sample) error {
 	texts(m.columns["stac_extensions"], stac.ExtMLAOI)
 	m.string("id", s.id.String())
 	m.string("collection", m.collection)
-	m.columns["geometry"].(*array.BinaryBuilder).Append(wkbPolygon(ring))
+	m.columns["geometry"].(*array.BinaryBuilder).Append(geo.AppendWKB(nil, shape))
 	structOf(m.columns["bbox"], func(k int, f array.Builder) { f.(*array.Float64Builder).Append(box[k]) })
 	links := m.columns["links"].(*array.ListBuilder)
 	links.Append(true)
@@ -145,28 +147,6 @@ func ids(slots []cube.SliceID) []string {
 	out := make([]string, len(slots))
 	for i, s := range slots {
 		out[i] = string(s)
-	}
-	return out
-}
-
-func ringBounds(ring [][2]float64) [4]float64 {
-	b := [4]float64{ring[0][0], ring[0][1], ring[0][0], ring[0][1]}
-	for _, p := range ring {
-		b[0], b[1] = min(b[0], p[0]), min(b[1], p[1])
-		b[2], b[3] = max(b[2], p[0]), max(b[3], p[1])
-	}
-	return b
-}
-
-// wkbPolygon is well-known binary, little-endian, of one ring.
-func wkbPolygon(ring [][2]float64) []byte {
-	out := []byte{1}
-	out = binary.LittleEndian.AppendUint32(out, 3)
-	out = binary.LittleEndian.AppendUint32(out, 1)
-	out = binary.LittleEndian.AppendUint32(out, uint32(len(ring)))
-	for _, p := range ring {
-		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(p[0]))
-		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(p[1]))
 	}
 	return out
 }

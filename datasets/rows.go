@@ -167,7 +167,7 @@ func (r *Row) Shape() *geo.Shape {
 	if !ok || c.IsNull(r.i) {
 		return nil
 	}
-	shape, err := geo.ParseWKB(c.Value(r.i))
+	shape, err := geo.ParseOpenWKB(c.Value(r.i)) // manifests of older releases run on past ±180
 	if err != nil {
 		return nil
 	}

@@ -157,8 +157,12 @@ func FuzzParseWKB(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(shape.WKB())
 	}
+	f.Add(AppendWKB(nil, orb.Polygon{{{170, 0}, {190, 0}, {190, 90.5}, {170, 0}}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := ParseWKB(data); err == nil {
+			keeps(t, s)
+		}
+		if s, err := ParseOpenWKB(data); err == nil {
 			keeps(t, s)
 		}
 	})

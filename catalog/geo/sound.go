@@ -37,7 +37,7 @@ func sound(areas orb.MultiPolygon) (orb.Geometry, error) {
 // Sound reports whether a shape that was stored has no areas that are stored otherwise today.
 func (s *Shape) Sound() bool {
 	at, err := plain(s.plain)
-	return err == nil && bytes.Equal(appendWKB(nil, at), s.WKB())
+	return err == nil && bytes.Equal(AppendWKB(nil, at), s.WKB())
 }
 
 // several is a list of areas, or the one in it.

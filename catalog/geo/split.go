@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/paulmach/orb"
+
+	"github.com/terrapin-eo/terrapin/fault"
 )
 
 // plain is a geometry as it is looked at and stored: sound (see there), within longitudes −180 to 180, a collection with parts of one
@@ -30,6 +32,14 @@ func plain(g orb.Geometry) (orb.Geometry, error) {
 		return plainCollection(g)
 	}
 	return split(g), nil
+}
+
+// Cut is the area within a ring whose longitudes may run on past ±180, as shapes are looked at and stored.
+func Cut(ring orb.Ring) (orb.Geometry, error) {
+	if err := checkRing(ring); err != nil {
+		return nil, fault.New(fault.Invalid, "outline: %w", err)
+	}
+	return plain(orb.Polygon{ring})
 }
 
 // plainAreas are sound before they are cut, and after, as rounding may have moved what was cut.

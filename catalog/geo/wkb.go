@@ -23,9 +23,10 @@ const (
 
 // WKB is the shape within longitudes −180 to 180 (Split) in well-known binary: two dimensions, little endian, no
 // reference system.
-func (s *Shape) WKB() []byte { return appendWKB(make([]byte, 0, 93), s.plain) }
+func (s *Shape) WKB() []byte { return AppendWKB(make([]byte, 0, 93), s.plain) }
 
-func appendWKB(out []byte, g orb.Geometry) []byte {
+// AppendWKB appends a geometry in the form of Shape.WKB, with the coordinates that it has.
+func AppendWKB(out []byte, g orb.Geometry) []byte {
 	head := func(kind uint32, n int) {
 		out = binary.LittleEndian.AppendUint32(append(out, 1), kind)
 		if kind != wkbPoint {
@@ -39,7 +40,7 @@ func appendWKB(out []byte, g orb.Geometry) []byte {
 	case orb.MultiPoint:
 		head(wkbMultiPoint, len(g))
 		for _, p := range g {
-			out = appendWKB(out, p)
+			out = AppendWKB(out, p)
 		}
 	case orb.LineString:
 		head(wkbLineString, len(g))
@@ -47,7 +48,7 @@ func appendWKB(out []byte, g orb.Geometry) []byte {
 	case orb.MultiLineString:
 		head(wkbMultiLineString, len(g))
 		for _, l := range g {
-			out = appendWKB(out, l)
+			out = AppendWKB(out, l)
 		}
 	case orb.Polygon:
 		head(wkbPolygon, len(g))
@@ -57,12 +58,12 @@ func appendWKB(out []byte, g orb.Geometry) []byte {
 	case orb.MultiPolygon:
 		head(wkbMultiPolygon, len(g))
 		for _, a := range g {
-			out = appendWKB(out, a)
+			out = AppendWKB(out, a)
 		}
 	case orb.Collection:
 		head(wkbCollection, len(g))
 		for _, child := range g {
-			out = appendWKB(out, child)
+			out = AppendWKB(out, child)
 		}
 	}
 	return out
@@ -78,20 +79,42 @@ func wkbPoints(out []byte, points ...orb.Point) []byte {
 
 // ParseWKB reads what WKB wrote. It holds positions, lines and rings to the same rules as Parse.
 func ParseWKB(data []byte) (*Shape, error) {
-	r := wkbReader{data: data}
-	g := r.geometry(0, 0)
-	if r.err == nil && len(r.data) > 0 {
-		r.err = fmt.Errorf("%d bytes are left over", len(r.data))
-	}
-	if r.err != nil {
-		return nil, fault.New(fault.Corrupt, "stored geometry: %w", r.err).WithCure("build the catalog again: terrapin store reindex")
+	g, err := readWKB(wkbReader{data: data, farEast: 180, farNorth: 90})
+	if err != nil {
+		return nil, fault.New(fault.Corrupt, "stored geometry: %w", err).WithCure("build the catalog again: terrapin store reindex")
 	}
 	return newShape(g, g), nil
 }
 
+// ParseOpenWKB reads well-known binary of the form of ParseWKB whose longitudes may run on past ±180; the shape is
+// looked at within them.
+func ParseOpenWKB(data []byte) (*Shape, error) {
+	g, err := readWKB(wkbReader{data: data, farEast: turns * 360, farNorth: 90 + overshoot})
+	if err != nil {
+		return nil, fault.New(fault.Corrupt, "stored geometry: %w", err)
+	}
+	if withinWorld(g) {
+		return newShape(g, g), nil
+	}
+	at, err := plain(g)
+	if err != nil {
+		return nil, fault.New(fault.Corrupt, "stored geometry: %w", err)
+	}
+	return newShape(g, at), nil
+}
+
+func readWKB(r wkbReader) (orb.Geometry, error) {
+	g := r.geometry(0, 0)
+	if r.err == nil && len(r.data) > 0 {
+		r.err = fmt.Errorf("%d bytes are left over", len(r.data))
+	}
+	return g, r.err
+}
+
 type wkbReader struct {
-	data []byte
-	err  error
+	data              []byte
+	farEast, farNorth float64 // of what is taken for a place
+	err               error
 }
 
 func (r *wkbReader) fail(format string, args ...any) {
@@ -130,10 +153,11 @@ func (r *wkbReader) points(n int) []orb.Point {
 	for i := range out {
 		out[i][0] = math.Float64frombits(binary.LittleEndian.Uint64(r.data[16*i:]))
 		out[i][1] = math.Float64frombits(binary.LittleEndian.Uint64(r.data[16*i+8:]))
-		if !(math.Abs(out[i][0]) <= 180 && math.Abs(out[i][1]) <= 90) {
+		if !(math.Abs(out[i][0]) <= r.farEast && math.Abs(out[i][1]) <= r.farNorth) {
 			r.fail("the position %v is out of range", out[i])
 			return nil
 		}
+		out[i][1] = max(-90, min(out[i][1], 90))
 	}
 	r.data = r.data[16*n:]
 	return out

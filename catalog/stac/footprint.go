@@ -5,60 +5,53 @@ import (
 	"math"
 
 	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/clip"
 
+	"github.com/terrapin-eo/terrapin/catalog/geo"
 	"github.com/terrapin-eo/terrapin/cube"
 	"github.com/terrapin-eo/terrapin/cube/crs"
 	"github.com/terrapin-eo/terrapin/fault"
 )
 
-// Footprint returns the outline of a window of a grid as GeoJSON in WGS 84, and its bounding box. An
-// outline that crosses the antimeridian is cut there, and its box then has west greater than east, as
-// RFC 7946 wants both.
+// Footprint returns the outline of a window of a grid as GeoJSON in WGS 84, and its bounding box, both as Outline has
+// them and to 1e-9 degrees.
 func Footprint(g cube.Grid, w cube.Window) (json.RawMessage, []float64, error) {
-	points, err := crs.FootprintWGS84(g, w)
+	shape, box, err := outline(g, w, round)
 	if err != nil {
-		return nil, nil, fault.New(fault.KindOf(err), "footprint in WGS 84: %w", err)
-	}
-	ring := make(orb.Ring, len(points))
-	for i, p := range points {
-		ring[i] = orb.Point{round(p[0]), round(p[1])}
-	}
-	parts := cut(ring)
-	box, err := crs.BBoxWGS84(g, w)
-	if err != nil {
-		return nil, nil, fault.New(fault.KindOf(err), "bounding box in WGS 84: %w", err)
+		return nil, nil, err
 	}
 	bbox := []float64{round(box[0]), round(box[1]), round(box[2]), round(box[3])}
-	shape := map[string]any{"type": "Polygon", "coordinates": []orb.Ring{parts[0]}}
-	if len(parts) > 1 {
-		shape = map[string]any{"type": "MultiPolygon", "coordinates": [][]orb.Ring{{parts[0]}, {parts[1]}}}
-	}
-	geometry, err := json.Marshal(shape)
+	geometry, err := json.Marshal(map[string]any{"type": shape.GeoJSONType(), "coordinates": shape})
 	if err != nil {
 		return nil, nil, fault.New(fault.Internal, "write a footprint: %w", err)
 	}
 	return geometry, bbox, nil
 }
 
-// cut brings a ring within longitudes −180 to 180, in two parts if it reaches over.
-func cut(ring orb.Ring) []orb.Ring {
-	b := ring.Bound()
-	if b.Min[0] >= -180 && b.Max[0] <= 180 {
-		return []orb.Ring{ring}
+// Outline returns the outline of a window of a grid in WGS 84, and its bounding box. One that crosses the
+// antimeridian is cut there into parts within longitudes −180 to 180, and its box then has west greater than east, as
+// RFC 7946 wants both; one that holds a pole is closed along it.
+func Outline(g cube.Grid, w cube.Window) (orb.Geometry, [4]float64, error) {
+	return outline(g, w, func(v float64) float64 { return v })
+}
+
+func outline(g cube.Grid, w cube.Window, to func(float64) float64) (orb.Geometry, [4]float64, error) {
+	points, err := crs.FootprintWGS84(g, w)
+	if err != nil {
+		return nil, [4]float64{}, fault.New(fault.KindOf(err), "footprint in WGS 84: %w", err)
 	}
-	var out []orb.Ring
-	for _, turn := range []float64{0, 360, -360} {
-		moved := make(orb.Ring, len(ring))
-		for i, p := range ring {
-			moved[i] = orb.Point{p[0] + turn, p[1]}
-		}
-		part := clip.Ring(orb.Bound{Min: orb.Point{-180, -90}, Max: orb.Point{180, 90}}, moved)
-		if len(part) >= 4 && part.Bound().Max[0] > part.Bound().Min[0] {
-			out = append(out, part)
-		}
+	ring := make(orb.Ring, len(points))
+	for i, p := range points {
+		ring[i] = orb.Point{to(p[0]), to(p[1])}
 	}
-	return out
+	box := crs.BBoxOfRing(points)
+	if b := ring.Bound(); b.Min[0] >= -180 && b.Max[0] <= 180 {
+		return orb.Polygon{ring}, box, nil
+	}
+	shape, err := geo.Cut(ring)
+	if err != nil {
+		return nil, box, fault.New(fault.KindOf(err), "footprint in WGS 84: %w", err)
+	}
+	return shape, box, nil
 }
 
 // round keeps a degree to 1e-9, a tenth of a millimetre.

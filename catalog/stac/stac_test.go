@@ -3,16 +3,20 @@ package stac
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
 
+	"github.com/paulmach/orb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/terrapin-eo/terrapin/catalog"
+	"github.com/terrapin-eo/terrapin/catalog/geo"
 	"github.com/terrapin-eo/terrapin/cube"
+	"github.com/terrapin-eo/terrapin/cube/crs"
 	"github.com/terrapin-eo/terrapin/cube/layout"
 )
 
@@ -192,4 +196,70 @@ func TestIncompleteDocumentsAreRefused(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, "collections/a%20b/items/c%2Fd", ItemHref("a b", "c/d"))
 	require.Equal(t, "assets/labels/a%20b/r1/x", AssetHref("labels/a b/r1/x"))
+}
+
+// Every outline lies within the world and covers what its window does, also where that crosses the antimeridian or holds a
+// pole; its box has west greater than east where it crosses.
+func TestOutlines(t *testing.T) {
+	metres := func(code string, x, y float64) cube.Grid {
+		return cube.Grid{CRS: code, Transform: cube.Affine{1000, 0, x, 0, -1000, y}, Width: 100, Height: 100}
+	}
+	degrees := cube.Grid{CRS: "EPSG:4326", Transform: cube.Affine{1, 0, 100, 0, -1, 90.5}, Width: 180, Height: 181}
+	for _, c := range []struct {
+		name   string
+		grid   cube.Grid
+		window cube.Window
+		kind   string
+		box    [4]float64
+	}{
+		{"within", metres("EPSG:32631", 500000, 5600000), cube.Window{Height: 50, Width: 50}, "Polygon", [4]float64{3, 50.1, 3.7, 50.55}},
+		{"zone 1", metres("EPSG:32601", 250000, 5600000), cube.Window{Height: 100, Width: 100}, "MultiPolygon", [4]float64{179.47, 49.6, -179.1, 50.52}},
+		{"zone 60", metres("EPSG:32660", 700000, 5600000), cube.Window{Height: 50, Width: 50}, "MultiPolygon", [4]float64{179.79, 50.02, -179.46, 50.52}},
+		{"north pole", metres("EPSG:3035", 4271000, 7421000), cube.Window{Height: 100, Width: 100}, "Polygon", [4]float64{-180, 89.36, 180, 90}},
+		{"degrees, across", degrees, cube.Window{Row: 5, Col: 70, Height: 10, Width: 20}, "MultiPolygon", [4]float64{170, 75.5, -170, 85.5}},
+		{"degrees, up to", degrees, cube.Window{Row: 5, Col: 70, Height: 10, Width: 10}, "Polygon", [4]float64{170, 75.5, 180, 85.5}},
+		{"degrees, from", degrees, cube.Window{Row: 5, Col: 80, Height: 10, Width: 10}, "Polygon", [4]float64{-180, 75.5, -170, 85.5}},
+		{"degrees, beyond", degrees, cube.Window{Col: 90, Height: 10, Width: 10}, "Polygon", [4]float64{-170, 80.5, -160, 90}},
+	} {
+		shape, box, err := Outline(c.grid, c.window)
+		require.NoError(t, err, c.name)
+		require.InDeltaSlice(t, c.box[:], box[:], 0.1, c.name)
+		require.Equal(t, c.kind, shape.GeoJSONType(), c.name)
+		areas, ok := shape.(orb.MultiPolygon)
+		if !ok {
+			areas = orb.MultiPolygon{shape.(orb.Polygon)}
+		}
+		for _, a := range areas {
+			require.Len(t, a, 1, c.name)
+			require.Equal(t, a[0][0], a[0][len(a[0])-1], c.name)
+			require.Equal(t, orb.CCW, a[0].Orientation(), c.name)
+			for _, p := range a[0] {
+				require.True(t, math.Abs(p[0]) <= 180 && math.Abs(p[1]) <= 90, "%s: %v", c.name, p)
+			}
+		}
+		stored, err := geo.ParseWKB(geo.AppendWKB(nil, shape))
+		require.NoError(t, err, c.name)
+		to, err := crs.Transform(c.grid.CRS, "OGC:CRS84")
+		require.NoError(t, err)
+		for row := -1; row <= c.window.Height; row++ { // the middle of every pixel, and of those around the window
+			for col := -1; col <= c.window.Width; col++ {
+				x, y := c.grid.Transform.Apply(float64(c.window.Col+col)+0.5, float64(c.window.Row+row)+0.5)
+				lon, lat, err := to(x, y)
+				require.NoError(t, err, c.name)
+				if lat > 90 || lat < -90 {
+					continue
+				}
+				at, err := geo.Parse(fmt.Appendf(nil, `{"type":"Point","coordinates":[%.12f,%.12f]}`, lon, lat), nil)
+				require.NoError(t, err)
+				in := row >= 0 && row < c.window.Height && col >= 0 && col < c.window.Width
+				require.Equal(t, in, stored.Intersects(at), "%s: pixel %d, %d at %v, %v", c.name, row, col, lon, lat)
+			}
+		}
+		document, rounded, err := Footprint(c.grid, c.window)
+		require.NoError(t, err, c.name)
+		require.InDeltaSlice(t, box[:], rounded, 1e-9, c.name)
+		again, err := geo.Parse(document, rounded)
+		require.NoError(t, err, c.name)
+		require.True(t, again.Intersects(stored), c.name)
+	}
 }

@@ -13,7 +13,8 @@ const maxBow = 1e-6
 
 // FootprintWGS84 returns the outline of a window of a grid as a closed counter-clockwise ring of
 // [longitude, latitude], with as many points on each edge as its curvature needs. Longitudes run on
-// continuously where the window crosses the antimeridian, so they may leave [-180, 180] there.
+// continuously where the window crosses the antimeridian, so they may leave [-180, 180] there. The ring of a
+// window that holds a pole goes once around it and is closed along the pole.
 func FootprintWGS84(g cube.Grid, w cube.Window) ([][2]float64, error) {
 	to, err := Transform(g.CRS, "OGC:CRS84")
 	if err != nil {
@@ -33,7 +34,7 @@ func FootprintWGS84(g cube.Grid, w cube.Window) ([][2]float64, error) {
 			return nil, err
 		}
 	}
-	o.ring[len(o.ring)-1] = o.ring[0]
+	o.close()
 	return o.ring, nil
 }
 
@@ -44,6 +45,11 @@ func BBoxWGS84(g cube.Grid, w cube.Window) ([4]float64, error) {
 	if err != nil {
 		return [4]float64{}, err
 	}
+	return BBoxOfRing(ring), nil
+}
+
+// BBoxOfRing is BBoxWGS84 of a window whose outline is known.
+func BBoxOfRing(ring [][2]float64) [4]float64 {
 	b := [4]float64{ring[0][0], ring[0][1], ring[0][0], ring[0][1]}
 	for _, p := range ring {
 		b[0], b[1] = min(b[0], p[0]), min(b[1], p[1])
@@ -54,8 +60,14 @@ func BBoxWGS84(g cube.Grid, w cube.Window) ([4]float64, error) {
 		b[0], b[2] = -180, 180
 	default:
 		b[0], b[2] = turn(b[0]), turn(b[2])
+		if b[0] == 180 { // it begins there, or ends
+			b[0] = -180
+		}
+		if b[2] == -180 {
+			b[2] = 180
+		}
 	}
-	return b, nil
+	return b
 }
 
 // outline collects the points of a ring in order.
@@ -64,6 +76,20 @@ type outline struct {
 	grid        cube.Grid
 	cylindrical bool
 	ring        [][2]float64
+}
+
+// close ends the ring where it began. One that has gone around the Earth meanwhile holds a pole: counter-clockwise means
+// eastwards around the north pole, and westwards around the south pole.
+func (o *outline) close() {
+	first, last := o.ring[0], len(o.ring)-1
+	turn := 360 * math.Round((o.ring[last][0]-first[0])/360)
+	o.ring[last] = first
+	if o.cylindrical || turn == 0 {
+		return
+	}
+	o.ring[last][0] += turn
+	pole := math.Copysign(90, turn)
+	o.ring = append(o.ring, [2]float64{first[0] + turn, pole}, [2]float64{first[0], pole}, first)
 }
 
 // cylindrical reports whether longitude is proportional to x, so that no point of a grid has to be
@@ -76,7 +102,7 @@ func cylindrical(code string) bool {
 func (o *outline) at(p [2]float64) ([2]float64, error) {
 	x, y := o.grid.Transform.Apply(p[0], p[1])
 	lon, lat, err := o.to(x, y)
-	return [2]float64{lon, lat}, err
+	return [2]float64{lon, max(-90, min(lat, 90))}, err // a pixel whose centre is at a pole reaches over it
 }
 
 // edge appends the points of one edge but its first, halving it until it is straight enough.
