@@ -195,3 +195,101 @@ func TestGarbageComesFirst(t *testing.T) {
 	b.release()
 	runtime.KeepAlive(kept)
 }
+
+// Those that take nothing go together, as many as are needed, and the one that waits behind many of them waits for a round
+// or two, not for one after another.
+func TestIdleOnesGoTogether(t *testing.T) {
+	const size, room, pause = 1 << 10, 40, 100 * time.Millisecond
+	h := &heap{bytes: budget{limit: room * size, patience: pause}}
+	var ended atomic.Int32
+	idle := func() {
+		s := &share{heap: h}
+		b, err := s.Take(t.Context(), size)
+		if err != nil {
+			return
+		}
+		h.bytes.mu.Lock()
+		s.stalled = func(bool) bool {
+			ended.Add(1)
+			go b.release()
+			return true
+		}
+		h.bytes.mu.Unlock()
+		b.moves()
+	}
+	for range room {
+		idle()
+	}
+	for range room {
+		go idle()
+	}
+	for waiting := 0; waiting < room; time.Sleep(time.Millisecond) {
+		h.bytes.mu.Lock()
+		waiting = len(h.bytes.hungry)
+		h.bytes.mu.Unlock()
+	}
+	began := time.Now()
+	b, err := (&share{heap: h}).Take(t.Context(), size)
+	require.NoError(t, err)
+	require.Less(t, time.Since(began), 6*pause)
+	b.release()
+	require.LessOrEqual(t, ended.Load(), int32(room+1), "no more than were in the way")
+}
+
+// A run whose client takes its batches does not wait behind those of which nobody ever has.
+func TestWhoTakesComesFirst(t *testing.T) {
+	const size = 1 << 10
+	h := &heap{bytes: budget{limit: 4 * size, patience: time.Hour}}
+	brisk := &share{heap: h}
+	take := func(s *share, n int) *Block {
+		b, err := s.Take(t.Context(), n)
+		require.NoError(t, err)
+		b.moves()
+		return b
+	}
+	take(brisk, size).release()
+	kept := take(&share{heap: h}, 2*size)
+	ctx, cancel := context.WithCancel(t.Context())
+	waits := make(chan error)
+	go func() {
+		_, err := (&share{heap: h}).Take(ctx, 4*size)
+		waits <- err
+	}()
+	for waiting := false; !waiting; time.Sleep(time.Millisecond) {
+		h.bytes.mu.Lock()
+		waiting = len(h.bytes.hungry) == 1
+		h.bytes.mu.Unlock()
+	}
+	for range 100 {
+		take(brisk, size).release()
+	}
+	cancel()
+	require.ErrorIs(t, <-waits, context.Canceled)
+	kept.release()
+}
+
+// Runs that keep all memory busy let a new one in, once it has waited.
+func TestBusyRunsLetANewOneIn(t *testing.T) {
+	const size = 1 << 10
+	h := &heap{bytes: budget{limit: 4 * size, patience: 50 * time.Millisecond}}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 8 {
+		go func() {
+			s := &share{heap: h}
+			for ctx.Err() == nil {
+				b, err := s.Take(ctx, size)
+				if err != nil {
+					return
+				}
+				b.moves()
+				time.Sleep(time.Millisecond)
+				b.release()
+			}
+		}()
+	}
+	time.Sleep(20 * time.Millisecond)
+	b, err := (&share{heap: h}).Take(ctx, 3*size)
+	require.NoError(t, err)
+	b.release()
+}

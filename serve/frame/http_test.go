@@ -3,12 +3,15 @@ package frame_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -96,4 +99,38 @@ func TestHTTPRefuses(t *testing.T) {
 			require.NotEmpty(t, f.Message)
 		}
 	}
+}
+
+// Connections that read nothing, more than memory is for, keep a client that reads waiting for seconds, not for one after
+// the other.
+func TestStalledConnectionsLeaveTogether(t *testing.T) {
+	const size, stalled, room = 512, 60, 40
+	const block = 2*3*size*size*2 + 2*size*size + 1<<10 // 2 slots of 3 bands of uint16, and what is valid
+	e := servetest.EngineOf(t, stream.Config{BatchBytes: room * block})
+	server := httptest.NewServer(frame.Handler(frame.Config{Engine: e}))
+	defer server.Close()
+	defer server.CloseClientConnections()
+	ticket := fmt.Sprintf(`{"cube": "s2", "size": %d, "overlap": %d, "batch_size": 1}`, size, size-1)
+	at := frame.Prefix + "?ticket=" + url.QueryEscape(ticket)
+	for range stalled {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(16<<10))
+		_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", at)
+		require.NoError(t, err)
+	}
+	time.Sleep(time.Second)
+	began := time.Now()
+	got, err := http.Get(server.URL + at)
+	require.NoError(t, err)
+	defer got.Body.Close()
+	require.Equal(t, http.StatusOK, got.StatusCode)
+	kind, _, _, _ := next(t, got.Body)
+	require.Equal(t, frame.Hello, kind)
+	for range 5 {
+		kind, _, _, _ := next(t, got.Body)
+		require.Equal(t, frame.Batch, kind)
+	}
+	require.Less(t, time.Since(began), 15*time.Second)
 }
