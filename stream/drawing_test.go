@@ -147,8 +147,9 @@ func TestAResolvedTicketDrawsTheSame(t *testing.T) {
 func TestAnOrderThatTheEpochDoesNotHaveIsRefused(t *testing.T) {
 	w := newShelf(t, 1)
 	for ticket, kind := range map[string]fault.Kind{
-		`{"dataset": "crops@v1", "filter": "row > 3", "order": "terrapin-order-1"}`:  fault.Unsupported,
-		`{"dataset": "crops@v1", "shuffle": "uniform", "order": "terrapin-order-2"}`: fault.Unsupported,
+		`{"dataset": "crops@v1", "filter": "row > 3", "order": "terrapin-order-1"}`:  fault.Conflict,
+		`{"dataset": "crops@v1", "shuffle": "uniform", "order": "terrapin-order-2"}`: fault.Conflict,
+		`{"dataset": "crops@v1", "order": "zz"}`:                                     fault.Invalid,
 		`{"dataset": "crops@v1", "filter": "cloud > 3"}`:                             fault.Invalid,
 		`{"dataset": "crops@v1", "weights": "class_balanced"}`:                       fault.Invalid,
 		`{"dataset": "crops@v1", "filter": "row > 1000"}`:                            fault.Precondition,

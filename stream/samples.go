@@ -2,6 +2,8 @@ package stream
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -68,7 +70,11 @@ func (e *Engine) openSamples(ctx context.Context, t SampleTicket) (*sampleSource
 		return nil, t, err
 	}
 	if t.Order != "" && t.Order != algorithm {
-		return nil, t, fault.New(fault.Unsupported, "ticket: key \"order\": this epoch of %s is ordered by %q, not %q", v.Ref(), algorithm, t.Order).
+		if all := append(order.DrawnAlgorithms(), order.Algorithm); !slices.Contains(all, t.Order) {
+			return nil, t, fault.New(fault.Invalid, "ticket: key \"order\": there is no order %.100q", t.Order).
+				WithCure("leave the key out, or use %q; there are %s", algorithm, strings.Join(all, ", "))
+		}
+		return nil, t, fault.New(fault.Conflict, "ticket: key \"order\": this epoch of %s is ordered by %q, not %q", v.Ref(), algorithm, t.Order).
 			WithCure("leave the key out, or use %q", algorithm)
 	}
 	t.Order, t.Shuffle = algorithm, Fixed(t.Shuffle.of(v))
