@@ -29,12 +29,18 @@ func explain(op string, err error) error {
 		return store.ErrNotFound
 	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
 		return fault.New(fault.Unavailable, "%s: the disk is full: %w", op, err).WithCure("free space and do it again; this write left nothing behind")
+	case op == "open" && errors.Is(err, fs.ErrPermission):
+		return fault.New(fault.Precondition, "%s: not allowed: %w", op, err).WithCure("give this user the right to read it and to pass through the folders above it")
 	case forbidden(err):
 		return fault.New(fault.Precondition, "%s: not allowed: %w", op, err).WithCure("give this user the right to write there, or name another directory")
 	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
 		return fault.New(fault.Unavailable, "%s: too many open files: %w", op, err).WithCure("raise the limit of open files (ulimit -n)")
 	case errors.Is(err, unix.ENAMETOOLONG) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EISDIR) || errors.Is(err, fs.ErrExist):
 		return fault.New(fault.Invalid, "%s: the key does not fit beside what is there: %w", op, err)
+	case op == "open" && !errors.Is(err, unix.EIO): // such as a link that leads out of the directory
+		return fault.New(fault.Corrupt, "%s: no object of this directory: %w", op, err).WithCure("put the file back from a copy: `terrapin store fsck` says what needs it")
+	case op == "open":
+		return fault.New(fault.Unavailable, "%s: %w", op, err).WithCure("see what the system's log says of the disk")
 	}
 	return fault.New(fault.Internal, "%s: %w", op, err)
 }

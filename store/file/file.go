@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -151,7 +152,7 @@ func (d *Driver) openObject(ctx context.Context, key string) (*os.File, store.In
 	if err := check(ctx, key); err != nil {
 		return nil, store.Info{}, err
 	}
-	f, err := d.root.Open(key)
+	f, err := d.root.OpenFile(key, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for its writer
 	if err != nil {
 		return nil, store.Info{}, explain("open", err)
 	}
@@ -218,20 +219,24 @@ func (d *Driver) exclusive() (unlock func(), err error) {
 }
 
 func describe(key string, f *os.File) (store.Info, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(f.Fd()), &st); err != nil {
 		return store.Info{}, explain("stat", err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return store.Info{}, store.ErrNotFound
 	}
+	return infoOf(key, &st), nil
+}
+
+func infoOf(key string, st *syscall.Stat_t) store.Info {
 	var tag [24]byte
 	for i, v := range []uint64{st.Ino, uint64(st.Mtim.Nano()), uint64(st.Size)} {
 		for b := range 8 {
 			tag[8*i+b] = byte(v >> (8 * b))
 		}
 	}
-	return store.Info{Key: key, Size: st.Size, ETag: hex.EncodeToString(tag[:]), Modified: time.Unix(0, st.Mtim.Nano()).UTC()}, nil
+	return store.Info{Key: key, Size: st.Size, ETag: hex.EncodeToString(tag[:]), Modified: time.Unix(0, st.Mtim.Nano()).UTC()}
 }
 
 func check(ctx context.Context, key string) error {

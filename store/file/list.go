@@ -7,6 +7,7 @@ import (
 	"path"
 	"sort"
 	"strings"
+	"syscall"
 
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -64,14 +65,15 @@ func (d *Driver) walk(ctx context.Context, dir, prefix string, yield func(store.
 	return true
 }
 
+// yieldObject yields what is there to be read, without opening it: what cannot be opened is found by who wants it.
 func (d *Driver) yieldObject(ctx context.Context, key string, yield func(store.Info, error) bool) bool {
-	info, err := d.Stat(ctx, key)
-	switch {
-	case missing(err):
-		return true // deleted since its folder was read
-	case err != nil:
+	if err := ctx.Err(); err != nil {
 		yield(store.Info{}, err)
 		return false
 	}
-	return yield(info, nil)
+	found, err := d.root.Stat(key)
+	if err != nil || !found.Mode().IsRegular() {
+		return true // deleted since its folder was read, a link that leads nowhere, a device: no object
+	}
+	return yield(infoOf(key, found.Sys().(*syscall.Stat_t)), nil)
 }
