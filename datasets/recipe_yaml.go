@@ -158,9 +158,13 @@ func (o object) integer(key string, least, most, otherwise int) int {
 		return otherwise
 	}
 	v, err := strconv.Atoi(n.Value)
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil || v < least || v > most {
-		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is no whole number between %d and %d", o.path, key, n.Value, least, most),
-			"write it in digits, without quotes, point or exponent")
+	isNumber := n.Kind == yaml.ScalarNode && n.Tag == "!!int" && err == nil
+	if !isNumber || v < least || v > most {
+		cure := "write it in digits, without quotes, point or exponent"
+		if isNumber {
+			cure = fmt.Sprintf("choose one from %d to %d", least, most)
+		}
+		o.d.fail(placeOf(n), fault.Invalid, fmt.Sprintf("%s%s: %q is no whole number between %d and %d", o.path, key, n.Value, least, most), cure)
 		return otherwise
 	}
 	return v

@@ -65,7 +65,7 @@ func (l *LabelPin) ClassWeights(text string) (ClassWeights, error) {
 			at, known = names[g.class]
 		}
 		if !known {
-			return ClassWeights{}, fault.New(fault.Invalid, "weights: the labels have no class %q", g.class).WithCure("they have: %s", l.classList())
+			return ClassWeights{}, fault.New(fault.Invalid, "weights: the labels have no class %q", g.class).WithCure("they have: %s", l.ClassList())
 		}
 		if told[at] {
 			return ClassWeights{}, fault.New(fault.Invalid, "weights: class %s is there twice", l.ClassName(classes[at].Value)).WithCure("give a class one weight")
@@ -101,8 +101,8 @@ func (l *LabelPin) classWeights(classes []Class, weights []float64) (ClassWeight
 	return out, nil
 }
 
-// classList names the classes for people.
-func (l *LabelPin) classList() string {
+// ClassList names the classes for people.
+func (l *LabelPin) ClassList() string {
 	names := make([]string, len(l.Classes))
 	for i, c := range l.Classes {
 		names[i] = strconv.FormatInt(c.Value, 10)

@@ -95,6 +95,10 @@ func TestMetricsTellNothingOfUsers(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	status, body := ask(t, server.urls.HTTP+"/metrics")
 	require.Equal(t, http.StatusOK, status)
+	refused, err := http.Post(server.urls.HTTP+"/metrics", "text/plain", nil)
+	require.NoError(t, err)
+	require.NoError(t, refused.Body.Close())
+	require.Equal(t, http.StatusMethodNotAllowed, refused.StatusCode)
 	for _, want := range []string{
 		`terrapin_http_requests_total{method="GET",route="/collections/{collection}/items",status="200"} 1`,
 		`terrapin_catalog_operations_total{operation="search",outcome="ok"}`, `terrapin_catalog_operation_seconds_bucket{operation="search"`,

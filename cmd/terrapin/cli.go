@@ -92,7 +92,7 @@ Exit codes: 0 all done (skipped is not a failure), 1 something was refused or fa
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	f := root.PersistentFlags()
-	f.StringVar(&c.data, "data", c.orEnv("TERRAPIN_DATA_DIR", "terrapin-data"), "data directory, or s3://bucket/prefix?endpoint=…&region=… (TERRAPIN_DATA_DIR)")
+	f.StringVar(&c.data, "data", c.orEnv("TERRAPIN_DATA_DIR", "terrapin-data"), "data directory, or s3://bucket/prefix?endpoint=…&region=… (TERRAPIN_DATA_DIR; where neither is given, ./terrapin-data)")
 	f.StringVar(&c.state, "state", c.orEnv("TERRAPIN_STATE_DIR", ""), "for a bucket: directory of its catalog and lock on this machine (TERRAPIN_STATE_DIR; default below XDG_STATE_HOME)")
 	f.StringVar(&c.catalog, "catalog", c.orEnv("TERRAPIN_CATALOG", ""), "keep the catalog in postgres://user@host/database (TERRAPIN_CATALOG; default: a file in the data directory)")
 	f.Lookup("catalog").DefValue = "" // help is no place for a password

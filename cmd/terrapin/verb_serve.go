@@ -268,9 +268,11 @@ func (w *workspace) httpServer(urls endpoints, batches batchServers, reg *promet
 		}
 		return doc
 	}
+	metrics := http.NewServeMux()
+	metrics.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	below := map[string]http.Handler{
 		zarrserve.Prefix: w.zarrView(), frame.Prefix: frame.Handler(frame.Config{Engine: batches.engine.Over("http"), Log: w.log}),
-		"/metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
+		"/metrics": metrics,
 	}
 	for _, at := range runsserve.Prefixes() {
 		below[at] = w.runsView(batches.engine)

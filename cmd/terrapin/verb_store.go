@@ -99,6 +99,9 @@ func (c *cli) printFsck(doc json.RawMessage) {
 	for _, p := range r.Problems {
 		fmt.Fprintf(c.out, "problem  %s: %s\n  cure: %s\n", p.Object, p.Reason, p.Cure)
 	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(c.out, "note  %s: %s\n", n.Object, n.Note)
+	}
 	if r.OK {
 		fmt.Fprintln(c.out, "everything is whole")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -33,8 +34,13 @@ func build(ctx context.Context, v *datasets.Version, split string, a Ask) (c *or
 	if s.kept != nil {
 		list = s.kept.Seal()
 		if list.Len() == 0 && s.n > 0 {
-			return nil, fault.New(fault.Precondition, "no sample of split %q of %s passes the filter %s", split, v.Ref(), cql2.Text(a.Filter)).
-				WithCure("ask for less; the split has %d samples", s.n)
+			cure := fmt.Sprintf("ask for less; the split has %d samples", s.n)
+			if v.Labels != nil && slices.ContainsFunc(cql2.Properties(a.Filter), func(name string) bool {
+				return name == datasets.ClassColumn || strings.HasPrefix(name, datasets.ClassPrefix)
+			}) {
+				cure += ", and the labels the classes " + v.Labels.ClassList()
+			}
+			return nil, fault.New(fault.Precondition, "no sample of split %q of %s passes the filter %s", split, v.Ref(), cql2.Text(a.Filter)).WithCure("%s", cure)
 		}
 	}
 	var groups order.Groups

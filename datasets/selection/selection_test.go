@@ -349,6 +349,7 @@ func TestWhatCannotBeAskedIsRefused(t *testing.T) {
 		{w.labelled, Ask{Weights: `{"class":{"-77":1}}`}, fault.Invalid, "no class", "they have"},
 		{w.bare, Ask{Filter: filter(t, "labelled > 0")}, fault.Invalid, "no labels", "scenes"},
 		{w.labelled, Ask{Filter: filter(t, "row < 0")}, fault.Precondition, "passes the filter row < 0", "samples"},
+		{w.labelled, Ask{Filter: filter(t, "class = 'maize'")}, fault.Precondition, "passes the filter", "and the labels the classes "},
 		{w.labelled, Ask{Filter: filter(t, "cell > 3")}, fault.Precondition, "passes the filter", "samples"},
 		{w.labelled, Ask{Filter: filter(t, "row = 0"), Weights: "row"}, fault.Invalid, "all weights are 0", "greater than 0"},
 	} {

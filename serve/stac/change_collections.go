@@ -63,6 +63,9 @@ func postedList(body []byte) (docs []json.RawMessage, several bool, err error) {
 		return []json.RawMessage{body}, false, nil
 	}
 	docs, err = elements(list)
+	if err == nil && len(docs) == 0 { // 201 says that something was made
+		err = fault.New(fault.Invalid, "the list has no collection in it").WithCure("send one collection, or a list of them")
+	}
 	return docs, true, err
 }
 

@@ -270,6 +270,9 @@ func TestCollectionsAreChanged(t *testing.T) {
 		require.Equal(t, 201, a.status)
 		require.Empty(t, a.header.Get("Location"))
 		require.Equal(t, 409, w.post(t, "/collections", two).status)
+		for _, none := range []string{`[]`, `{"collections":[]}`} {
+			require.Equal(t, 400, w.post(t, "/collections", none).status, "nothing was made")
+		}
 		require.Equal(t, 200, w.get(t, "/collections/two").status)
 
 		for _, name := range []string{"labels-x", "dataset-x-v1", "predictions-x", "models"} {

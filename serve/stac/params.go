@@ -3,6 +3,7 @@ package stac
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,7 +31,8 @@ func parameters(query string, takes []string) (url.Values, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the query string does not parse: %w", err).WithCure("percent-encode its values")
 	}
-	for name, v := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		v := values[name]
 		if !slices.ContainsFunc(takes, func(t string) bool { return wire(t) == name }) {
 			var known []string
 			for _, t := range takes {

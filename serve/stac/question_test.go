@@ -9,6 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Of several parameters that are not known, always the same is named.
+func TestTheUnknownParameterThatIsNamed(t *testing.T) {
+	for range 50 {
+		_, err := parameters("foo=1&bar=2_&limit=3&qux=4", []string{"limit"})
+		require.ErrorContains(t, err, `"bar"`)
+	}
+}
+
 // scenes are items of one collection, by number.
 func scenes(numbers ...string) []string {
 	out := []string{}

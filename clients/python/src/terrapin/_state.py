@@ -27,7 +27,7 @@ def checked(state: State, mine: State, samples: int, dataset: str) -> dict[str, 
         if state[key] != mine[key]:
             raise ConflictError(
                 f"the state is of another {key}: {state[key]!r}, this loader has {mine[key]!r}",
-                f"open the loader that the state was saved from, if need be with order=; "
+                f"open the loader that the state was saved from{_with(key, state[key])}; "
                 f"this one is {dataset}, split {mine['split']!r}",
             )
     numbers = {key: _count(key, state[key]) for key in ("seed", "epoch", "position")}
@@ -37,6 +37,16 @@ def checked(state: State, mine: State, samples: int, dataset: str) -> dict[str, 
             "pass what state_dict() returned",
         )
     return numbers
+
+
+def _with(key: str, order: Any) -> str:
+    """How a loader is asked for the order of a state."""
+    if key != "order" or not isinstance(order, str):
+        return ""
+    if order == "base":
+        return ", with shuffle=False"
+    name, _, window = order.partition("/")
+    return f", with order={name!r}, shuffle={window or 'uniform'!r}"
 
 
 def _count(key: str, value: Any) -> int:
