@@ -116,6 +116,10 @@ func leastDistance(samples []sample, r ruler) float64 {
 	for i, s := range samples {
 		k := tile{int(s.row) / edge, int(s.col) / edge}
 		tiles[k] = append(tiles[k], int32(i))
+		if r.turn > 0 { // those to the west of it lie to the east of others, too
+			k.col = (int(s.col) + r.turn) / edge
+			tiles[k] = append(tiles[k], int32(i))
+		}
 		last = tile{max(last.row, k.row), max(last.col, k.col)}
 	}
 	for _, s := range samples {

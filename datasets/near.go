@@ -29,6 +29,9 @@ type ruler struct {
 	grid  cube.Grid
 	size  func(row float64) (metresX, metresY float64)
 	least float64 // the smallest edge of a pixel anywhere in the grid
+	// turn is how many columns, at most, go once around the Earth; 0 where the grid is not wide enough for a way around it to be
+	// the shorter one.
+	turn int
 }
 
 func newRuler(g cube.Grid) (ruler, error) {
@@ -37,7 +40,7 @@ func newRuler(g cube.Grid) (ruler, error) {
 	switch {
 	case crs.Geographic(g.CRS), g.CRS == "EPSG:3857", g.CRS == "EPSG:6933":
 	default:
-		return ruler{g, fixed, min(dx, dy)}, nil
+		return ruler{grid: g, size: fixed, least: min(dx, dy)}, nil
 	}
 	to, err := crs.Transform(g.CRS, "OGC:CRS84")
 	if err != nil {
@@ -61,12 +64,37 @@ func newRuler(g cube.Grid) (ruler, error) {
 		r.least = min(r.least, x, y)
 	}
 	r.least *= 0.999 // for the rows between
+	around := 360.0
+	switch g.CRS {
+	case "EPSG:3857":
+		around = 2 * math.Pi * equatorRadius
+	case "EPSG:6933":
+		around = globeWidth
+	}
+	if columns := around / dx; float64(g.Width) > columns/2 {
+		r.turn = int(math.Floor(columns + 1e-6))
+	}
 	return r, nil
+}
+
+// turned are the places where a window lies beside others: its own, and those a turn around the Earth away.
+func (r ruler) turned(w cube.Window) []cube.Window {
+	out := []cube.Window{w}
+	if r.turn > 0 {
+		east, west := w, w
+		east.Col += r.turn
+		west.Col -= r.turn
+		out = append(out, east, west)
+	}
+	return out
 }
 
 // distance is the least distance between the outlines of two windows, 0 where they touch or overlap.
 func (r ruler) distance(a, b cube.Window) float64 {
 	cols := gap(a.Col, a.Width, b.Col, b.Width)
+	if r.turn > 0 {
+		cols = min(cols, gap(a.Col+r.turn, a.Width, b.Col, b.Width), gap(a.Col-r.turn, a.Width, b.Col, b.Width))
+	}
 	rows := gap(a.Row, a.Height, b.Row, b.Height)
 	if cols == 0 && rows == 0 {
 		return 0
@@ -99,7 +127,7 @@ func overlap(a, b cube.Window) bool { return !a.Intersect(b).Empty() }
 // comes back is what was given.
 func separate(samples []sample, r ruler, buffer float64) ([]sample, [3]int) {
 	reach := r.pixels(buffer)
-	edge := reach + 1
+	edge := reach + 2 // a turn may be part of a column more than is counted
 	for _, s := range samples {
 		edge = max(edge, int(s.height), int(s.width))
 	}
@@ -115,12 +143,14 @@ func separate(samples []sample, r ruler, buffer float64) ([]sample, [3]int) {
 		if len(held) == 0 {
 			return false
 		}
-		k := tile{floorDiv(w.Row, edge), floorDiv(w.Col, edge)}
-		for dr := -2; dr <= 2; dr++ {
-			for dc := -2; dc <= 2; dc++ {
-				for _, o := range held[tile{k.row + dr, k.col + dc}] {
-					if overlap(w, o) || r.distance(w, o) < buffer {
-						return true
+		for _, w := range r.turned(w) {
+			k := tile{floorDiv(w.Row, edge), floorDiv(w.Col, edge)}
+			for dr := -2; dr <= 2; dr++ {
+				for dc := -2; dc <= 2; dc++ {
+					for _, o := range held[tile{k.row + dr, k.col + dc}] {
+						if overlap(w, o) || r.distance(w, o) < buffer {
+							return true
+						}
 					}
 				}
 			}

@@ -146,6 +146,54 @@ func TestGeographicDistancesAreMetres(t *testing.T) {
 	assert.InDelta(t, 10*111.2, r.distance(a, cube.Window{Row: 20, Col: 0, Height: 10, Width: 10}), 2)
 }
 
+// The antimeridian is no border of a grid that goes around the Earth, or further.
+func TestDistancesAcrossTheAntimeridian(t *testing.T) {
+	window := func(row, col int) cube.Window { return cube.Window{Row: row, Col: col, Height: 6, Width: 6} }
+	for _, g := range []cube.Grid{
+		{CRS: "EPSG:4326", Transform: cube.Affine{1, 0, -180, 0, -1, 90}, Width: 360, Height: 180},
+		{CRS: "EPSG:4326", Transform: cube.Affine{1, 0, -180, 0, -1, 90}, Width: 480, Height: 180},
+		{CRS: "EPSG:3857", Transform: cube.Affine{math.Pi * equatorRadius / 180, 0, -math.Pi * equatorRadius, 0, -math.Pi * equatorRadius / 180, math.Pi * equatorRadius / 2}, Width: 360, Height: 180},
+		{CRS: "EPSG:6933", Transform: cube.Affine{globeWidth / 360, 0, -globeWidth / 2, 0, -globeWidth / 360, globeWidth / 6}, Width: 360, Height: 110},
+	} {
+		r, err := newRuler(g)
+		require.NoError(t, err)
+		assert.Zero(t, r.distance(window(50, 0), window(50, 354)), g.CRS)
+		assert.InDelta(t, r.distance(window(50, 100), window(50, 116)), r.distance(window(50, 2), window(50, 346)), 1e-6, g.CRS)
+		samples := []sample{}
+		for row := 40; row < 64; row += 6 {
+			for col := 0; col+6 <= g.Width; col += 6 {
+				split := uint8(0)
+				if col%90 == 84 {
+					split = 2
+				}
+				samples = append(samples, sample{row: int32(row), col: int32(col), height: 6, width: 6, split: split, block: block{int32(row), int32(col)}})
+			}
+		}
+		const buffer = 600_000
+		kept, dropped := separate(samples, r, buffer)
+		assert.Positive(t, dropped[0])
+		found := leastDistance(kept, r)
+		assert.GreaterOrEqual(t, found, float64(buffer), g.CRS)
+		least := math.Inf(1)
+		for _, a := range kept {
+			for _, b := range kept {
+				if a.split != b.split {
+					least = min(least, r.distance(a.window(), b.window()))
+				}
+			}
+		}
+		assert.Equal(t, least, found, "the audit finds the least one: %s", g.CRS)
+		if g.Width == 360 {
+			assert.Zero(t, leastDistance([]sample{{row: 50, col: 0, height: 6, width: 6}, {row: 50, col: 354, height: 6, width: 6, split: 2}}, r))
+		}
+	}
+	for _, g := range []cube.Grid{utm(100), {CRS: "EPSG:4326", Transform: cube.Affine{1, 0, -180, 0, -1, 90}, Width: 180, Height: 180}} {
+		r, err := newRuler(g)
+		require.NoError(t, err)
+		assert.Zero(t, r.turn, "no way around is the shorter one")
+	}
+}
+
 func TestDistancesAreThoseOnTheEllipsoid(t *testing.T) {
 	// The lengths are pyproj's Geod(ellps="WGS84"): one thousandth of a degree.
 	for _, c := range []struct{ lat, north, east float64 }{
