@@ -2,6 +2,7 @@
 
 import gc
 import json
+import warnings
 
 import pytest
 
@@ -168,3 +169,12 @@ def test_the_thread_ends_however_the_loop_ends(client: terrapin.Client, how: str
             loop()
     gc.collect()
     assert threads() == 0
+
+
+def test_an_epoch_without_a_step_is_told_once(client: terrapin.Client) -> None:
+    loader = client.loader("crops@v1", split="test", batch_size=4, rank=0, world_size=2, tensors="numpy")
+    with pytest.warns(UserWarning, match=r"no step: crops@v1 test has 5 samples, .* takes 8 \(2 × 4\).*tail='pad'"):
+        assert list(loader) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(loader) == []

@@ -3,6 +3,7 @@
 import operator
 import os
 import secrets
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -115,6 +116,7 @@ class Loader:
         self._patience = _asked.patience(patience)
         self._meter = Meter()
         self._shows = progress
+        self._warned = False
         self._convert = converter(tensors)
         self._pin, why = pinner(tensors) if pin_memory else (None, "it was not asked for")
         self.pinned: bool = self._pin is not None
@@ -164,6 +166,7 @@ class Loader:
         refuse_batching()
         self._settle()
         self._end_live()
+        self._warn_of_nothing()
         for reading in self._readings:
             reading.flush()  # so that what was broken off is over before this begins
         self._position = self._start
@@ -247,12 +250,15 @@ class Loader:
         With a run that was given a name (``run=`` or TERRAPIN_RUN) all its ranks and restarts are laid together: every
         position must have been seen, and once, but for what was read again after a resume. Without, only what this
         loader read itself is looked at. Returns a :class:`terrapin.Report`; raises NotFoundError where there are no
-        receipts.
+        receipts. An epoch without a step has nothing to be seen, and is verified.
         """
         if self._receipts is None:
             raise PreconditionError("this loader keeps no receipts")
         if epoch is None:
             epoch = int(self._readings[-1].facts["epoch"]) if self._readings else self._epoch
+        if not len(self):
+            s = self.spec
+            return Report(self.run, s.dataset, s.split, self._seed, epoch, samples=s.samples)
         running = self._running() and epoch == self._epoch
         if not self._steps_from(self._position).steps:
             self._take()
@@ -319,6 +325,21 @@ class Loader:
             return Plan(self.spec.samples, self.batch_size, self.world_size, start, self._tail)
         except ValueError as e:
             raise InvalidError(f"loader: {e}") from None
+
+    def _warn_of_nothing(self) -> None:
+        """Say once that an epoch has no step: a loop over it would do nothing, without a word."""
+        if self._warned or len(self):
+            return
+        self._warned = True
+        s = self.spec
+        what, cure = f"{s.dataset} {s.split} has no samples", "commit a version whose split has some"
+        if s.samples:
+            what = (
+                f"{s.dataset} {s.split} has {s.samples} samples, and a step of all ranks takes "
+                f"{self.world_size * self.batch_size} ({self.world_size} × {self.batch_size}); the rest is dropped"
+            )
+            cure = "use a smaller batch_size, or tail='pad'"
+        warnings.warn(f"an epoch of this loader has no step: {what} (cure: {cure})", stacklevel=3)
 
     def _version(self) -> dict[str, Any]:
         """Which samples, and how they are mixed, as the server resolved it."""

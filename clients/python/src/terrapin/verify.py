@@ -113,6 +113,7 @@ class Report:
             (self.claimed, f", {self.claimed} steps proved by the client alone"),
             (self.pixels, f", pixels of {self.pixels} samples compared"),
             (self.masked, f", {len(self.masked)} masked"),
+            (not self.end, f", as the epoch has no step ({self.samples} samples)"),
         ):
             head += text if more else ""
         verdict = "verified" if self.verified else "NOT verified"

@@ -58,6 +58,15 @@ def test_an_epoch_is_verified_by_who_read_it_and_by_anybody(kept: terrapin.Clien
     assert kept.runs()["runs"][0]["run"] == "first"
 
 
+def test_an_epoch_without_a_step_is_verified(kept: terrapin.Client) -> None:
+    loader = kept.loader("crops@v1", batch_size=1000, rank=0, world_size=2, run="nothing")
+    with pytest.warns(UserWarning, match="no step"):
+        assert read(loader) == []
+    report = loader.verify_epoch(raises=True)
+    assert (report.seen, report.end, report.samples) == (0, 0, loader.spec.samples)
+    assert f"no step ({loader.spec.samples} samples): verified" in str(report)
+
+
 def test_a_loader_without_a_name_verifies_itself(kept: terrapin.Client) -> None:
     loaders = [kept.loader("crops@v1", batch_size=3, rank=r, world_size=2, seed=1) for r in range(2)]
     assert loaders[0].run != loaders[1].run
