@@ -135,7 +135,11 @@ func classesFile(a labelsImportArgs) (path string, remove func(), err error) {
 func (c *cli) printImport(doc json.RawMessage) {
 	r := decoded[labels.ImportReport](doc)
 	for _, bad := range r.Rejected {
-		fmt.Fprintf(c.out, "rejected  %s feature %s: %s\n  cure: %s\n", bad.Source, bad.Feature, bad.Reason, bad.Cure)
+		what := bad.Source
+		if bad.Feature != "" {
+			what += " feature " + bad.Feature
+		}
+		fmt.Fprintf(c.out, "rejected  %s: %s\n  cure: %s\n", what, bad.Reason, bad.Cure)
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(c.out, "note      "+note)
