@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"runtime/debug"
 
 	"github.com/terrapin-eo/terrapin/fault"
 	"github.com/terrapin-eo/terrapin/store"
@@ -28,8 +29,13 @@ func claim(ctx context.Context, b *store.Bucket, key string, write func(io.Write
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() { w.CloseWithError(failed) }()
+		defer func() {
+			if p := recover(); p != nil { // nobody else would on this goroutine
+				failed = fault.New(fault.Internal, "write %s: panic: %v\n%s", key, p, debug.Stack())
+			}
+		}()
 		made, failed = sealed(w, write)
-		w.CloseWithError(failed)
 	}()
 	_, err := b.WriteFrom(ctx, key, r, store.Condition{IfAbsent: true})
 	r.CloseWithError(errUnread)

@@ -40,7 +40,7 @@ func (c *Catalog) Apply(ctx context.Context, ch catalog.Changes) (int64, error) 
 		return 0, c.wrap(limited, "apply changes", err)
 	}
 	for attempt := 1; ; attempt++ {
-		blind := wish.mayBeNew() && c.nothingFound.Load()
+		blind := attempt == 1 && wish.mayBeNew() && c.nothingFound.Load()
 		revision, err := c.attempt(limited, wish, blind)
 		if blind && err != nil {
 			c.nothingFound.Store(false)

@@ -107,7 +107,8 @@ func memory(flag, given, least string) (int64, error) {
 }
 
 // spareProcessor lets one goroutine more run than there are processors: who decodes in C keeps Go's processor meanwhile, and
-// a batch that is ready or a client that asks would wait for it while the machine's own stands idle.
+// a batch that is ready or a client that asks would wait for it while the machine's own stands idle. One chunk more is decoded at once for the same
+// reason. A limit of processors that changes later is not followed.
 func spareProcessor() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)

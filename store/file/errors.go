@@ -19,6 +19,12 @@ func missing(err error) bool {
 // forbidden reports whether an error means that this user may not write there.
 func forbidden(err error) bool { return errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) }
 
+// outside reports whether an error means that a link leads out of the directory, or in a circle.
+func outside(err error) bool {
+	var at *fs.PathError
+	return errors.Is(err, unix.ELOOP) || errors.As(err, &at) && !errors.As(at.Err, new(unix.Errno))
+}
+
 // explain turns what the system said into a kind and a cure.
 func explain(op string, err error) error {
 	var known *fault.Error
@@ -37,7 +43,7 @@ func explain(op string, err error) error {
 		return fault.New(fault.Unavailable, "%s: too many open files: %w", op, err).WithCure("raise the limit of open files (ulimit -n)")
 	case errors.Is(err, unix.ENAMETOOLONG) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EISDIR) || errors.Is(err, fs.ErrExist):
 		return fault.New(fault.Invalid, "%s: the key does not fit beside what is there: %w", op, err)
-	case op == "open" && !errors.Is(err, unix.EIO): // such as a link that leads out of the directory
+	case op == "open" && outside(err):
 		return fault.New(fault.Corrupt, "%s: no object of this directory: %w", op, err).WithCure("put the file back from a copy: `terrapin store fsck` says what needs it")
 	case op == "open":
 		return fault.New(fault.Unavailable, "%s: %w", op, err).WithCure("see what the system's log says of the disk")

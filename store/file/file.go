@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,6 +44,8 @@ type Driver struct {
 	readOnly error
 
 	dirs sync.Map // directories known to exist durably
+	// mute is set once the file system could not tell what is in memory.
+	mute atomic.Bool
 }
 
 var _ store.Driver = (*Driver)(nil)
@@ -219,24 +222,24 @@ func (d *Driver) exclusive() (unlock func(), err error) {
 }
 
 func describe(key string, f *os.File) (store.Info, error) {
-	var st syscall.Stat_t
-	if err := syscall.Fstat(int(f.Fd()), &st); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return store.Info{}, explain("stat", err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if !info.Mode().IsRegular() {
 		return store.Info{}, store.ErrNotFound
 	}
-	return infoOf(key, &st), nil
+	return infoOf(key, info), nil
 }
 
-func infoOf(key string, st *syscall.Stat_t) store.Info {
+func infoOf(key string, info fs.FileInfo) store.Info {
 	var tag [24]byte
-	for i, v := range []uint64{st.Ino, uint64(st.Mtim.Nano()), uint64(st.Size)} {
+	for i, v := range []uint64{info.Sys().(*syscall.Stat_t).Ino, uint64(info.ModTime().UnixNano()), uint64(info.Size())} {
 		for b := range 8 {
 			tag[8*i+b] = byte(v >> (8 * b))
 		}
 	}
-	return store.Info{Key: key, Size: st.Size, ETag: hex.EncodeToString(tag[:]), Modified: time.Unix(0, st.Mtim.Nano()).UTC()}
+	return store.Info{Key: key, Size: info.Size(), ETag: hex.EncodeToString(tag[:]), Modified: info.ModTime().UTC()}
 }
 
 func check(ctx context.Context, key string) error {

@@ -7,7 +7,6 @@ import (
 	"path"
 	"sort"
 	"strings"
-	"syscall"
 
 	"github.com/terrapin-eo/terrapin/store"
 )
@@ -72,8 +71,12 @@ func (d *Driver) yieldObject(ctx context.Context, key string, yield func(store.I
 		return false
 	}
 	found, err := d.root.Stat(key)
-	if err != nil || !found.Mode().IsRegular() {
+	switch {
+	case missing(err) || outside(err) || err == nil && !found.Mode().IsRegular():
 		return true // deleted since its folder was read, a link that leads nowhere, a device: no object
+	case err != nil:
+		yield(store.Info{}, explain("open", err))
+		return false
 	}
-	return yield(infoOf(key, found.Sys().(*syscall.Stat_t)), nil)
+	return yield(infoOf(key, found), nil)
 }

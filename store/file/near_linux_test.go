@@ -1,7 +1,6 @@
 package file_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +29,7 @@ func TestNear(t *testing.T) {
 	require.NoError(t, err)
 	defer f.Close()
 	_, err = unix.Preadv2(int(f.Fd()), [][]byte{make([]byte, 8)}, 0, unix.RWF_NOWAIT)
-	tells := !errors.Is(err, unix.EOPNOTSUPP)
+	tells := err == nil
 
 	n := b.Near("k")
 	require.NotNil(t, n)
