@@ -231,7 +231,7 @@ func TestIdleOnesGoTogether(t *testing.T) {
 	began := time.Now()
 	b, err := (&share{heap: h}).Take(t.Context(), size)
 	require.NoError(t, err)
-	require.Less(t, time.Since(began), 6*pause)
+	require.Less(t, time.Since(began), 20*pause, "one after the other they would take 40")
 	b.release()
 	require.LessOrEqual(t, ended.Load(), int32(room+1), "no more than were in the way")
 }
