@@ -45,15 +45,17 @@ func (c *cli) runCommand() *cobra.Command {
 type runList struct {
 	Runs    []receipts.Run   `json:"runs"`
 	Dropped receipts.Dropped `json:"dropped"`
+	Damaged uint64           `json:"damaged"`
 }
 
 func (c *cli) runListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "the runs that receipts are kept of", Args: cobra.NoArgs,
 		Long: `Lists the runs whose tickets named them, those heard of last first, and what the ledger has dropped because it
-was full. Receipts lie in the server's local directory: ask the server that the run was read from.
+was full. Receipts lie in the server's local directory: ask the server that the run was read from. Lines of their file
+that do not read are counted ("damaged"): what only they told is in no receipt.
 
-With --json: {"runs": [{"run", "sessions", "steps", "opened", "last", "newest": {…}}], "dropped": {"runs", "sessions", "until"}}.`,
+With --json: {"runs": [{"run", "sessions", "steps", "opened", "last", "newest": {…}}], "dropped": {"runs", "sessions", "until"}, "damaged"}.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.invoke(cmd.Context(), runListVerb, struct{}{}, nil, func(doc json.RawMessage) {
 				list := decoded[runList](doc)
@@ -62,6 +64,9 @@ With --json: {"runs": [{"run", "sessions", "steps", "opened", "last", "newest": 
 				}
 				if d := list.Dropped; d.Sessions > 0 {
 					fmt.Fprintf(c.out, "dropped before: %d runs, %d sessions\n", d.Runs, d.Sessions)
+				}
+				if list.Damaged > 0 {
+					fmt.Fprintf(c.out, "%d lines of %s do not read: what only they told is in no receipt\n", list.Damaged, receiptsName)
 				}
 			})
 		},
@@ -74,7 +79,7 @@ var runListVerb = verb{name: "run.ls", run: func(_ context.Context, w *workspace
 		return nil, 0, err
 	}
 	list, dropped := ledger.Runs()
-	return runList{list, dropped}, exitOK, nil
+	return runList{list, dropped, ledger.Damaged()}, exitOK, nil
 }}
 
 // ticketLine is what a session reads, in short.

@@ -61,7 +61,7 @@ func unknown(_ http.ResponseWriter, r *http.Request) error {
 
 func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	list, dropped := s.Receipts.Runs()
-	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"runs": list, "dropped": dropped})
+	s.Document(w, r, http.StatusOK, reply.JSON, map[string]any{"runs": list, "dropped": dropped, "damaged": s.Receipts.Damaged()})
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	doc := map[string]any{"run": name, "sessions": all}
+	doc := map[string]any{"run": name, "sessions": all, "damaged": s.Receipts.Damaged()}
 	if len(all) > maxSessions {
 		doc["sessions"], doc["next"] = all[:maxSessions], all[maxSessions-1].ID
 	}

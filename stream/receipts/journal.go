@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 
 	"github.com/terrapin-eo/terrapin/fault"
@@ -28,6 +29,8 @@ type entry struct {
 type header struct {
 	Format  int     `json:"format"`
 	Dropped Dropped `json:"dropped"`
+	// Damaged counts the lines of the files before this one that did not read.
+	Damaged uint64 `json:"damaged,omitempty"`
 }
 
 const format = 1
@@ -36,7 +39,8 @@ const format = 1
 const maxLine = 8*MaxTicket + 16<<10
 
 // journal is the file of a ledger: lines of 8 hex digits, a blank and JSON, where the digits are the CRC-32C
-// of the JSON. It is only appended to. A line that is torn or damaged is passed over.
+// of the JSON. It is only appended to. A line that is torn or damaged is passed over and counted; what
+// stands behind it is read.
 type journal struct {
 	path string
 	file *os.File
@@ -70,71 +74,118 @@ func decode(line []byte) (e entry, ok bool) {
 	return e, true
 }
 
-// lines reads all entries of a file and returns how far whole lines go.
-func lines(r io.Reader, each func(entry) error) (whole int64, err error) {
+// found is what reading a file has found besides its entries.
+type found struct {
+	// whole is how far whole lines go; behind it may be the beginning of a line that a crash tore.
+	whole, size int64
+	// lines counts whole lines, and damaged those that do not read; firsts are the numbers of the first
+	// of them, from 1.
+	lines, damaged uint64
+	firsts         []uint64
+}
+
+// maxTold bounds how many damaged lines are told one by one.
+const maxTold = 20
+
+// lines reads all entries of a file.
+func lines(r io.Reader, each func(entry) error) (f found, err error) {
 	in := bufio.NewReaderSize(r, maxLine)
-	var at int64
 	for tooLong := false; ; {
 		line, err := in.ReadSlice('\n')
-		at += int64(len(line))
+		f.size += int64(len(line))
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			tooLong = true // no line of ours: on to its end
 			continue
 		case errors.Is(err, io.EOF):
-			return whole, nil
+			return f, nil
 		case err != nil:
-			return whole, err
+			return f, err
 		}
-		whole = at
-		if e, ok := decode(line[:len(line)-1]); ok && !tooLong {
+		f.whole = f.size
+		f.lines++
+		line = line[:len(line)-1]
+		all := []entry(nil)
+		if e, ok := decode(line); ok && !tooLong {
+			all = append(all, e)
+		} else {
+			f.damaged++
+			if len(f.firsts) < maxTold {
+				f.firsts = append(f.firsts, f.lines)
+			}
+			all = rescued(line)
+		}
+		for _, e := range all {
 			if err := each(e); err != nil {
-				return whole, err
+				return f, err
 			}
 		}
 		tooLong = false
 	}
 }
 
-// openJournal reads a file and opens it for appending; what a crash left at its end is cut off.
-func openJournal(path string, each func(entry) error) (*journal, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, unwritable(path, err)
-	}
-	whole, err := lines(f, each)
-	if err == nil {
-		err = f.Truncate(whole)
-	}
-	if err == nil {
-		_, err = f.Seek(whole, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(unreadable(path, err), f.Close())
-	}
-	j := &journal{path: path, file: f, size: whole}
-	if whole == 0 {
-		if err := j.append([]entry{{Ledger: &header{Format: format}}}); err != nil {
-			return nil, errors.Join(err, f.Close())
+// begins is how a line begins; within a line it stands nowhere, as quotes in a text are escaped.
+var begins = regexp.MustCompile(`[0-9a-f]{8} \{"`)
+
+// rescued is what reads of a damaged line: where the end of a line was lost, the next one stands in it.
+func rescued(line []byte) (all []entry) {
+	starts := begins.FindAllIndex(line, -1)
+	for i, at := range starts {
+		part := line[at[0]:]
+		if i+1 < len(starts) {
+			part = line[at[0]:starts[i+1][0]]
+		}
+		e, ok := decode(part)
+		if !ok && i+1 < len(starts) {
+			e, ok = decode(part[:len(part)-1]) // without what was its end
+		}
+		if ok {
+			all = append(all, e)
 		}
 	}
-	return j, nil
+	return all
+}
+
+// openJournal reads a file and opens it for appending; what a crash left at its end is cut off.
+func openJournal(path string, each func(entry) error) (*journal, found, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, found{}, unwritable(path, err)
+	}
+	got, err := lines(f, each)
+	if err == nil {
+		err = f.Truncate(got.whole)
+	}
+	if err == nil {
+		_, err = f.Seek(got.whole, io.SeekStart)
+	}
+	if err != nil {
+		return nil, got, errors.Join(unreadable(path, err), f.Close())
+	}
+	j := &journal{path: path, file: f, size: got.whole}
+	if got.whole == 0 {
+		if err := j.append([]entry{{Ledger: &header{Format: format}}}); err != nil {
+			return nil, got, errors.Join(err, f.Close())
+		}
+	}
+	return j, got, nil
 }
 
 // readJournal reads a file that another process may be appending to.
-func readJournal(path string, each func(entry) error) error {
+func readJournal(path string, each func(entry) error) (found, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return found{}, nil
 	}
 	if err != nil {
-		return unreadable(path, err)
+		return found{}, unreadable(path, err)
 	}
 	defer f.Close()
-	if _, err := lines(f, each); err != nil {
-		return unreadable(path, err)
+	got, err := lines(f, each)
+	if err != nil {
+		return got, unreadable(path, err)
 	}
-	return nil
+	return got, nil
 }
 
 // append writes entries at the end, all in one piece.
@@ -150,13 +201,25 @@ func (j *journal) append(all []entry) error {
 		}
 	}
 	n, err := j.file.Write(text)
-	j.size += int64(n)
 	if err != nil {
-		j.torn = j.torn || n > 0
+		if n > 0 && !j.cut() {
+			j.size += int64(n)
+			j.torn = true
+		}
 		return unwritable(j.path, err)
 	}
+	j.size += int64(n)
 	j.torn = false
 	return nil
+}
+
+// cut takes back what was written beyond the size, so that no half line stays.
+func (j *journal) cut() bool {
+	if j.file.Truncate(j.size) != nil {
+		return false
+	}
+	_, err := j.file.Seek(j.size, io.SeekStart)
+	return err == nil
 }
 
 // replace writes the file anew with these entries alone.

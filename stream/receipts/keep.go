@@ -14,7 +14,7 @@ func (l *Ledger) replay(e entry) error {
 			return fault.New(fault.Unsupported, "%s has format %d, this release knows %d", l.cfg.Path, e.Ledger.Format, format).
 				WithCure("use the release that wrote it, or move the file away to begin a new ledger")
 		}
-		l.dropped = e.Ledger.Dropped
+		l.dropped, l.damaged = e.Ledger.Dropped, l.damaged+e.Ledger.Damaged
 	case e.Open != nil && CheckRun(e.Open.Run) == nil && l.sessions[e.Open.ID] == nil:
 		l.add(&Session{ledger: l, rec: *e.Open, lost: true})
 	case e.Ack != nil:
@@ -23,9 +23,27 @@ func (l *Ledger) replay(e entry) error {
 			s.rec = *e.Ack
 			s.rec.Ticket, s.rec.Run = ticket, run
 			l.count(s, s.rec.size())
+		} else if len(l.orphans) < maxTold {
+			l.orphans[e.Ack.ID] = e.Ack.Run
 		}
 	}
 	return nil
+}
+
+// tell takes what was found in the file beside its entries, and tells the log of what is lost.
+func (l *Ledger) tell(f found) {
+	l.damaged += f.damaged
+	if f.damaged > 0 {
+		l.cfg.Log.Warn("lines of the receipts do not read and are passed over: what only they tell is in no receipt, and no epoch that needs them is verified",
+			"file", l.cfg.Path, "damaged", f.damaged, "lines", f.firsts, "of", f.lines)
+	}
+	for id, run := range l.orphans {
+		l.cfg.Log.Warn("a session of the receipts has lost the line that opens it: what it has read is in no receipt", "session", id, "run", run)
+	}
+	if torn := f.size - f.whole; torn > 0 {
+		l.cfg.Log.Info("the last line of the receipts was not written to its end and is cut off", "file", l.cfg.Path, "bytes", torn)
+	}
+	l.orphans = nil
 }
 
 // touch notes that the file does not know a session as it is, and its size.
@@ -92,15 +110,21 @@ func (l *Ledger) flush() error {
 	entries := make([]entry, len(changed))
 	for i, s := range changed {
 		r := s.Record()
+		if s.unopened {
+			entries[i].Open = &r
+			continue
+		}
 		r.Ticket = nil
 		entries[i].Ack = &r
 	}
 	err := l.append(entries)
-	if err != nil {
-		for _, s := range changed {
-			r := s.Record()
-			l.touch(s, r.size())
+	for _, s := range changed {
+		if err == nil {
+			s.unopened = false
+			continue
 		}
+		r := s.Record()
+		l.touch(s, r.size())
 	}
 	return err
 }
@@ -108,14 +132,20 @@ func (l *Ledger) flush() error {
 // slack is how much larger than its records a file may grow before it is written anew.
 const slack = 4 << 20
 
-// write appends entries, and writes the file anew where most of it is outdated.
-func (l *Ledger) write(entries []entry) error {
+// open writes that a session begins. Where that fails it is written with what is acknowledged first.
+func (l *Ledger) open(s *Session) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	return l.append(entries)
+	r := s.Record()
+	err := l.append([]entry{{Open: &r}})
+	if err != nil {
+		s.unopened = true
+		l.touch(s, r.size())
+	}
+	return err
 }
 
-// append is write for who holds writing.
+// append appends entries, and writes the file anew where most of it is outdated; writing is held.
 func (l *Ledger) append(entries []entry) error {
 	if l.file == nil {
 		return fault.New(fault.Precondition, "the ledger of receipts is closed")
@@ -135,7 +165,7 @@ func (l *Ledger) append(entries []entry) error {
 // whole is everything there is, as entries of a new file.
 func (l *Ledger) whole() []entry {
 	l.mu.Lock()
-	entries := []entry{{Ledger: &header{Format: format, Dropped: l.dropped}}}
+	entries := []entry{{Ledger: &header{Format: format, Dropped: l.dropped, Damaged: l.damaged}}}
 	l.mu.Unlock()
 	for _, s := range l.all() {
 		r := s.Record()

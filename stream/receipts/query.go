@@ -55,12 +55,23 @@ func (l *Ledger) Runs() ([]Run, Dropped) {
 	return list, l.dropped
 }
 
+// Damaged counts the lines of the ledger's file that could not be read. What only they told is in no receipt.
+func (l *Ledger) Damaged() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.damaged
+}
+
 // Sessions lists the sessions of a run in the order in which they were opened.
 func (l *Ledger) Sessions(name string) ([]Record, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.runs[name]
 	if r == nil {
+		if l.damaged > 0 {
+			return nil, fault.New(fault.NotFound, "no receipts of a run %.140q; %d lines of the ledger's file cannot be read", name, l.damaged).
+				WithCure("`terrapin run ls` lists the runs that can be read; the server's log names the lines")
+		}
 		return nil, fault.New(fault.NotFound, "no receipts of a run %.140q", name).
 			WithCure("`terrapin run ls` lists the runs; old ones are dropped when the ledger is full")
 	}

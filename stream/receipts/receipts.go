@@ -70,6 +70,10 @@ type Ledger struct {
 	runs     map[string]*run
 	size     int // bytes of all records, about
 	dropped  Dropped
+	// damaged counts the lines of the file, and of those before it, that do not read.
+	damaged uint64
+	// orphans are sessions that are acknowledged in the file and never opened, with their run; while it is read.
+	orphans map[string]string
 	// dirty are the sessions that the file does not know as they are.
 	dirty map[*Session]bool
 
@@ -86,10 +90,11 @@ type run struct{ sessions []*Session }
 // Open opens the ledger in a file, or begins one. Only one process may have it open.
 func Open(cfg Config) (*Ledger, error) {
 	l := empty(cfg)
-	file, err := openJournal(cfg.Path, l.replay)
+	file, got, err := openJournal(cfg.Path, l.replay)
 	if err != nil {
 		return nil, err
 	}
+	l.tell(got)
 	l.file, l.stop = file, make(chan struct{})
 	l.mu.Lock()
 	l.makeRoom(nil)
@@ -101,8 +106,10 @@ func Open(cfg Config) (*Ledger, error) {
 // Read returns the ledger in a file as it stands there, for queries only. A file that is not there is an
 // empty ledger.
 func Read(path string) (*Ledger, error) {
-	l := empty(Config{Path: path})
-	return l, readJournal(path, l.replay)
+	l := empty(Config{Path: path, Log: slog.New(slog.DiscardHandler)})
+	got, err := readJournal(path, l.replay)
+	l.tell(got)
+	return l, err
 }
 
 func empty(cfg Config) *Ledger {
@@ -118,7 +125,7 @@ func empty(cfg Config) *Ledger {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Ledger{cfg: cfg, sessions: map[string]*Session{}, runs: map[string]*run{}, dirty: map[*Session]bool{}}
+	return &Ledger{cfg: cfg, sessions: map[string]*Session{}, runs: map[string]*run{}, orphans: map[string]string{}, dirty: map[*Session]bool{}}
 }
 
 // Opening is what a session is opened with.
@@ -159,7 +166,7 @@ func (l *Ledger) Begin(o Opening) (*Session, error) {
 	if len(gone) > 0 {
 		l.cfg.Log.Warn("the ledger of receipts is full: old runs are dropped", "runs", gone, "kept", l.cfg.MaxSessions)
 	}
-	if err := l.write([]entry{{Open: &s.rec}}); err != nil { // before anybody else knows the session
+	if err := l.open(s); err != nil { // before anybody else knows the session
 		l.cfg.Log.Error("a session of receipts is not written", "session", s.rec.ID, "error", err, "cure", fault.CureOf(err))
 	}
 	return s, nil

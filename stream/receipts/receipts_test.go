@@ -499,8 +499,8 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("00000000 {}\n\n00000000"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := empty(Config{})
-		whole, err := lines(bytes.NewReader(data), l.replay)
-		require.LessOrEqual(t, whole, int64(len(data)))
+		got, err := lines(bytes.NewReader(data), l.replay)
+		require.LessOrEqual(t, got.whole, int64(len(data)))
 		if err != nil {
 			require.True(t, fault.Is(err, fault.Unsupported), err)
 		}
@@ -535,4 +535,103 @@ func TestALongActorIsCutBetweenLetters(t *testing.T) {
 	s, err := l.Begin(Opening{Run: "r", Actor: "a" + strings.Repeat("é", maxActor), Ticket: []byte("{}")})
 	require.NoError(t, err)
 	require.Equal(t, "a"+strings.Repeat("é", (maxActor-1)/2), s.rec.Actor)
+}
+
+// Damage anywhere in the file costs the lines that it is in, and no line behind them; it is counted, and told to
+// the log with the numbers of the lines, each time the file is opened and after it was written anew.
+func TestDamagedLinesAreToldAndLoseNoOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l")
+	l := open(t, path)
+	a, b := begin(t, l, "r", 9), begin(t, l, "r", 9)
+	for _, s := range []*Session{a, b} {
+		deliver(s, 0)
+		_, err := l.Acknowledge(s.ID(), 1, nil, true)
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	text := strings.Split(strings.TrimSuffix(string(whole), "\n"), "\n") // ledger, open a, open b, ack a, ack b
+	require.Len(t, text, 5)
+	for name, c := range map[string]struct {
+		bent           string
+		a, b           int // steps that are known, -1 for no session
+		damaged        uint64
+		says, saysNone string
+	}{
+		"an opening": {strings.Replace(string(whole), `{"open"`, `{"opem"`, 1), -1, 1, 1, "lines=[2]", ""},
+		"the header": {"x" + string(whole), 1, 1, 1, "lines=[1]", ""},
+		"an acknowledgement": {strings.Replace(string(whole), `{"ack"`, `{"acl"`, 1), 0, 1, 1,
+			"lines=[4]", "lost the line that opens"},
+		"the end of a line":    {text[0] + "\n" + text[1] + "\v" + strings.Join(text[2:], "\n") + "\n", 1, 1, 1, "lines=[2]", ""},
+		"a line lost":          {text[0] + "\n" + strings.Join(text[2:], "\n") + "\n", -1, 1, 0, "session=" + a.ID() + " run=r", "do not read"},
+		"a hole":               {text[0] + "\n" + strings.Repeat("\x00", maxLine+9) + "\n" + strings.Join(text[1:], "\n") + "\n", 1, 1, 1, "lines=[2]", ""},
+		"a torn last line":     {string(whole[:len(whole)-3]), 1, 0, 0, "cut off", "do not read"},
+		"nothing":              {string(whole), 1, 1, 0, "", "receipts"},
+		"a hole over two ends": {text[0] + "\n" + text[1][:40] + "\x00\x00" + text[2][30:] + "\n" + text[3] + "\n" + text[4] + "\n", -1, -1, 1, "lines=[2]", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "l")
+			require.NoError(t, os.WriteFile(path, []byte(c.bent), 0o600))
+			for round := range 3 {
+				var told bytes.Buffer
+				l, err := Open(Config{Path: path, Log: slog.New(slog.NewTextHandler(&told, nil))})
+				require.NoError(t, err)
+				require.Equal(t, c.damaged, l.Damaged())
+				if round == 0 {
+					require.Contains(t, told.String(), c.says)
+					if c.saysNone != "" {
+						require.NotContains(t, told.String(), c.saysNone)
+					}
+				}
+				for s, want := range map[*Session]int{a: c.a, b: c.b} {
+					rec, err := l.Session(s.ID())
+					if want < 0 {
+						require.True(t, fault.Is(err, fault.NotFound), err)
+						continue
+					}
+					require.NoError(t, err)
+					require.EqualValues(t, want, rec.Steps)
+					require.Equal(t, chainOf(want), rec.Chain)
+				}
+				if c.damaged > 0 {
+					_, err = l.Sessions("gone")
+					require.ErrorContains(t, err, "1 lines of the ledger's file cannot be read")
+				}
+				if round == 1 {
+					l.writing.Lock()
+					require.NoError(t, l.file.replace(l.whole()))
+					l.writing.Unlock()
+				}
+				require.NoError(t, l.Close())
+			}
+		})
+	}
+}
+
+// A session whose opening could not be written is in the file as soon as it can be, with all that it has read.
+func TestASessionThatCouldNotBeWrittenIsWrittenLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l")
+	l := open(t, path)
+	broken, err := os.Open(path) // for reading only: writes fail
+	require.NoError(t, err)
+	good := l.file.file
+	l.file.file = broken
+	s := begin(t, l, "r", 9)
+	deliver(s, 0)
+	_, err = l.Acknowledge(s.ID(), 1, nil, true)
+	require.True(t, fault.Is(err, fault.Unavailable), err)
+	l.file.file = good
+	deliver(s, 1)
+	for steps := range uint64(2) {
+		_, err = l.Acknowledge(s.ID(), steps+1, nil, true)
+		require.NoError(t, err)
+		kept, err := Read(path)
+		require.NoError(t, err)
+		r, err := kept.Session(s.ID())
+		require.NoError(t, err)
+		require.Equal(t, steps+1, r.Steps)
+		require.JSONEq(t, `{"dataset":"crops@v1","epoch":3}`, string(r.Ticket))
+		require.Zero(t, kept.Damaged())
+	}
 }

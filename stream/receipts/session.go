@@ -68,6 +68,8 @@ type Session struct {
 	masked  int     // rows that were masked
 	unseen  []lost  // those of them that are not acknowledged, by step
 
+	// unopened: the file does not know that the session was opened; guarded by the ledger's writing.
+	unopened bool
 	// counted is the size of the record in the ledger's, and guarded by the ledger.
 	counted int
 }

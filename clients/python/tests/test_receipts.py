@@ -107,7 +107,7 @@ class Ledger:
 )
 def test_what_differs_between_the_epochs_of_a_run_is_named(tickets: list[dict[str, Any]], says: str, cure: str) -> None:
     with pytest.raises(InvalidError, match="several things") as caught:
-        _sessions(Ledger(*tickets), "r", {})
+        _sessions(Ledger(*tickets).run("r"), {})
     assert says in str(caught.value)
     assert cure in (caught.value.cure or "")
 

@@ -60,6 +60,11 @@ def epoch(value: Any) -> int:
     return count("epoch", value, 0, COUNTS - 1, "counts from 0")
 
 
+def begin(value: Any) -> int:
+    """The position that an epoch is looked at from."""
+    return count("begin", value, 0, COUNTS - 1, "is a position of the epoch, from 0")
+
+
 def patience(value: Any) -> float:
     """Seconds, 0 or more."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)

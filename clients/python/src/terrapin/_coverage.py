@@ -58,7 +58,6 @@ class Session:
 def cover(report: Report, sessions: Sequence[Session], rank: int | None, partial: bool) -> None:
     """See that the positions were seen once, and what was read again later."""
     newest = sessions[-1]
-    report.begin = min(s.plan.start for s in sessions)
     report.end = min(newest.plan.n, newest.plan.after(newest.plan.steps))
     by = np.full(report.samples, -1, np.int32)
     again = np.zeros(report.samples, bool)
@@ -80,15 +79,18 @@ def cover(report: Report, sessions: Sequence[Session], rank: int | None, partial
         by[mine] = i
     report.seen = int((by[report.begin :] >= 0).sum())
     report.read_again = spans(np.flatnonzero(again))
+    held = np.flatnonzero(by >= 0)
+    report.first = int(held[0]) if len(held) else None
     missing = np.flatnonzero(by < 0)
     missing = missing[(missing >= report.begin) & (missing < report.end)]
-    if rank is not None:
+    if rank is not None:  # before where the first session begins nobody can say which rank's they are
         planned = np.unique(np.concatenate([s.positions(s.plan.steps) for s in sessions]))
-        missing = missing[np.isin(missing, planned)]
+        missing = missing[np.isin(missing, planned) | (missing < min(s.plan.start for s in sessions))]
     if partial and report.seen:
         due = missing[missing < _last_common(sessions)]
         report.unread = len(missing) - len(due)
         missing = due
+    report.uncovered = len(missing)
     for span in spans(missing)[:100]:
         report.problems.append(_uncovered(span, sessions))
 
@@ -105,6 +107,13 @@ def _uncovered(span: Span, sessions: Sequence[Session]) -> Problem:
         if step is not None:
             says = f"{span} in no receipt: session {s.id} has acknowledged {s.taken} of {s.plan.steps} steps"
             return Problem("uncovered", says, s.rank, step, span.first, s.id)
+    begin = min(s.plan.start for s in sessions)
+    if span.first < begin:
+        says = (
+            f"{span} in no receipt: the first session that the ledger has of this run begins at position {begin}; "
+            f"receipts of what is before are lost, or another run read it: then say begin={begin}"
+        )
+        return Problem("uncovered", says, None, None, span.first)
     plan = sessions[-1].plan
     rank = (span.first - plan.start) % (plan.batch_size * plan.world_size) // plan.batch_size
     says = f"{span} in no receipt: no session of this run reads it"

@@ -28,15 +28,21 @@ def verify(
     rank: int | None = None,
     readings: Sequence[Reading] = (),
     partial: bool = False,
+    begin: int = 0,
 ) -> tuple[Report, list[Session]]:
     """Compare what a run has seen of one epoch with the order. ``rank`` looks at one rank only."""
-    sessions = _sessions(client, run, wanted)
+    document = client.run(run)
+    sessions = _sessions(document, wanted)
     t = sessions[0].ticket
     report = Report(run, t["dataset"], t["split"], t["seed"], t["epoch"])
     if rank is not None:
         sessions = [s for s in sessions if s.rank == rank]
     expected = expected_of(client, t)
     report.samples = len(expected)
+    if begin > report.samples:
+        raise InvalidError(f"begin={begin} is beyond the epoch's {report.samples} positions", "leave it out")
+    report.begin = begin
+    report.damaged = int(document.get("damaged", 0))
     report.sessions = len(sessions)
     report.ranks = tuple(sorted({s.rank for s in sessions}))
     for s in sessions:
@@ -69,10 +75,9 @@ def _masked(sessions: Sequence[Session], readings: Sequence[Reading]) -> list[Ma
     return [found[p] for p in sorted(found)]
 
 
-def _sessions(client: "Client", run: str, wanted: Mapping[str, Any]) -> list[Session]:
-    found = [
-        s for s in map(Session, client.run(run)["sessions"]) if all(_same(s.ticket, k, v) for k, v in wanted.items())
-    ]
+def _sessions(document: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Session]:
+    run = document["run"]
+    found = [s for s in map(Session, document["sessions"]) if all(_same(s.ticket, k, v) for k, v in wanted.items())]
     if not found:
         what = ", ".join(f"{k} {v}" for k, v in wanted.items())
         raise NotFoundError(f"run {run} has no receipts of {what}", "see client.run(name) for what it has read")

@@ -230,6 +230,7 @@ class Client(Verbs):
         seed: int | None = None,
         pixels: int = 0,
         partial: bool = False,
+        begin: int = 0,
         raises: bool = False,
     ) -> Report:
         """Compare what a run has seen of an epoch, over all its ranks and restarts, with the order.
@@ -238,7 +239,7 @@ class Client(Verbs):
         for the rest see :meth:`terrapin.Loader.verify_epoch`. Raises NotFoundError where there are no receipts.
         """
         wanted = given(epoch=epoch, dataset=dataset, split=split, seed=seed)
-        report = self._ledger.verify(run, wanted, None, (), pixels, partial)
+        report = self._ledger.verify(run, wanted, None, (), pixels, partial, begin)
         if raises:
             raised(report)
         return report

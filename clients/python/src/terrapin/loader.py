@@ -235,7 +235,13 @@ class Loader:
         self._begin(numbers["epoch"], numbers["position"])
 
     def verify_epoch(
-        self, epoch: int | None = None, *, pixels: int = 0, partial: bool = False, raises: bool = False
+        self,
+        epoch: int | None = None,
+        *,
+        pixels: int = 0,
+        partial: bool = False,
+        begin: int = 0,
+        raises: bool = False,
     ) -> Report:
         """Compare what was seen of an epoch, by the server's receipts and this loader's own record, with the order.
 
@@ -245,6 +251,8 @@ class Loader:
                      what was delivered, too
         ``partial``  what is not read yet is no problem, and the report says "so far"; so it is of an epoch that is
                      being read, by an iteration that has neither ended nor failed
+        ``begin``    the position from which on the epoch has to be seen, where what is before was read under another
+                     name: the ``position`` of the state that this run began with. The report says so
         ``raises``   raise CorruptError with the problems instead of returning them
 
         With a run that was given a name (``run=`` or TERRAPIN_RUN) all its ranks and restarts are laid together: every
@@ -267,7 +275,7 @@ class Loader:
         ticket = {**self._version(), "seed": self._seed, "epoch": epoch}
         rank = self.rank if self._own_run else None
         readings = [r for r in self._readings if r.facts["epoch"] == epoch and r.facts["seed"] == self._seed]
-        report = self._receipts.verify(self.run, ticket, rank, readings, pixels, partial or running)
+        report = self._receipts.verify(self.run, ticket, rank, readings, pixels, partial or running, begin)
         if raises:
             raised(report)
         return report

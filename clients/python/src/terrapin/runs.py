@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import _asked
 from ._pixels import compare
 from ._receipts import Reading
 from ._verify import verify
@@ -54,9 +55,13 @@ class Ledger:
         readings: Sequence[Reading],
         pixels: int,
         partial: bool,
+        begin: int,
     ) -> Report:
         """Compare receipts with the order and, of some samples, pixels."""
-        report, sessions = verify(self._client, run, ticket, rank=rank, readings=readings, partial=partial)
+        begin = _asked.begin(begin)
+        report, sessions = verify(
+            self._client, run, ticket, rank=rank, readings=readings, partial=partial, begin=begin
+        )
         if pixels > 0 and not report.problems:
             compare(self._client, report, sessions, readings, pixels)
         return report

@@ -71,16 +71,22 @@ class Report:
     samples: int = 0
     """Positions of the epoch."""
     begin: int = 0
-    """Position at which the run begins; more than 0 where its first session resumed the state of another run."""
+    """Position from which on this looks; more than 0 only where ``begin=`` was given."""
     end: int = 0
     """Position after the last that is read; less than ``samples`` where the tail drops the rest."""
     seen: int = 0
-    """Positions that were acknowledged."""
+    """Positions from ``begin`` on that were acknowledged."""
+    first: int | None = None
+    """The first position that any receipt tells of; None where none does."""
+    uncovered: int = 0
+    """Positions that should have been seen and are in no receipt."""
     unread: int = 0
     """Positions that are not read yet, and that nothing is said of: of an epoch that is being read."""
     ranks: tuple[int, ...] = ()
     """Ranks that were looked at."""
     sessions: int = 0
+    damaged: int = 0
+    """Lines of the server's file of receipts, of any run, that do not read: what only they told is in no receipt."""
     claimed: int = 0
     """Steps that the client's own chain alone proves, as the server that sent them was killed."""
     read_again: list[Span] = field(default_factory=list)
@@ -93,8 +99,8 @@ class Report:
 
     @property
     def verified(self) -> bool:
-        """Whether every position from ``begin`` to ``end`` was seen, in the order that the order has; with ``partial``
-        every one so far."""
+        """Whether every position of the epoch, from ``begin`` where it was given, to ``end`` was seen, in the order that
+        the order has; with ``partial`` every one so far."""
         return not self.problems
 
     @property
@@ -109,6 +115,10 @@ class Report:
         what = f"run {self.run}, {self.dataset} {self.split}, seed {self.seed}, epoch {self.epoch}"
         head = f"{what}: {self.seen} of {self.end - self.begin} positions in {self.sessions} sessions"
         for more, text in (
+            (self.begin, f", from position {self.begin} of {self.samples} on"),
+            (self.uncovered, f", {self.uncovered} not covered"),
+            (self.uncovered and self.first, f", the receipts begin at position {self.first}"),
+            (self.damaged, f", {self.damaged} lines of the server's receipts do not read"),
             (self.read_again, f", {sum(s.last - s.first + 1 for s in self.read_again)} read again"),
             (self.claimed, f", {self.claimed} steps proved by the client alone"),
             (self.pixels, f", pixels of {self.pixels} samples compared"),
@@ -117,6 +127,8 @@ class Report:
         ):
             head += text if more else ""
         verdict = "verified" if self.verified else "NOT verified"
+        if self.begin:
+            verdict += f" from position {self.begin} on"
         if self.partial:
             verdict += f" so far, {self.unread} positions are not read yet"
         return "\n  ".join([f"{head}: {verdict}", *map(str, self.problems[:20]), *map(str, self.masked[:20])])

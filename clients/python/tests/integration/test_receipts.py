@@ -128,9 +128,82 @@ def test_a_run_that_begins_in_the_middle_says_so(kept: terrapin.Client) -> None:
     other = kept.loader("crops@v1", batch_size=2)
     other.load_state_dict(loader.state_dict())
     read(other)
-    report = other.verify_epoch()
-    assert report.verified
-    assert report.begin == 6
+    samples = other.spec.samples
+    for report in (other.verify_epoch(), kept.verify_epoch(other.run), other.verify_epoch(partial=True)):
+        assert not report.verified
+        assert (report.first, report.uncovered, report.seen) == (6, 6, samples - 6)
+        assert "6 not covered, the receipts begin at position 6: NOT verified" in str(report)
+        (problem,) = report.problems
+        assert (problem.kind, problem.position) == ("uncovered", 0)
+        assert "positions 0 to 5 in no receipt" in problem.says
+        assert "begin=6" in problem.says
+    for report in (other.verify_epoch(begin=6), kept.verify_epoch(other.run, begin=6)):
+        assert report.verified, report
+        assert (report.begin, report.uncovered) == (6, 0)
+        head = f"{samples - 6} of {samples - 6} positions in 1 sessions, from position 6 of {samples} on"
+        assert f"{head}: verified from position 6 on" in str(report)
+    report = other.verify_epoch(begin=5)
+    assert (report.verified, report.uncovered) == (False, 1)
+    for begin in (-1, samples + 1, "6"):
+        with pytest.raises(terrapin.InvalidError, match="begin"):
+            other.verify_epoch(begin=begin)
+
+
+@pytest.mark.parametrize("what", ["the opening", "every line", "the acknowledgements"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_receipts_that_are_lost_are_not_made_up_for(scratch: Path, binary: str, what: str, which: int) -> None:
+    """An epoch in two sessions, the lines of one of which are damaged: only the rest is witnessed, now and later."""
+    with terrapin.open(scratch, binary=binary) as tp:
+        first, second = (tp.loader("crops@v1", batch_size=4, seed=SEED, run="bent") for _ in range(2))
+        read(first, 3)
+        second.load_state_dict(first.state_dict())
+        read(second)
+        assert tp.verify_epoch("bent").verified
+        assert tp.verify_epoch("bent").damaged == 0
+        samples, session = second.spec.samples, tp.run("bent")["sessions"][which]["session"].encode()
+    file = scratch / "receipts.log"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for n, line in enumerate(lines):
+        opens = b'{"open"' in line
+        if session in line and (what == "every line" or opens == (what == "the opening")):
+            lines[n] = line.replace(b'"steps"', b'"stePs"', 1)
+    file.write_bytes(b"".join(lines))
+    lost = range(12) if which == 0 else range(12, samples)
+    for _ in range(2):
+        with terrapin.open(scratch, binary=binary) as tp:
+            for loader in (tp.loader("crops@v1", seed=SEED, run="bent"), tp):
+                report = loader.verify_epoch(*(["bent"] if loader is tp else []))
+                assert not report
+                assert report.damaged > 0
+                assert report.uncovered == len(lost)
+                assert f"{len(lost)} not covered" in str(report)
+                assert f"{report.damaged} lines of the server's receipts do not read" in str(report)
+                (problem,) = report.problems
+                assert (problem.kind, problem.position) == ("uncovered", lost[0])
+                assert f"positions {lost[0]} to {lost[-1]} in no receipt" in problem.says
+
+
+def test_receipts_that_a_killed_server_had_not_written(scratch: Path, serve, ports) -> None:
+    """Its disk was full: what was acknowledged before is lost, and every later call says so."""
+    url = f"http://127.0.0.1:{ports[0]}"
+    server = serve(scratch, *ports)
+    loader = terrapin.connect(url).loader("crops@v1", batch_size=4, seed=SEED, run="full", patience=60)
+    size = (scratch / "receipts.log").stat().st_size
+    read(loader, 3)
+    state = loader.state_dict()
+    loader.close()
+    server.kill()
+    server.wait()
+    with (scratch / "receipts.log").open("r+b") as file:
+        file.truncate(size + 300)  # in the middle of the line that opens the session
+    serve(scratch, *ports)
+    loader = terrapin.connect(url).loader("crops@v1", batch_size=4, seed=SEED, run="full")
+    loader.load_state_dict(state)
+    read(loader)
+    for _ in range(2):
+        report = loader.verify_epoch()
+        assert (report.verified, report.first, report.uncovered) == (False, 12, 12), report
+        loader = terrapin.connect(url).loader("crops@v1", batch_size=4, seed=SEED, run="full")
 
 
 @pytest.mark.parametrize("weights", [None, "class_balanced"])
