@@ -59,9 +59,7 @@ class Ledger:
     ) -> Report:
         """Compare receipts with the order and, of some samples, pixels."""
         begin = _asked.begin(begin)
-        report, sessions = verify(
-            self._client, run, ticket, rank=rank, readings=readings, partial=partial, begin=begin
-        )
+        report, sessions = verify(self._client, run, ticket, rank=rank, readings=readings, partial=partial, begin=begin)
         if pixels > 0 and not report.problems:
             compare(self._client, report, sessions, readings, pixels)
         return report

@@ -99,8 +99,8 @@ class Report:
 
     @property
     def verified(self) -> bool:
-        """Whether every position of the epoch, from ``begin`` where it was given, to ``end`` was seen, in the order that
-        the order has; with ``partial`` every one so far."""
+        """Whether every position of the epoch to ``end``, from ``begin`` where it was given, was seen, as the order has
+        it; with ``partial`` every one so far."""
         return not self.problems
 
     @property
