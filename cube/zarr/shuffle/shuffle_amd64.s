@@ -3,51 +3,36 @@
 // Every function reads and writes exactly the bytes its Go wrapper in shuffle_amd64.go has checked;
 // counts are multiples of what one turn of the loop takes.
 
+// PAIR interleaves 32 elements a turn; STORE is how they are written.
+#define PAIR(STORE, LABEL) \
+	MOVQ dst+0(FP), DI         \
+	MOVQ low+8(FP), SI         \
+	MOVQ high+16(FP), DX       \
+	MOVQ n+24(FP), CX          \
+LABEL: \
+	VMOVDQU    (SI), Y0        \
+	VMOVDQU    (DX), Y1        \
+	VPUNPCKLBW Y1, Y0, Y2      \
+	VPUNPCKHBW Y1, Y0, Y3      \
+	VPERM2I128 $0x20, Y3, Y2, Y4 \
+	VPERM2I128 $0x31, Y3, Y2, Y5 \
+	STORE      Y4, (DI)        \
+	STORE      Y5, 32(DI)      \
+	ADDQ       $32, SI         \
+	ADDQ       $32, DX         \
+	ADDQ       $64, DI         \
+	SUBQ       $32, CX         \
+	JNZ        LABEL
+
 // func pairAVX2(dst, low, high *byte, n int)
 TEXT ·pairAVX2(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ low+8(FP), SI
-	MOVQ high+16(FP), DX
-	MOVQ n+24(FP), CX
-
-pair:
-	VMOVDQU    (SI), Y0
-	VMOVDQU    (DX), Y1
-	VPUNPCKLBW Y1, Y0, Y2
-	VPUNPCKHBW Y1, Y0, Y3
-	VPERM2I128 $0x20, Y3, Y2, Y4
-	VPERM2I128 $0x31, Y3, Y2, Y5
-	VMOVDQU    Y4, (DI)
-	VMOVDQU    Y5, 32(DI)
-	ADDQ       $32, SI
-	ADDQ       $32, DX
-	ADDQ       $64, DI
-	SUBQ       $32, CX
-	JNZ        pair
+	PAIR(VMOVDQU, pair)
 	VZEROUPPER
 	RET
 
 // func pairPastAVX2(dst, low, high *byte, n int)
 TEXT ·pairPastAVX2(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ low+8(FP), SI
-	MOVQ high+16(FP), DX
-	MOVQ n+24(FP), CX
-
-past:
-	VMOVDQU    (SI), Y0
-	VMOVDQU    (DX), Y1
-	VPUNPCKLBW Y1, Y0, Y2
-	VPUNPCKHBW Y1, Y0, Y3
-	VPERM2I128 $0x20, Y3, Y2, Y4
-	VPERM2I128 $0x31, Y3, Y2, Y5
-	VMOVNTDQ   Y4, (DI)
-	VMOVNTDQ   Y5, 32(DI)
-	ADDQ       $32, SI
-	ADDQ       $32, DX
-	ADDQ       $64, DI
-	SUBQ       $32, CX
-	JNZ        past
+	PAIR(VMOVNTDQ, past)
 	SFENCE
 	VZEROUPPER
 	RET
