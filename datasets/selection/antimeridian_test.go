@@ -8,8 +8,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 	"github.com/paulmach/orb"
 	"github.com/stretchr/testify/require"
 
@@ -72,13 +70,7 @@ func TestFiltersBeyondTheAntimeridian(t *testing.T) {
 // uncut is a manifest whose outlines run on past 180, as older releases wrote it.
 func uncut(t *testing.T, data []byte, grid cube.Grid) []byte {
 	t.Helper()
-	pf, err := file.NewParquetReader(bytes.NewReader(data))
-	require.NoError(t, err)
-	defer pf.Close()
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, memory.DefaultAllocator)
-	require.NoError(t, err)
-	whole, err := r.ReadTable(t.Context())
-	require.NoError(t, err)
+	whole := readTable(t, data)
 	defer whole.Release()
 	number := func(name string, i int) int {
 		return int(whole.Column(whole.Schema().FieldIndices(name)[0]).Data().Chunk(0).(*array.Int32).Value(i))
@@ -106,9 +98,5 @@ func uncut(t *testing.T, data []byte, grid cube.Grid) []byte {
 	}
 	column := shapes.NewArray()
 	columns[at] = *arrow.NewColumn(whole.Schema().Field(at), arrow.NewChunked(column.DataType(), []arrow.Array{column}))
-	table := array.NewTable(whole.Schema(), columns, whole.NumRows())
-	defer table.Release()
-	var out bytes.Buffer
-	require.NoError(t, pqarrow.WriteTable(table, &out, 1<<16, nil, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema())))
-	return out.Bytes()
+	return rewritten(t, whole.Schema().Fields(), columns, whole.NumRows())
 }

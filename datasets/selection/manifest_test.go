@@ -19,8 +19,8 @@ import (
 
 const manifestKey = "datasets/crops/v1/manifest.parquet"
 
-// older takes the classes out of a manifest, as releases wrote it that did not know them.
-func older(t *testing.T, data []byte) []byte {
+// readTable reads a whole manifest.
+func readTable(t *testing.T, data []byte) arrow.Table {
 	t.Helper()
 	pf, err := file.NewParquetReader(bytes.NewReader(data))
 	require.NoError(t, err)
@@ -29,6 +29,23 @@ func older(t *testing.T, data []byte) []byte {
 	require.NoError(t, err)
 	whole, err := r.ReadTable(t.Context())
 	require.NoError(t, err)
+	return whole
+}
+
+// rewritten is a manifest of other columns.
+func rewritten(t *testing.T, fields []arrow.Field, columns []arrow.Column, rows int64) []byte {
+	t.Helper()
+	made := array.NewTable(arrow.NewSchema(fields, nil), columns, rows)
+	defer made.Release()
+	var out bytes.Buffer
+	require.NoError(t, pqarrow.WriteTable(made, &out, 1<<16, nil, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema())))
+	return out.Bytes()
+}
+
+// older takes the classes out of a manifest, as releases wrote it that did not know them.
+func older(t *testing.T, data []byte) []byte {
+	t.Helper()
+	whole := readTable(t, data)
 	defer whole.Release()
 	var fields []arrow.Field
 	var columns []arrow.Column
@@ -37,11 +54,7 @@ func older(t *testing.T, data []byte) []byte {
 			fields, columns = append(fields, f), append(columns, *whole.Column(i))
 		}
 	}
-	kept := array.NewTable(arrow.NewSchema(fields, nil), columns, whole.NumRows())
-	defer kept.Release()
-	var out bytes.Buffer
-	require.NoError(t, pqarrow.WriteTable(kept, &out, 1<<16, nil, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema())))
-	return out.Bytes()
+	return rewritten(t, fields, columns, whole.NumRows())
 }
 
 func TestManifestsOfOlderReleasesKnowNoClasses(t *testing.T) {
