@@ -24,6 +24,7 @@ window: {size: 10, stride: 10}
 time: {policy: all}
 split: {by: block, block_m: 200, train: 0.7, validate: 0.15, test: 0.15, salt: 1}
 """
+SEED = 7
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +90,21 @@ def ports() -> tuple[int, int]:
     for s in sockets:
         s.close()
     return numbers[0], numbers[1]
+
+
+@pytest.fixture
+def kept(scratch: Path, binary: str) -> Iterator[terrapin.Client]:
+    """A server of its own on a copy of the data, with an empty ledger."""
+    with terrapin.open(scratch, binary=binary) as tp:
+        yield tp
+
+
+def read(loader: terrapin.Loader, steps: int | None = None) -> list[str]:
+    """Read some steps, or the rest of the epoch; the last is taken, too."""
+    ids, batches = [], iter(loader)
+    for n, batch in enumerate(batches, 1):
+        ids += batch["ids"]
+        if n == steps:
+            loader.state_dict()
+            break
+    return ids
